@@ -1,0 +1,119 @@
+/**
+ * The typed configuration: what the rest of the server reads. Durations are milliseconds, sizes are
+ * bytes. Built by `load.ts` from the tree that `parser.ts` makes of an SRS file.
+ * @module
+ */
+
+/** One address to listen on. `host` is a numeric IPv4 or IPv6 address without brackets. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Log levels in SRS's v2 words; "off" is what SRS makes of a word that it does not know. */
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "off";
+
+/** Where log lines go, and which. */
+export interface LogConfig {
+  /** `console` unless the file says `srs_log_tank file`, or names a `srs_log_file` without a tank. */
+  readonly tank: "console" | "file";
+  readonly level: LogLevel;
+  /** Path of the log file; used when `tank` is `file`. */
+  readonly file: string;
+  /** Times in UTC instead of local time. */
+  readonly utc: boolean;
+}
+
+/** The HTTP endpoint for statistics. */
+export interface HttpApiConfig {
+  /** Where the API listens; 127.0.0.1:1985 when the file has no `http_api` block. Null: switched off. */
+  readonly listen: ListenAddress | null;
+}
+
+/** How timestamps of a stream are corrected (spec: SRS `time_jitter`). */
+export type TimeJitter = "full" | "zero" | "off";
+
+/** `vhost { play { } }`. */
+export interface PlayConfig {
+  readonly gopCache: boolean;
+  /** Frames; 0 = no limit. */
+  readonly gopCacheMaxFrames: number;
+  /** ms of stream that a player may lag before it is moved on. */
+  readonly queueLengthMs: number;
+  readonly timeJitter: TimeJitter;
+  readonly mixCorrect: boolean;
+  readonly atc: boolean;
+  readonly atcAuto: boolean;
+  /** ms; a ceiling on what gathering messages may add to the delay. */
+  readonly mwLatencyMs: number;
+  /** Messages to gather before a flush; 0 = none. */
+  readonly mwMsgs: number;
+  /** ms between two messages to one player; 0 = no pacing. May be fractional. */
+  readonly sendMinIntervalMs: number;
+  readonly reduceSequenceHeader: boolean;
+}
+
+/** `vhost { publish { } }`. */
+export interface PublishConfig {
+  readonly mr: boolean;
+  /** ms that a publisher's bytes are gathered for when `mr` is on. */
+  readonly mrLatencyMs: number;
+  /** ms until the first message must have come. */
+  readonly firstPacketTimeoutMs: number;
+  /** ms of silence after which a publisher is closed. */
+  readonly normalTimeoutMs: number;
+  /** ms without a player after which a publisher is closed; 0 = never. */
+  readonly kickoffForIdleMs: number;
+  /** Whether pictures sizes are read from the SPS for the statistics. */
+  readonly parseSps: boolean;
+}
+
+/** One vhost with every default filled in. */
+export interface VhostConfig {
+  /** Name as in the file; `__defaultVhost__` for the one that serves every unknown name. */
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly tcpNodelay: boolean;
+  readonly minLatency: boolean;
+  /** Outgoing chunk size, 128..65536 bytes. */
+  readonly chunkSize: number;
+  /** Bytes after which we acknowledge a peer that announced no window; 0 = only if it asks. */
+  readonly inAckSize: number;
+  /** Window announced to a peer; 0 = not announced. */
+  readonly outAckSize: number;
+  readonly play: PlayConfig;
+  readonly publish: PublishConfig;
+}
+
+/** The whole configuration. */
+export interface Config {
+  /** Path of the main file as given, or null in environment-only mode. */
+  readonly file: string | null;
+  readonly listen: readonly ListenAddress[];
+  /** Limit over all TCP connections together: RTMP and HTTP. */
+  readonly maxConnections: number;
+  /** Whether the file asks for a daemon (explicitly); this server stays in the foreground and says so. */
+  readonly daemonRequested: boolean;
+  /** Path of the pid file, or null when the file names none. */
+  readonly pid: string | null;
+  /** Directory to change to before files are opened, or null. */
+  readonly workDir: string | null;
+  readonly log: LogConfig;
+  readonly httpApi: HttpApiConfig;
+  /** ms between two summary lines of one connection. */
+  readonly pithyPrintMs: number;
+  /** In the order of the file; the first of a name wins. */
+  readonly vhosts: readonly VhostConfig[];
+}
+
+/** Name of the vhost that serves every name that has no block of its own. */
+export const DEFAULT_VHOST = "__defaultVhost__";
+
+/**
+ * The vhost block for a name: the first whose name equals it, else `__defaultVhost__`, else null (SRS
+ * refuses the connection then).
+ */
+export function findVhost(config: Config, name: string): VhostConfig | null {
+  return config.vhosts.find((v) => v.name === name) ??
+    config.vhosts.find((v) => v.name === DEFAULT_VHOST) ?? null;
+}
