@@ -1,0 +1,87 @@
+/**
+ * The command line, as SRS users know it (spec: log and service §3).
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+
+/** What the user wants. */
+export type Invocation =
+  | { readonly action: "help" }
+  | { readonly action: "version" }
+  | { readonly action: "signature" }
+  /** `file` null: settings from the environment alone (`-e`). */
+  | { readonly action: "test" | "run"; readonly file: string | null };
+
+/** The command line makes no sense; the message says what to do. */
+export class UsageError extends Error {}
+
+/** The text of `-h`. */
+export function helpText(program: string): string {
+  return `Low-latency RTMP server with SRS's configuration.
+
+Usage: ${program} <-h?vVge>|<[-t] -c FILE>
+
+  -c FILE   run with this configuration file
+  -t        test the configuration, print what is in effect, and exit
+  -e        take the settings from the environment (SRS_LISTEN and so on), no file
+  -v, -V    print the version
+  -g        print name and version
+  -h, -?    print this
+
+Examples:
+  ${program} -c conf/realtime.conf
+  ${program} -t -c conf/realtime.conf
+  SRS_LISTEN=1935 ${program} -e
+
+SRS_CONFIG_FILE in the environment takes the place of the file given with -c.
+SIGINT and SIGTERM stop the server; a second one stops it at once.
+`;
+}
+
+/**
+ * Reads the arguments (without program name) and the environment.
+ * @throws {UsageError}
+ */
+export function parseCommandLine(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Invocation {
+  const { values, positionals } = parse(args);
+  if (values.help) return { action: "help" };
+  if (values.version) return { action: "version" };
+  if (values.signature) return { action: "signature" };
+  const action = values.test ? "test" : "run";
+  const file = env.SRS_CONFIG_FILE || values.config;
+  if (positionals.length > 0) {
+    throw new UsageError(`unexpected argument "${positionals[0]}": give the file with -c`);
+  }
+  if (values.env || env.SRS_ENV_ONLY === "on") return { action, file: null };
+  if (file !== undefined) return { action, file };
+  if (values.test) throw new UsageError("-t needs a configuration file: -t -c FILE");
+  return { action: "help" };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: args.map((arg) =>
+        arg === "-V" ? "-v" : arg === "-G" ? "-g" : arg === "-?" ? "-h" : arg
+      ),
+      strict: true,
+      allowPositionals: true,
+      options: {
+        config: { type: "string", short: "c" },
+        test: { type: "boolean", short: "t" },
+        env: { type: "boolean", short: "e" },
+        version: { type: "boolean", short: "v" },
+        signature: { type: "boolean", short: "g" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    // Node's text goes on with hints about "--" that are of no use here.
+    throw new UsageError(`${message.split(/\. |\n/)[0]}; -h lists the options`);
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * A checked tree to the typed {@link Config}: which directive becomes which field, in which unit.
+ * @module
+ */
+import type { Place } from "./diagnostic.ts";
+import { EVERY_ADDRESS } from "./listen.ts";
+import { formatListen } from "./kinds.ts";
+import { type Reading, Section } from "./section.ts";
+import { API, HTTP_API } from "./table_http.ts";
+import { CONFIG, ROOT } from "./table_root.ts";
+import { PLAY, PUBLISH, VHOST, VHOST_ROOT } from "./table_vhost.ts";
+import type { Directive } from "./tree.ts";
+import type {
+  Config,
+  HttpApiConfig,
+  ListenAddress,
+  LogConfig,
+  PlayConfig,
+  PublishConfig,
+  VhostConfig,
+} from "./types.ts";
+
+/** Where RTMP is served when there is no file and no SRS_LISTEN. */
+const STANDARD_LISTEN: ListenAddress = { host: EVERY_ADDRESS, port: 1935 };
+
+/** Where statistics are served when nobody said anything about them: for this machine only. */
+const PRIVATE_API: ListenAddress = { host: "127.0.0.1", port: 1985 };
+
+/** Messages to gather when `min_latency` is on: none. */
+const REALTIME_MW_MSGS = 0;
+
+/**
+ * Builds the configuration; bad values go to the report and leave a default behind.
+ * `file` is the path of the main file, null in environment-only mode; `top` its beginning.
+ */
+export function buildConfig(
+  file: string | null,
+  tree: readonly Directive[],
+  top: Place,
+  reading: Reading,
+): Config {
+  const root = new Section(reading, CONFIG, tree);
+  const listen = buildListen(root, file, top, reading);
+  const maxConnections = root.get(ROOT.max_connections);
+  const chunkSize = root.get(ROOT.chunk_size);
+  const daemonRequested = root.get(ROOT.daemon);
+  const pid = root.get(ROOT.pid) || null;
+  const workDir = root.get(ROOT.work_dir) || null;
+  const log = buildLog(root);
+  const pithyPrintMs = root.get(ROOT.pithy_print_ms);
+  const httpApi = buildHttpApi(root, listen, top, reading);
+  const vhosts = vhostBlocks(tree).map((vhost) => buildVhost(vhost, chunkSize, reading));
+  if (vhosts.length === 0) {
+    reading.report.warn(
+      top,
+      "there is no vhost, so every client is refused: add vhost __defaultVhost__ { }",
+    );
+  }
+  return {
+    file,
+    listen,
+    maxConnections,
+    daemonRequested,
+    pid,
+    workDir,
+    log,
+    httpApi,
+    pithyPrintMs,
+    vhosts,
+  };
+}
+
+function buildListen(
+  root: Section,
+  file: string | null,
+  top: Place,
+  { report }: Reading,
+): readonly ListenAddress[] {
+  if (file !== null && !root.has(ROOT.listen)) {
+    report.error(root.find(ROOT.listen) ?? top, "listen requires params: add listen 1935;");
+  }
+  return root.get(ROOT.listen, file === null ? [STANDARD_LISTEN] : []);
+}
+
+function buildLog(root: Section): LogConfig {
+  const tank = root.get(ROOT.srs_log_tank, root.has(ROOT.srs_log_file) ? "file" : "console");
+  const file = root.get(ROOT.srs_log_file);
+  const level = root.get(ROOT.srs_log_level_v2, root.get(ROOT.srs_log_level));
+  return { tank, level, file, utc: root.get(ROOT.utc_time) };
+}
+
+/** Without a word about the API it serves this machine; with one, it does what SRS does. */
+function buildHttpApi(
+  root: Section,
+  rtmp: readonly ListenAddress[],
+  top: Place,
+  { report }: Reading,
+): HttpApiConfig {
+  const api = root.enter(HTTP_API);
+  const switched = api.find(API.enabled);
+  const asked = switched ?? api.find(API.listen) ?? root.find(HTTP_API);
+  const enabled = api.get(API.enabled, asked === null);
+  const listen = api.get(API.listen, asked === null ? PRIVATE_API : API.listen.default);
+  if (asked && !switched) {
+    report.warn(asked, "http_api is off, as in SRS, because it does not say: enabled on;");
+  }
+  if (!enabled) return { listen: null };
+  const taken = rtmp.find((address) => overlap(address, listen));
+  if (!taken) return { listen };
+  const what = `http_api needs ${formatListen(listen)}, which ${formatListen(taken)} takes`;
+  if (asked) {
+    const where = api.find(API.listen) ?? root.find(HTTP_API) ?? asked;
+    report.error(where, `${what} in listen: give one of them another port`);
+  } else {
+    report.warn(root.find(ROOT.listen) ?? top, `${what} in listen; the API is off`);
+  }
+  return { listen: null };
+}
+
+/** Whether two addresses cannot be listened on at once. */
+function overlap(a: ListenAddress, b: ListenAddress): boolean {
+  if (a.port !== b.port) return false;
+  if (a.host === b.host || a.host === "::" || b.host === "::") return true;
+  const sameFamily = a.host.includes(":") === b.host.includes(":");
+  return sameFamily && (a.host === EVERY_ADDRESS || b.host === EVERY_ADDRESS);
+}
+
+/** The vhosts that count: those with a name, the first of each. */
+function vhostBlocks(tree: readonly Directive[]): { name: string; block: readonly Directive[] }[] {
+  const found = new Map<string, readonly Directive[]>();
+  for (const { name, args, block } of tree) {
+    const vhost = args.at(0)?.text;
+    if (name === "vhost" && vhost !== undefined && !found.has(vhost)) found.set(vhost, block ?? []);
+  }
+  return [...found].map(([name, block]) => ({ name, block }));
+}
+
+function buildVhost(
+  { name, block }: { name: string; block: readonly Directive[] },
+  defaultChunkSize: number,
+  reading: Reading,
+): VhostConfig {
+  const vhost = new Section(reading, VHOST, block, name);
+  const enabled = vhost.get(VHOST_ROOT.enabled);
+  const minLatency = vhost.get(VHOST_ROOT.min_latency);
+  return {
+    name,
+    enabled,
+    minLatency,
+    tcpNodelay: vhost.get(VHOST_ROOT.tcp_nodelay),
+    chunkSize: vhost.get(VHOST_ROOT.chunk_size, defaultChunkSize),
+    inAckSize: vhost.get(VHOST_ROOT.in_ack_size),
+    outAckSize: vhost.get(VHOST_ROOT.out_ack_size),
+    play: buildPlay(vhost.enter(VHOST_ROOT.play), minLatency),
+    publish: buildPublish(vhost.enter(VHOST_ROOT.publish)),
+  };
+}
+
+function buildPlay(play: Section, minLatency: boolean): PlayConfig {
+  return {
+    gopCache: play.get(PLAY.gop_cache),
+    gopCacheMaxFrames: play.get(PLAY.gop_cache_max_frames),
+    queueLengthMs: play.get(PLAY.queue_length) * 1000,
+    timeJitter: play.get(PLAY.time_jitter),
+    mixCorrect: play.get(PLAY.mix_correct),
+    atc: play.get(PLAY.atc),
+    atcAuto: play.get(PLAY.atc_auto),
+    mwLatencyMs: play.get(PLAY.mw_latency),
+    mwMsgs: play.get(PLAY.mw_msgs, minLatency ? REALTIME_MW_MSGS : PLAY.mw_msgs.default),
+    sendMinIntervalMs: play.get(PLAY.send_min_interval),
+    reduceSequenceHeader: play.get(PLAY.reduce_sequence_header),
+  };
+}
+
+function buildPublish(publish: Section): PublishConfig {
+  return {
+    mr: publish.get(PUBLISH.mr),
+    mrLatencyMs: publish.get(PUBLISH.mr_latency),
+    firstPacketTimeoutMs: publish.get(PUBLISH.firstpkt_timeout),
+    normalTimeoutMs: publish.get(PUBLISH.normal_timeout),
+    kickoffForIdleMs: publish.get(PUBLISH.kickoff_for_idle) * 1000,
+    parseSps: publish.get(PUBLISH.parse_sps),
+  };
+}

@@ -1,0 +1,132 @@
+/**
+ * What we have to say about a configuration, and where: places, diagnostics, and the one error type of
+ * this folder.
+ * @module
+ */
+
+/** One text that directives come from: a file, or an environment variable (then without lines). */
+export interface Source {
+  /** Path as it was given, or the name of the variable. */
+  readonly name: string;
+  readonly lines: readonly string[];
+  /** The `include` that named this file; null for the main file. */
+  readonly includedFrom: Place | null;
+}
+
+/** A place in a source. `line` and `column` count from 1; line 0 means the source as a whole. */
+export interface Place {
+  readonly source: Source;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** The place that stands for an environment variable. */
+export function environmentPlace(variable: string): Place {
+  return wholeSource(`env ${variable}`);
+}
+
+/** The place that stands for a whole file (it cannot be read, for example). */
+export function wholeSource(name: string): Place {
+  return { source: { name, lines: [], includedFrom: null }, line: 0, column: 0 };
+}
+
+/** `file:line:column`, or the bare name when there is no line. */
+export function formatPlace(place: Place): string {
+  const { source, line, column } = place;
+  return line === 0 ? source.name : `${source.name}:${line}:${column}`;
+}
+
+/** Columns of a source line that are shown around the caret: what fits on a terminal. */
+const SHOWN_COLUMNS = 100;
+
+/** Characters of a user's word that are repeated in a message; a megabyte of it helps nobody. */
+const QUOTED_CHARACTERS = 64;
+
+/** A word of the user's in quotes, control characters escaped, long ones cut. */
+export function quote(word: string): string {
+  const cut = word.length > QUOTED_CHARACTERS ? `${word.slice(0, QUOTED_CHARACTERS)}…` : word;
+  return JSON.stringify(cut);
+}
+
+/** `error` stops the start; `warning` says what was read differently or left out. */
+export type Severity = "error" | "warning";
+
+/** One remark about one place. */
+export class Diagnostic {
+  constructor(
+    readonly severity: Severity,
+    readonly place: Place,
+    /** What is wrong and what to do about it. */
+    readonly message: string,
+  ) {}
+
+  /** Path of the file, or `env NAME` for an environment variable. */
+  get file(): string {
+    return this.place.source.name;
+  }
+
+  /** From 1; 0 when the remark is about the whole file or a variable. */
+  get line(): number {
+    return this.place.line;
+  }
+
+  /** From 1, in UTF-16 units; 0 when `line` is 0. */
+  get column(): number {
+    return this.place.column;
+  }
+
+  /** `file:line:column: message`; with `source` also the line, a caret, and the chain of includes. */
+  format(options: { readonly source?: boolean } = {}): string {
+    const head = `${formatPlace(this.place)}: ${this.message}`;
+    return options.source
+      ? [head, ...excerpt(this.place), ...includeChain(this.place)].join("\n")
+      : head;
+  }
+}
+
+function excerpt({ source, line, column }: Place): string[] {
+  const text = source.lines[line - 1];
+  if (text === undefined) return [];
+  const from = text.length <= SHOWN_COLUMNS ? 0 : Math.max(0, column - SHOWN_COLUMNS / 2);
+  const shown = text.slice(from, from + SHOWN_COLUMNS).trimEnd();
+  // Tabs stay tabs in front of the caret, so that it stands under its character at any tab width.
+  const lead = text.slice(from, column - 1).replace(/[^\t]/g, " ");
+  return [`    ${shown}`, `    ${lead}^`];
+}
+
+function includeChain(place: Place): string[] {
+  const chain: string[] = [];
+  for (let from = place.source.includedFrom; from; from = from.source.includedFrom) {
+    chain.push(`    included from ${formatPlace(from)}`);
+  }
+  return chain;
+}
+
+/** SRS's error numbers for a configuration; the exit status of a failed start is the number mod 256. */
+export const ConfigErrorCode = {
+  /** ConfigInvalid: exit status 255. */
+  INVALID: 1023,
+  /** FileOpen, an included file that cannot be read: exit status 18. */
+  FILE_OPEN: 1042,
+} as const;
+
+/** The configuration cannot be used. The only thing that this folder throws at bad input. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+
+  constructor(
+    /** Every error that was found, in the order of the files; at least one. */
+    readonly diagnostics: readonly Diagnostic[],
+    /** Warnings that were found on the way. */
+    readonly warnings: readonly Diagnostic[] = [],
+    /** One of {@link ConfigErrorCode}. */
+    readonly code: number = ConfigErrorCode.INVALID,
+  ) {
+    super(diagnostics.map((d) => d.format()).join("\n"));
+  }
+
+  /** One error at one place. */
+  static at(place: Place, message: string, code: number = ConfigErrorCode.INVALID): ConfigError {
+    return new ConfigError([new Diagnostic("error", place, message)], [], code);
+  }
+}

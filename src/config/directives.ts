@@ -1,0 +1,62 @@
+/**
+ * The directive table as one index: everything SRS 7 knows, by path and by place in the tree. Checks, the
+ * summary, environment overrides and the reference all read it. To offer a directive, change its status
+ * in `table_*.ts` and read it in `build.ts`.
+ * @module
+ */
+import type { Block, Leaf, Spec, Status } from "./spec.ts";
+import { CONFIG } from "./table_root.ts";
+
+/** One directive, with what follows from its place in the table. */
+export interface Entry {
+  readonly spec: Spec;
+  readonly name: string;
+  /** Dotted, for example `vhost.play.gop_cache`. */
+  readonly path: string;
+  /** The block that it stands in. */
+  readonly parent: Block;
+  readonly status: Status;
+  /** Environment variables that override it, the first that is set wins. Empty for most. */
+  readonly variables: readonly string[];
+}
+
+const INDEX: ReadonlyMap<Spec, Entry> = new Map(
+  entriesOf(CONFIG, "", "honoured").map((entry) => [entry.spec, entry]),
+);
+
+/** Every directive of the table, blocks before what is in them. */
+export function allDirectives(): Entry[] {
+  return [...INDEX.values()];
+}
+
+/** The entry of a leaf or block of the table. Throws TypeError when it is not in it. */
+export function entryOf(spec: Spec): Entry {
+  const entry = INDEX.get(spec);
+  if (!entry) throw new TypeError(`not in the directive table: ${spec.about}`);
+  return entry;
+}
+
+/** The entry for a name in a block, or null when SRS does not know it there. */
+export function lookUp(block: Block, name: string): Entry | null {
+  // A name from a file may be `constructor`: only own properties count.
+  return Object.hasOwn(block.children, name) ? entryOf(block.children[name]) : null;
+}
+
+/** A value of a leaf with its unit. */
+export function withUnit<T>(leaf: Leaf<T>, value: T): string {
+  return [leaf.kind.format(value), leaf.unit].filter((part) => part !== "").join(" ");
+}
+
+function entriesOf(parent: Block, prefix: string, inherited: Status): Entry[] {
+  return Object.entries(parent.children).flatMap(([name, spec]) => {
+    const path = prefix + name;
+    const status = spec.status ?? inherited;
+    const entry: Entry = { spec, name, path, parent, status, variables: variablesOf(spec, path) };
+    return spec.type === "block" ? [entry, ...entriesOf(spec, `${path}.`, status)] : [entry];
+  });
+}
+
+function variablesOf(spec: Spec, path: string): readonly string[] {
+  if (spec.env === undefined) return [];
+  return spec.env === true ? [`SRS_${path.replaceAll(".", "_").toUpperCase()}`] : spec.env;
+}

@@ -1,0 +1,57 @@
+/**
+ * From a path to a {@link Config}: parse, rewrite old spellings, check names, read values.
+ * @module
+ */
+import { buildConfig } from "./build.ts";
+import { checkEnvironment, checkTree, type Environment, type Ignored } from "./check.ts";
+import { ConfigError, type Diagnostic } from "./diagnostic.ts";
+import { parseFile, parseText, type ReadFile, type Tree } from "./parser.ts";
+import { Report } from "./report.ts";
+import { rewriteOldSpellings } from "./rewrite.ts";
+import type { Setting } from "./section.ts";
+import type { Config } from "./types.ts";
+
+/** What SRS assumes when it runs without a file. */
+const ENVIRONMENT_ONLY = "vhost __defaultVhost__ {}";
+
+/** A configuration, and what there is to say about it. */
+export interface Loaded {
+  readonly config: Config;
+  /** By file and line. */
+  readonly warnings: readonly Diagnostic[];
+  /** Every value in effect, in the order of the reference. */
+  readonly settings: readonly Setting[];
+  /** Every directive that SRS knows and that has no effect here. */
+  readonly ignored: readonly Ignored[];
+  /** The files that were read, the main file first. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Loads a configuration file, or, with a null path, the environment alone.
+ * Throws ConfigError: with the one syntax error, or with every unknown name and bad value.
+ */
+export function loadConfig(
+  path: string | null,
+  readFile: ReadFile,
+  environment: Environment,
+): Loaded {
+  const { directives, files, top } = readTree(path, readFile);
+  const report = new Report();
+  const tree = rewriteOldSpellings(directives, report);
+  const ignored = [...checkTree(tree, report), ...checkEnvironment(environment, report)];
+  const settings: Setting[] = [];
+  const config = buildConfig(path, tree, top, { environment, report, settings });
+  report.throwIfFailed();
+  return { config, warnings: report.warnings, settings, ignored, files };
+}
+
+function readTree(path: string | null, readFile: ReadFile): Tree {
+  if (path === null) return { ...parseText("(no file)", ENVIRONMENT_ONLY), files: [] };
+  const tree = parseFile(path, readFile);
+  if (tree.directives.length > 0) return tree;
+  throw ConfigError.at(
+    tree.top,
+    "conf is empty: it needs at least listen 1935; and vhost __defaultVhost__ { }",
+  );
+}

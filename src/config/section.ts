@@ -1,0 +1,158 @@
+/**
+ * Reads typed values: from the environment, else from the file, else the default; and keeps a list of what
+ * was read and where it came from.
+ * @module
+ */
+import type { Environment } from "./check.ts";
+import { environmentPlace, type Place, quote } from "./diagnostic.ts";
+import { type Entry, entryOf, withUnit } from "./directives.ts";
+import { LARGEST, type Remarks } from "./kinds.ts";
+import type { Report } from "./report.ts";
+import type { Block, Leaf } from "./spec.ts";
+import { type Directive, firstNamed } from "./tree.ts";
+
+/** One value in effect. */
+export interface Setting {
+  /** Dotted, for example `vhost.play.gop_cache`. */
+  readonly path: string;
+  /** Name of the vhost that it is for; null for the rest of the file. */
+  readonly vhost: string | null;
+  /** The value with its unit. */
+  readonly text: string;
+  readonly origin: "file" | "env" | "default";
+  /** Where it was given; null for a default. */
+  readonly place: Place | null;
+}
+
+/** What all sections of one configuration share. */
+export interface Reading {
+  readonly environment: Environment;
+  readonly report: Report;
+  readonly settings: Setting[];
+}
+
+/** Words for one directive, and where each stands. */
+interface Given {
+  readonly origin: "file" | "env";
+  readonly words: readonly string[];
+  readonly place: Place;
+  readonly placeOf: (arg: number) => Place;
+}
+
+/** The directives of one block of the file (perhaps absent), seen through the table. */
+export class Section {
+  readonly #reading: Reading;
+  readonly #block: Block;
+  readonly #directives: readonly Directive[];
+  readonly #vhost: string | null;
+
+  constructor(
+    reading: Reading,
+    block: Block,
+    directives: readonly Directive[],
+    /** Name of the vhost that this section is for, or null. */
+    vhost: string | null = null,
+  ) {
+    this.#reading = reading;
+    this.#block = block;
+    this.#directives = directives;
+    this.#vhost = vhost;
+  }
+
+  /** The section of a block in this one; an empty one when the file has no such block. */
+  enter(block: Block): Section {
+    const directive = firstNamed(this.#directives, this.#entry(block).name);
+    return new Section(this.#reading, block, directive?.block ?? [], this.#vhost);
+  }
+
+  /** Where a directive is given, by file or variable; null when it is not. */
+  find(spec: Block | Leaf<unknown>): Place | null {
+    const entry = this.#entry(spec);
+    const variable = this.#variable(entry);
+    if (variable !== undefined) return environmentPlace(variable);
+    return firstNamed(this.#directives, entry.name)?.place ?? null;
+  }
+
+  /** Whether a directive is given with at least one word. */
+  has(leaf: Leaf<unknown>): boolean {
+    return this.#given(this.#entry(leaf), leaf) !== null;
+  }
+
+  /** The value of a directive; `fallback` is its default here. A bad value is reported and not used. */
+  get<T>(leaf: Leaf<T>, fallback: T = leaf.default): T {
+    const entry = this.#entry(leaf);
+    const given = this.#given(entry, leaf);
+    const parsed = given ? this.#parse(leaf, entry, given) : undefined;
+    const value = parsed ?? fallback;
+    this.#reading.settings.push({
+      path: entry.path,
+      vhost: this.#vhost,
+      text: withUnit(leaf, value),
+      origin: parsed === undefined || !given ? "default" : given.origin,
+      place: given?.place ?? null,
+    });
+    if (!given) this.#warnWhenEmpty(entry, leaf, fallback);
+    return value;
+  }
+
+  #parse<T>(leaf: Leaf<T>, { name }: Entry, { words, placeOf }: Given): T | undefined {
+    const { report } = this.#reading;
+    const remarks: Remarks = {
+      odd: (text, arg = 0) => report.warn(placeOf(arg), `${name}: ${text}`),
+      bad: (text, arg = 0) => report.error(placeOf(arg), `${name}: ${text}${expectation(leaf)}`),
+    };
+    if (words.length > 1 && !leaf.kind.list) {
+      remarks.odd(`one value is expected, ${quote(words[1])} and what follows is ignored`, 1);
+    }
+    return leaf.kind.parse(words, remarks);
+  }
+
+  /** What the environment, else the file, gives for a leaf; null when neither gives a word. */
+  #given<T>(entry: Entry, leaf: Leaf<T>): Given | null {
+    const variable = this.#variable(entry);
+    if (variable !== undefined) {
+      const text = this.#reading.environment[variable] ?? "";
+      const words = leaf.kind.list ? text.split(/\s+/).filter((word) => word !== "") : [text];
+      const place = environmentPlace(variable);
+      if (words.length > 0) return { origin: "env", words, place, placeOf: () => place };
+    }
+    const directive = firstNamed(this.#directives, entry.name);
+    if (!directive || directive.args.length === 0) return null;
+    const { place, args } = directive;
+    return {
+      origin: "file",
+      words: args.map((arg) => arg.text),
+      place,
+      placeOf: (arg) => args[arg].place,
+    };
+  }
+
+  /** The first variable for an entry that is set. Empty is unset. */
+  #variable({ variables }: Entry): string | undefined {
+    return variables.find((variable) => this.#reading.environment[variable]);
+  }
+
+  #warnWhenEmpty<T>({ name }: Entry, leaf: Leaf<T>, fallback: T): void {
+    const directive = firstNamed(this.#directives, name);
+    if (!directive) return;
+    this.#reading.report.warn(
+      directive.place,
+      `${name} has no value: ${withUnit(leaf, fallback)} is used, as if it were absent`,
+    );
+  }
+
+  #entry(spec: Block | Leaf<unknown>): Entry {
+    const entry = entryOf(spec);
+    if (entry.parent !== this.#block) {
+      throw new TypeError(`${entry.path} does not stand in ${this.#block.about}`);
+    }
+    return entry;
+  }
+}
+
+/** What a number should have been; the other kinds say it themselves. */
+function expectation<T>({ range, unit }: Leaf<T>): string {
+  if (!range) return "";
+  const bounds = range.max === LARGEST ? `${range.min} or more` : `${range.min} to ${range.max}`;
+  return `; expected ${unit === "" ? "a number" : `a number of ${unit}`}, ${bounds}`;
+}

@@ -1,0 +1,172 @@
+/**
+ * The directive table, part 1: the root of the file.
+ * @module
+ */
+import { EXPORTER, HEARTBEAT, HTTP_API, HTTP_SERVER, STATS } from "./table_http.ts";
+import {
+  BREAKER,
+  RTC_SERVER,
+  SRT_SERVER,
+  STREAM_CASTER,
+  TENCENT_APM,
+  TENCENT_CLS,
+  THREADS,
+} from "./table_media.ts";
+import { block, choice, decimal, flag, integer, listenList, text } from "./spec.ts";
+import type { LogLevel } from "./types.ts";
+import { CHUNK_SIZE, VHOST } from "./table_vhost.ts";
+
+const notOffered = { status: "not offered" } as const;
+const relic = { status: "relic", reload: "none" } as const;
+
+const LOG_LEVELS_V1: Record<string, LogLevel> = {
+  verbose: "trace",
+  info: "debug",
+  trace: "info",
+  warn: "warn",
+  error: "error",
+  off: "off",
+};
+
+const LOG_LEVELS_V2: Record<string, LogLevel> = {
+  trace: "trace",
+  debug: "debug",
+  info: "info",
+  warn: "warn",
+  error: "error",
+  off: "off",
+};
+
+/** Directives outside of every block. */
+export const ROOT = {
+  listen: listenList("Addresses of the RTMP port; a bare port means all addresses.", {
+    env: true,
+    reload: "applied",
+  }),
+  max_connections: integer(1000, "Limit over all TCP connections together.", {
+    env: true,
+    reload: "applied",
+    unit: "connections",
+    min: 1,
+    below: "refuse",
+  }),
+  chunk_size: integer(60_000, "Outgoing RTMP chunk size of vhosts that name none.", {
+    ...CHUNK_SIZE,
+    env: ["SRS_VHOST_CHUNK_SIZE"],
+  }),
+  pithy_print_ms: integer(10_000, "Time between two summary lines of a connection.", {
+    env: true,
+    reload: "applied",
+    unit: "ms",
+    min: 100, // Less would drown the log in these lines.
+  }),
+
+  // SRS's default is on. Service managers and containers want the foreground, and so does a terminal.
+  daemon: flag("on", "Run in the background.", { env: true, default: false }),
+  // SRS's default is ./objs/srs.pid.
+  pid: text("", "File for the process id, locked while the server runs.", { env: true }),
+  work_dir: text("", "Directory to change to before files are opened.", { env: true }),
+  asprocess: flag("off", "Exit when the parent process is gone.", { ...notOffered, env: true }),
+  utc_time: flag("off", "Log times in UTC.", { env: true }),
+  server_id: text("", "Identity of this server in the API and in callbacks.", {
+    ...notOffered,
+    env: true,
+  }),
+
+  // SRS's default is file.
+  srs_log_tank: choice<"console" | "file">(
+    { console: "console", file: "file" },
+    { default: "console", otherwise: "console" },
+    "Where log lines go.",
+    { env: ["SRS_LOG_TANK", "SRS_SRS_LOG_TANK"] },
+  ),
+  srs_log_level: choice<LogLevel>(
+    LOG_LEVELS_V1,
+    { default: "info", otherwise: "off" },
+    "Least level that is logged, in SRS's old words.",
+    { env: ["SRS_LOG_LEVEL", "SRS_SRS_LOG_LEVEL"] },
+  ),
+  srs_log_level_v2: choice<LogLevel>(
+    LOG_LEVELS_V2,
+    { default: "info", otherwise: "off" },
+    "The same in common words; wins over srs_log_level.",
+    { env: ["SRS_LOG_LEVEL_V2", "SRS_SRS_LOG_LEVEL_V2"] },
+  ),
+  srs_log_file: text("./objs/srs.log", "The log file.", {
+    env: ["SRS_LOG_FILE", "SRS_SRS_LOG_FILE"],
+  }),
+  ff_log_dir: text("./objs", "Where logs of spawned ffmpeg processes go.", {
+    ...notOffered,
+    env: true,
+  }),
+  ff_log_level: text("info", "Log level of spawned ffmpeg processes.", {
+    ...notOffered,
+    env: true,
+  }),
+
+  http_api: HTTP_API,
+  http_server: HTTP_SERVER,
+  stats: STATS,
+  exporter: EXPORTER,
+  heartbeat: HEARTBEAT,
+  vhost: VHOST,
+  stream_caster: STREAM_CASTER,
+  rtc_server: RTC_SERVER,
+  srt_server: SRT_SERVER,
+  tencentcloud_cls: TENCENT_CLS,
+  tencentcloud_apm: TENCENT_APM,
+
+  grace_start_wait: integer(2300, "On SIGQUIT: wait before the ports are closed.", {
+    ...notOffered,
+    env: true,
+    reload: "live",
+    unit: "ms",
+  }),
+  grace_final_wait: integer(3200, "On SIGQUIT: wait after the last client has gone.", {
+    ...notOffered,
+    env: true,
+    reload: "live",
+    unit: "ms",
+  }),
+  force_grace_quit: flag("off", "SIGTERM behaves as SIGQUIT.", {
+    ...notOffered,
+    env: true,
+    reload: "live",
+  }),
+  inotify_auto_reload: flag("off", "Reload when the file changes.", { ...notOffered, env: true }),
+  auto_reload_for_docker: flag("on", "In a container: reload when the file changes.", {
+    ...notOffered,
+    env: true,
+  }),
+  in_docker: flag("off", "The server runs in a container.", { ...notOffered, env: true }),
+  disable_daemon_for_docker: flag("on", "In a container: never daemonise.", {
+    ...notOffered,
+    env: true,
+  }),
+  empty_ip_ok: flag("on", "Serve clients whose address cannot be read.", {
+    ...notOffered,
+    env: true,
+    reload: "live",
+  }),
+
+  tcmalloc_release_rate: decimal(0.8, "Tuning of SRS's memory allocator.", {
+    ...relic,
+    env: true,
+    max: 10,
+  }),
+  query_latest_version: flag("off", "Ask SRS's makers for updates.", { ...relic, env: true }),
+  first_wait_for_qlv: integer(300, "Wait before the first such question.", {
+    ...relic,
+    env: true,
+    unit: "s",
+  }),
+  threads: THREADS,
+  circuit_breaker: BREAKER,
+  is_full: flag("off", "Marks SRS's reference file, which must not be run.", {
+    status: "relic",
+    reload: "none",
+  }),
+};
+
+/** The root of the table. */
+export const CONFIG = block(ROOT, "A configuration file.", { status: "honoured" });

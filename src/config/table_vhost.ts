@@ -1,0 +1,247 @@
+/**
+ * The directive table, part 3: `vhost NAME { }`.
+ * @module
+ */
+import {
+  BANDCHECK,
+  DASH,
+  DVR,
+  EXEC,
+  HDS,
+  HLS,
+  INGEST,
+  RTC,
+  SRT,
+  TRANSCODE,
+} from "./table_media.ts";
+import { block, choice, decimal, flag, integer, text, texts } from "./spec.ts";
+import { LARGEST } from "./kinds.ts";
+import type { TimeJitter } from "./types.ts";
+
+const notOffered = { status: "not offered" } as const;
+const live = { env: true, reload: "live" } as const;
+const applied = { env: true, reload: "applied" } as const;
+const liveNoEnv = { reload: "live" } as const;
+
+/** Seconds that still fit into the longest delay of a timer. */
+const LARGEST_SECONDS = Math.floor(LARGEST / 1000);
+
+/** Bounds of both `chunk_size` directives (SRS's). */
+export const CHUNK_SIZE = { unit: "bytes", min: 128, max: 65_536, reload: "live" } as const;
+
+/** `vhost { play { } }` */
+export const PLAY = {
+  gop_cache: flag("on", "Keep the last group of pictures for players that join.", applied),
+  gop_cache_max_frames: integer(2500, "Largest group that is kept; 0 = no limit.", {
+    ...applied,
+    unit: "frames",
+  }),
+  queue_length: integer(30, "How much stream a player may lag before it is moved on.", {
+    ...applied,
+    unit: "s",
+    min: 1,
+    max: LARGEST_SECONDS,
+  }),
+  time_jitter: choice<TimeJitter>(
+    { full: "full", zero: "zero", off: "off" },
+    { default: "full", otherwise: "off" },
+    "How timestamps are corrected.",
+    applied,
+  ),
+  mix_correct: flag("off", "Interleave audio and video by timestamp.", applied),
+  atc: flag("off", "Pass the publisher's timestamps on as they are.", applied),
+  atc_auto: flag("off", "Do so when the metadata has bravo_atc.", applied),
+  mw_latency: integer(350, "Ceiling on the delay that gathering messages may add.", {
+    ...applied,
+    unit: "ms",
+  }),
+  // 0 instead of 8 when min_latency is on.
+  mw_msgs: integer(8, "Messages to gather before they are sent.", {
+    ...applied,
+    unit: "messages",
+    max: 128,
+  }),
+  send_min_interval: decimal(0, "Least time between two messages to one player.", {
+    ...applied,
+    unit: "ms",
+  }),
+  reduce_sequence_header: flag("off", "Do not repeat sequence headers that players have.", live),
+};
+
+/** `vhost { publish { } }` */
+export const PUBLISH = {
+  mr: flag("off", "Gather a publisher's bytes before they are read.", applied),
+  mr_latency: integer(350, "How long they are gathered.", { ...applied, unit: "ms" }),
+  firstpkt_timeout: integer(20_000, "How long the first message may take.", {
+    ...applied,
+    unit: "ms",
+    min: 1,
+    below: "refuse",
+  }),
+  normal_timeout: integer(5000, "Silence after which a publisher is closed.", {
+    ...applied,
+    unit: "ms",
+    min: 1,
+    below: "refuse",
+  }),
+  kickoff_for_idle: decimal(
+    0,
+    "Close a publisher that nobody has watched for so long; 0 = never.",
+    {
+      ...live,
+      unit: "s",
+      max: LARGEST_SECONDS,
+    },
+  ),
+  parse_sps: flag("on", "Read picture sizes from the stream for the statistics.", live),
+  try_annexb_first: flag("on", "How units of video are told apart when the format is unknown.", {
+    ...live,
+    ...notOffered,
+  }),
+};
+
+const CLUSTER = block(
+  {
+    mode: text("local", "`remote` makes this server an edge.", { reload: "restart" }),
+    origin: texts("Servers that an edge takes streams from.", liveNoEnv),
+    protocol: text("rtmp", "How an edge pulls: rtmp, flv or flvs.", liveNoEnv),
+    follow_client: flag("off", "Pull by the protocol of the first viewer.", liveNoEnv),
+    token_traverse: flag("off", "Ask the origin before a client is served.", liveNoEnv),
+    vhost: text("[vhost]", "The vhost that the origin is asked for.", liveNoEnv),
+    debug_srs_upnode: flag("on", "Tell the origin who asks.", liveNoEnv),
+    origin_cluster: flag("off", "Redirect players to the server that has the stream.", liveNoEnv),
+    coworkers: texts("APIs of the other servers.", liveNoEnv),
+  },
+  "Origin and edge.",
+  notOffered,
+);
+
+const FORWARD = block(
+  {
+    enabled: flag("off", "Copy streams to other servers.", { reload: "applied" }),
+    destination: texts("Servers to copy to.", { reload: "applied" }),
+    backend: text("", "URL that names the servers; wins over destination.", { reload: "applied" }),
+  },
+  "Copies of streams to other servers.",
+  notOffered,
+);
+
+const REFER = block(
+  {
+    enabled: flag("off", "Check the page that a client comes from.", liveNoEnv),
+    all: texts("Sites that may do both.", liveNoEnv),
+    publish: texts("Sites that may publish.", liveNoEnv),
+    play: texts("Sites that may play.", liveNoEnv),
+  },
+  "Allowed pages.",
+  notOffered,
+);
+
+const SECURITY = block(
+  {
+    enabled: flag("off", "Check addresses of clients.", liveNoEnv),
+    allow: texts("publish or play, and an address, network or `all`.", {
+      ...liveNoEnv,
+      repeats: true,
+    }),
+    deny: texts("publish or play, and an address, network or `all`.", {
+      ...liveNoEnv,
+      repeats: true,
+    }),
+  },
+  "Allowed addresses.",
+  notOffered,
+);
+
+const HTTP_REMUX = block(
+  {
+    enabled: flag("off", "Serve streams over HTTP.", { env: true }),
+    mount: text("[vhost]/[app]/[stream].flv", "Path template; its suffix chooses the container.", {
+      env: true,
+    }),
+    fast_cache: decimal(0, "Backlog of mp3 and aac streams.", { env: true, unit: "s" }),
+    drop_if_not_match: flag("on", "Drop tags that the FLV header does not announce.", {
+      env: true,
+    }),
+    has_audio: flag("on", "Announce audio.", { env: true }),
+    has_video: flag("on", "Announce video.", { env: true }),
+    guess_has_av: flag("on", "Announce what the first data has.", { env: true }),
+  },
+  "HTTP-FLV and its relatives.",
+  notOffered,
+);
+
+const HTTP_STATIC = block(
+  {
+    enabled: flag("off", "Serve files.", { env: true }),
+    mount: text("[vhost]/", "Path of the files.", { env: true }),
+    dir: text("./objs/nginx/html", "Directory of the files.", { env: true }),
+  },
+  "Files of this vhost.",
+  notOffered,
+);
+
+const HTTP_HOOKS = block(
+  {
+    enabled: flag("off", "Call URLs on events.", live),
+    on_connect: texts("URLs called when a client connects.", live),
+    on_close: texts("URLs called when it has gone.", live),
+    on_publish: texts("URLs called when a stream starts.", live),
+    on_unpublish: texts("URLs called when it ends.", live),
+    on_play: texts("URLs called when a player starts.", live),
+    on_stop: texts("URLs called when it stops.", live),
+    on_dvr: texts("URLs called when a recording is complete.", live),
+    on_hls: texts("URLs called for every HLS segment.", live),
+    on_hls_notify: texts("URLs fetched for every HLS segment.", live),
+  },
+  "Callbacks.",
+  notOffered,
+);
+
+/** Directives of a vhost. */
+export const VHOST_ROOT = {
+  enabled: flag("on", "Serve this vhost.", liveNoEnv),
+  min_latency: flag("off", "Realtime mode: messages are not gathered.", applied),
+  tcp_nodelay: flag("off", "Send small packets at once.", applied),
+  chunk_size: integer(60_000, "Outgoing RTMP chunk size; the root's when not given.", {
+    ...CHUNK_SIZE,
+    env: true,
+  }),
+  in_ack_size: integer(
+    0,
+    "Acknowledge after so much when the peer asked for nothing; 0 = do not.",
+    {
+      ...live,
+      unit: "bytes",
+    },
+  ),
+  out_ack_size: integer(2_500_000, "Window that is announced to clients; 0 = none.", {
+    ...live,
+    unit: "bytes",
+  }),
+  play: block(PLAY, "How players are served."),
+  publish: block(PUBLISH, "How publishers are served."),
+  cluster: CLUSTER,
+  forward: FORWARD,
+  refer: REFER,
+  security: SECURITY,
+  http_remux: HTTP_REMUX,
+  http_static: HTTP_STATIC,
+  http_hooks: HTTP_HOOKS,
+  bandcheck: BANDCHECK,
+  hls: HLS,
+  dash: DASH,
+  hds: HDS,
+  dvr: DVR,
+  exec: EXEC,
+  ingest: INGEST,
+  transcode: TRANSCODE,
+  rtc: RTC,
+  srt: SRT,
+};
+
+/** The block around {@link VHOST_ROOT}. */
+export const VHOST = block(VHOST_ROOT, "Settings for one virtual host.", {
+  named: true,
+  repeats: true,
+});

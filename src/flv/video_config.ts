@@ -1,0 +1,284 @@
+/**
+ * Figures from video configuration records: avcC, hvcC, av1C. They feed the statistics and nothing else,
+ * so a record that cannot be read has no figures, and never stops a stream (H15).
+ * @module
+ */
+
+import { BitReader, unescapeNal } from "./bit_reader.ts";
+
+/** What a configuration record tells. Null: not said, or not believable. */
+export interface VideoFigures {
+  readonly profile: string | null;
+  readonly level: string | null;
+  readonly width: number | null;
+  readonly height: number | null;
+}
+
+/** No figures at all. */
+export const NO_VIDEO_FIGURES: VideoFigures = {
+  profile: null,
+  level: null,
+  width: null,
+  height: null,
+};
+
+/**
+ * Largest picture that is believed: the most luma samples of H.264, HEVC and AV1 level 6.2, and the
+ * longest side that they allow with it.
+ */
+const MAX_SAMPLES = 8192 * 4352;
+const MAX_SIDE = 16888;
+
+/** SRS's words; it goes by profile_idc alone. */
+const H264_PROFILES = new Map([
+  [66, "Baseline"],
+  [77, "Main"],
+  [88, "Extended"],
+  [100, "High"],
+  [110, "High(10)"],
+  [122, "High(422)"],
+  [144, "High(444)"],
+  [244, "High(444+Predictive)"],
+]);
+const H264_LEVELS = [10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52, 60, 61, 62];
+/** Profiles whose SPS carries the chroma format and scaling lists. */
+const H264_HIGH_PROFILES = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244];
+const H264_SPS = 7;
+const CHROMA_420 = 1;
+const CHROMA_422 = 2;
+const CHROMA_444 = 3;
+/** Most reference offsets in a picture order count cycle. */
+const POC_CYCLE_MAX = 255;
+
+const HEVC_PROFILES = new Map([
+  [1, "Main"],
+  [2, "Main10"],
+  [3, "Main Still Picture"],
+  [4, "Rext"],
+]);
+const HEVC_LEVELS = [30, 60, 63, 90, 93, 120, 123, 150, 153, 156, 180, 183, 186];
+const HEVC_SPS = 33;
+
+const AV1_PROFILES = ["Main", "High", "Professional"];
+const AV1_SEQUENCE_HEADER = 1;
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Figures of an AVCDecoderConfigurationRecord. Its reserved bits are not looked at (Q45). */
+export function h264Figures(record: Uint8Array): VideoFigures {
+  if (record.length < 4) return NO_VIDEO_FIGURES;
+  const level = record[3];
+  return {
+    profile: H264_PROFILES.get(record[1]) ?? "Other",
+    level: H264_LEVELS.includes(level) ? String(level / 10) : "Other",
+    ...sizeOrNull(h264Size(record)),
+  };
+}
+
+/** Figures of an HEVCDecoderConfigurationRecord. */
+export function hevcFigures(record: Uint8Array): VideoFigures {
+  if (record.length < 13) return NO_VIDEO_FIGURES;
+  const level = record[12];
+  return {
+    profile: HEVC_PROFILES.get(record[1] & 31) ?? "Other",
+    level: HEVC_LEVELS.includes(level) ? String(level / 30) : "Other",
+    ...sizeOrNull(hevcSize(record)),
+  };
+}
+
+/** Figures of an AV1CodecConfigurationRecord; the size if the record carries the sequence header. */
+export function av1Figures(record: Uint8Array): VideoFigures {
+  if (record.length < 4) return NO_VIDEO_FIGURES;
+  const level = record[1] & 31;
+  return {
+    profile: AV1_PROFILES[record[1] >> 5] ?? "Other",
+    level: level < 24 ? `${2 + (level >> 2)}.${level & 3}` : "Other",
+    ...sizeOrNull(av1Size(record.subarray(4))),
+  };
+}
+
+function sizeOrNull(size: Size | null): { width: number | null; height: number | null } {
+  if (size === null) return { width: null, height: null };
+  const { width, height } = size;
+  const believable = width > 0 && height > 0 && width <= MAX_SIDE && height <= MAX_SIDE &&
+    width * height <= MAX_SAMPLES;
+  return believable ? { width, height } : { width: null, height: null };
+}
+
+/** The first SPS of an avcC: version, profile, flags, level, length size, SPS count, then u16 length. */
+function h264Size(record: Uint8Array): Size | null {
+  if (record.length < 8 || (record[5] & 31) === 0) return null;
+  const length = (record[6] << 8) | record[7];
+  if (length < 4 || 8 + length > record.length) return null;
+  const nal = record.subarray(8, 8 + length);
+  return (nal[0] & 31) === H264_SPS ? h264SpsSize(unescapeNal(nal.subarray(1))) : null;
+}
+
+function h264SpsSize(sps: Uint8Array): Size | null {
+  const bits = new BitReader(sps);
+  const profile = bits.bits(8);
+  bits.skip(16); // constraint flags, level
+  bits.ue(); // id
+  let chroma = CHROMA_420;
+  let separatePlanes = false;
+  if (H264_HIGH_PROFILES.includes(profile)) {
+    chroma = bits.ue();
+    if (chroma === CHROMA_444) separatePlanes = bits.flag();
+    bits.ue(); // bit depth luma
+    bits.ue(); // bit depth chroma
+    bits.skip(1); // transform bypass
+    if (bits.flag()) skipScalingLists(bits, chroma === CHROMA_444 ? 12 : 8);
+  }
+  bits.ue(); // log2 max frame number
+  const pocType = bits.ue();
+  if (pocType === 0) bits.ue();
+  else if (pocType === 1) {
+    bits.skip(1);
+    bits.se();
+    bits.se();
+    const cycle = bits.ue();
+    if (cycle > POC_CYCLE_MAX) return null;
+    for (let i = 0; i < cycle; i++) bits.se();
+  }
+  bits.ue(); // reference frames
+  bits.skip(1); // gaps allowed
+  const widthMbs = bits.ue() + 1;
+  const heightUnits = bits.ue() + 1;
+  const frameMbsOnly = bits.flag();
+  if (!frameMbsOnly) bits.skip(1);
+  bits.skip(1); // direct 8x8
+  const fields = frameMbsOnly ? 1 : 2;
+  const unit = cropUnit(separatePlanes ? 0 : chroma);
+  return cropped(
+    bits,
+    { width: widthMbs * 16, height: heightUnits * 16 * fields },
+    { width: unit.width, height: unit.height * fields },
+  );
+}
+
+/** The conformance window or frame cropping: a flag and left, right, top, bottom in units. */
+function cropped(bits: BitReader, size: Size, unit: Size): Size | null {
+  let { width, height } = size;
+  if (bits.flag()) {
+    width -= (bits.ue() + bits.ue()) * unit.width;
+    height -= (bits.ue() + bits.ue()) * unit.height;
+  }
+  return bits.overrun ? null : { width, height };
+}
+
+/** Luma samples per chroma sample, the unit of cropping. */
+function cropUnit(chroma: number): Size {
+  return {
+    width: chroma === CHROMA_420 || chroma === CHROMA_422 ? 2 : 1,
+    height: chroma === CHROMA_420 ? 2 : 1,
+  };
+}
+
+function skipScalingLists(bits: BitReader, lists: number): void {
+  for (let list = 0; list < lists; list++) {
+    if (!bits.flag()) continue;
+    let last = 8;
+    for (let i = list < 6 ? 16 : 64; i > 0 && !bits.overrun; i--) {
+      last = (last + bits.se()) & 255;
+      if (last === 0) break;
+    }
+  }
+}
+
+/** The first SPS of an hvcC: 22 bytes, array count; arrays of type, u16 count, (u16 length, NAL). */
+function hevcSize(record: Uint8Array): Size | null {
+  let at = 23;
+  for (let arrays = record[22] ?? 0; arrays > 0 && at + 3 <= record.length; arrays--) {
+    const type = record[at] & 63;
+    let count = (record[at + 1] << 8) | record[at + 2];
+    at += 3;
+    for (; count > 0 && at + 2 <= record.length; count--) {
+      const length = (record[at] << 8) | record[at + 1];
+      at += 2;
+      if (at + length > record.length) return null;
+      if (type === HEVC_SPS) return hevcSpsSize(unescapeNal(record.subarray(at, at + length)));
+      at += length;
+    }
+  }
+  return null;
+}
+
+function hevcSpsSize(nal: Uint8Array): Size | null {
+  const bits = new BitReader(nal);
+  bits.skip(16 + 4); // NAL header, VPS id
+  const subLayers = bits.bits(3);
+  bits.skip(1 + 88 + 8); // nesting, general profile, general level
+  let subLayerBits = 0;
+  for (let i = 0; i < subLayers; i++) {
+    if (bits.flag()) subLayerBits += 88;
+    if (bits.flag()) subLayerBits += 8;
+  }
+  if (subLayers > 0) bits.skip((8 - subLayers) * 2);
+  bits.skip(subLayerBits);
+  bits.ue(); // SPS id
+  const chroma = bits.ue();
+  const separatePlanes = chroma === CHROMA_444 && bits.flag();
+  const width = bits.ue();
+  const height = bits.ue();
+  return cropped(bits, { width, height }, cropUnit(separatePlanes ? 0 : chroma));
+}
+
+/** Walks OBUs to the sequence header: header (1), extension (1), size in leb128, payload. */
+function av1Size(obus: Uint8Array): Size | null {
+  let at = 0;
+  while (at < obus.length) {
+    const header = obus[at++];
+    if ((header & 4) !== 0) at++;
+    let size = obus.length - at;
+    if ((header & 2) !== 0) {
+      size = 0;
+      for (let shift = 0; shift < 28; shift += 7) {
+        const byte = obus[at++] ?? 0;
+        size |= (byte & 0x7f) << shift;
+        if (byte < 0x80) break;
+      }
+    }
+    if (size > obus.length - at) return null;
+    if (((header >> 3) & 15) === AV1_SEQUENCE_HEADER) {
+      return av1SequenceSize(obus.subarray(at, at + size));
+    }
+    at += size;
+  }
+  return null;
+}
+
+function av1SequenceSize(obu: Uint8Array): Size | null {
+  const bits = new BitReader(obu);
+  bits.skip(3 + 1); // profile, still picture
+  if (bits.flag()) bits.skip(5); // reduced header: one level
+  else skipAv1OperatingPoints(bits);
+  const widthBits = bits.bits(4) + 1;
+  const heightBits = bits.bits(4) + 1;
+  const width = bits.bits(widthBits) + 1;
+  const height = bits.bits(heightBits) + 1;
+  return bits.overrun ? null : { width, height };
+}
+
+function skipAv1OperatingPoints(bits: BitReader): void {
+  let delayBits = 0;
+  let decoderModel = false;
+  if (bits.flag()) { // timing info
+    bits.skip(64);
+    if (bits.flag()) bits.ue(); // ticks per picture: uvlc is ue(v)
+    decoderModel = bits.flag();
+    if (decoderModel) {
+      delayBits = bits.bits(5) + 1;
+      bits.skip(42);
+    }
+  }
+  const displayDelay = bits.flag();
+  for (let points = bits.bits(5) + 1; points > 0; points--) {
+    bits.skip(12);
+    if (bits.bits(5) > 7) bits.skip(1); // tier
+    if (decoderModel && bits.flag()) bits.skip(2 * delayBits + 1);
+    if (displayDelay && bits.flag()) bits.skip(4);
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The hub: every live stream of the process by its key, made by the first publisher or player and
+ * forgotten when both are gone.
+ * @module
+ */
+
+import type { VhostConfig } from "../config/types.ts";
+import type { Clock } from "./clock.ts";
+import { type LiveShared, LiveStream } from "./live_stream.ts";
+import { FlushBudget } from "./pacer.ts";
+import { SegmentPool } from "./segment_pool.ts";
+
+/** A stream with neither publisher nor player is forgotten after this long, ms (SRS: 3 to 6 s). */
+const IDLE_STREAM_MS = 3000;
+
+/** All streams. */
+export class Hub {
+  readonly #shared: LiveShared;
+  readonly #streams = new Map<string, LiveStream>();
+
+  constructor(clock: Clock, version: string) {
+    this.#shared = { clock, version, pool: new SegmentPool(), budget: new FlushBudget() };
+  }
+
+  /** Every stream known now. */
+  get streams(): IterableIterator<LiveStream> {
+    return this.#streams.values();
+  }
+
+  /** The stream of that key, made if need be with the settings of its vhost. */
+  obtain(key: string, vhost: VhostConfig, app: string, name: string): LiveStream {
+    const known = this.#streams.get(key);
+    if (known) return known;
+    const stream = new LiveStream(this.#shared, vhost, app, name, key);
+    this.#streams.set(key, stream);
+    return stream;
+  }
+
+  /** Once a second: housekeeping. Returns the streams that it has forgotten. */
+  tick(): LiveStream[] {
+    const gone: LiveStream[] = [];
+    const now = this.#shared.clock.now();
+    for (const stream of this.#streams.values()) {
+      stream.tick();
+      if (stream.idleSince === null || now - stream.idleSince < IDLE_STREAM_MS) continue;
+      this.#streams.delete(stream.key);
+      gone.push(stream);
+    }
+    return gone;
+  }
+}

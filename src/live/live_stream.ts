@@ -1,0 +1,450 @@
+/**
+ * One live stream: at most one publisher, any number of players, and the broadcast log between them
+ * (spec: streaming §1-§6). It outlives its publisher: players wait for the next one.
+ * @module
+ */
+
+import type { VhostConfig } from "../config/types.ts";
+import { audioFlags, audioTrackId } from "../flv/audio_header.ts";
+import { type AudioInfo, audioInfo, type VideoInfo, videoInfo } from "../flv/codec_info.ts";
+import { FrameFlag, JOIN_FLAGS } from "../flv/ex_header.ts";
+import { readMetadata, writeMetadata } from "../flv/metadata.ts";
+import { videoFlags, videoTrackId } from "../flv/video_header.ts";
+import { propertyOf } from "../rtmp/amf_access.ts";
+import { wireSize, writeMessage } from "../rtmp/chunk_writer.ts";
+import { ChunkStream, MessageType, STREAM_ID } from "../rtmp/message.ts";
+import { BroadcastLog, Entry } from "./broadcast_log.ts";
+import type { Clock } from "./clock.ts";
+import { HeaderCache } from "./header_cache.ts";
+import { MixQueue } from "./mix_queue.ts";
+import { type FlushBudget, Pacer } from "./pacer.ts";
+import { Player, type PlayerOptions, type PlayerSink } from "./player.ts";
+import type { SegmentPool } from "./segment_pool.ts";
+import { Timeline } from "./timeline.ts";
+
+/** Audio messages without a video one between them that make a stream pure audio (SRS). */
+const PURE_AUDIO_MESSAGES = 115;
+/**
+ * Bytes that one stream's log may hold before slow players lose their backlog and joiners their GOP,
+ * whatever `queue_length` says: half a minute at 17 Mbps, and bearable on a board with 1 GB.
+ */
+export const MAX_LOG_BYTES = 64 * 1024 * 1024;
+
+/** What all streams of a process share. */
+export interface LiveShared {
+  readonly clock: Clock;
+  readonly pool: SegmentPool;
+  readonly budget: FlushBudget;
+  /** Version of this server, for the metadata that players get. */
+  readonly version: string;
+}
+
+/** A live stream, keyed by `[vhost]/app/stream`. */
+export class LiveStream {
+  readonly key: string;
+  readonly vhost: VhostConfig;
+  readonly app: string;
+  readonly name: string;
+  /** The messages, as RTMP chunks of the vhost's chunk size. */
+  readonly log: BroadcastLog;
+  /** Video messages with a picture that publishers have sent, all in all. */
+  videoFrames = 0;
+  /** Since when (clock ms) nobody has played it; null while somebody does. */
+  playerlessSince: number | null;
+  /** Since when (clock ms) it has had neither publisher nor player; null while it has. */
+  idleSince: number | null;
+
+  readonly #shared: LiveShared;
+  readonly #players: Player[] = [];
+  readonly #pacer: Pacer;
+  readonly #mix: MixQueue | null;
+  #timeline: Timeline;
+  /** Timestamps are the publisher's own, those of metadata too. */
+  #absolute: boolean;
+  #headers = new HeaderCache();
+  #publisher: object | null = null;
+  /** Everything before this entry has been offered to the players. */
+  #flushed = 0;
+  #cancelTimer: (() => void) | null = null;
+  #lastLogBytes = 0;
+
+  /** Entry of the newest keyframe that can be decoded with the present headers; -1: none. */
+  #newestKeyframe = -1;
+  /** Where a joiner starts when `gop_cache` is on; -1: at the head. */
+  #gopStart = -1;
+  #gopFrames = 0;
+  #audioRun = 0;
+  #hasVideo = false;
+  #lastHeaderEntry = -1;
+
+  constructor(
+    shared: LiveShared,
+    vhost: VhostConfig,
+    app: string,
+    name: string,
+    key: string,
+  ) {
+    this.#shared = shared;
+    this.vhost = vhost;
+    this.app = app;
+    this.name = name;
+    this.key = key;
+    this.log = new BroadcastLog(shared.pool);
+    this.#pacer = new Pacer({ minLatency: vhost.minLatency, ...vhost.play }, shared.budget);
+    this.#timeline = new Timeline(vhost.play.atc ? "off" : vhost.play.timeJitter);
+    this.#absolute = vhost.play.atc || vhost.play.timeJitter === "off";
+    this.#mix = vhost.play.mixCorrect ? new MixQueue() : null;
+    this.playerlessSince = this.idleSince = shared.clock.now();
+  }
+
+  /** Whether somebody publishes. */
+  get active(): boolean {
+    return this.#publisher !== null;
+  }
+
+  /** Players, the waiting ones included. */
+  get playerCount(): number {
+    return this.#players.length;
+  }
+
+  /** ms of stream that a player may lag. */
+  get queueLengthMs(): number {
+    return this.vhost.play.queueLengthMs;
+  }
+
+  /** The stream's present time, ms. */
+  get time(): number {
+    return this.#timeline.now;
+  }
+
+  /** Metadata and sequence headers of the present publisher. */
+  get headers(): HeaderCache {
+    return this.#headers;
+  }
+
+  /** What is known of the pictures; null when nothing is, or nobody publishes. */
+  get video(): VideoInfo | null {
+    const header = this.active ? this.#headers.video : null;
+    if (!header) return null;
+    const info = videoInfo(header);
+    if (this.vhost.publish.parseSps || !info) return info;
+    return { ...info, width: null, height: null };
+  }
+
+  /** What is known of the sound; null when nothing is, or nobody publishes. */
+  get audio(): AudioInfo | null {
+    const header = this.active ? this.#headers.audio : null;
+    return header ? audioInfo(header) : null;
+  }
+
+  /** ms between flushes at present; 0 = each message by itself. */
+  get flushIntervalMs(): number {
+    return this.#pacer.intervalMs;
+  }
+
+  // ---- publishing
+
+  /** A publisher, known by any object of its own, takes the stream; false when it is taken. */
+  publish(publisher: object): boolean {
+    if (this.#publisher) return false;
+    this.#publisher = publisher;
+    this.#headers = new HeaderCache();
+    this.#timeline.restart();
+    this.#forgetGop();
+    this.#hasVideo = false;
+    this.#audioRun = 0;
+    this.playerlessSince = this.#players.length > 0 ? null : this.#shared.clock.now();
+    this.idleSince = null;
+    return true;
+  }
+
+  /** The publisher is gone. Players stay and get what has not been flushed yet. */
+  unpublish(publisher: object): void {
+    if (this.#publisher !== publisher) return;
+    this.#mix?.drain((type, timestamp, payload) => this.#accept(type, timestamp, payload));
+    this.#publisher = null;
+    this.#forgetGop();
+    this.#flush();
+    this.#pacer.stop();
+    this.#trim();
+    this.#noteIdle();
+  }
+
+  /** An audio or video message from the publisher; the payload is borrowed and not empty. */
+  media(type: number, timestamp: number, payload: Uint8Array): void {
+    if (!this.#mix) return this.#accept(type, timestamp, payload);
+    this.#mix.push(type, timestamp, payload, (t, at, bytes) => this.#accept(t, at, bytes));
+  }
+
+  /**
+   * A data message (type 18 or 15) from the publisher. Only metadata goes on to the players; true if
+   * it was that.
+   * @throws {RtmpError} when it cannot be decoded; nothing has changed then.
+   */
+  data(type: number, timestamp: number, payload: Uint8Array): boolean {
+    const fields = readMetadata(type, payload);
+    if (!fields) return false;
+    const { play } = this.vhost;
+    if (play.atcAuto && propertyOf(fields, "bravo_atc") === "true") {
+      this.#timeline = new Timeline("off");
+      this.#absolute = true;
+    }
+    const metadata = writeMetadata(fields, this.#shared.version);
+    const changed = this.#headers.setMetadata(metadata);
+    if (!changed && play.reduceSequenceHeader) return true;
+    const time = this.#absolute ? timestamp : this.#timeline.now;
+    this.#write(
+      MessageType.DATA_AMF0,
+      ChunkStream.DATA,
+      time,
+      metadata,
+      Entry.DATA | Entry.HEADER,
+    );
+    return true;
+  }
+
+  /** All that the publisher's socket had for now is in: flush, now or when the pacer says. */
+  settle(): void {
+    const unsent = this.log.head - this.#flushed;
+    if (unsent === 0 || this.#cancelTimer) return;
+    const oldest = this.log.arrivalAt(this.#flushed);
+    const wait = this.#pacer.delay(this.#shared.clock.now(), unsent, oldest);
+    if (wait === 0) this.#flush();
+    else this.#flushAfter(wait);
+  }
+
+  // ---- playing
+
+  /**
+   * A player joins: it gets the headers, then the stream from the last keyframe (`gop_cache`) or from
+   * the next message on. Without a publisher it waits for one.
+   */
+  join(sink: PlayerSink, options: PlayerOptions): Player {
+    const fromGop = this.active && this.#gopStart >= 0;
+    const cursor = fromGop ? this.#gopStart : this.log.head;
+    const player = new Player(this, sink, options, cursor);
+    this.#players.push(player);
+    this.playerlessSince = this.idleSince = null;
+    if (this.active) player.sendPrivate(this.headerBytes(this.timeAt(cursor)));
+    this.flushPlayer(player);
+    return player;
+  }
+
+  /** A player leaves. */
+  leave(player: Player): void {
+    const at = this.#players.indexOf(player);
+    if (at < 0) return;
+    // Its socket may still be sending: that memory is not to be used again.
+    if (player.inFlight >= 0) this.log.hold(player.inFlight);
+    const last = this.#players.pop();
+    if (last && last !== player) this.#players[at] = last;
+    if (this.#players.length === 0) this.playerlessSince = this.#shared.clock.now();
+    this.#noteIdle();
+  }
+
+  /** Brings one player up to what the others have been sent. */
+  flushPlayer(player: Player): void {
+    const interval = this.vhost.play.sendMinIntervalMs;
+    if (interval === 0) player.flush(this.#flushed);
+    else if (player.cursor < this.log.head && !this.#cancelTimer) this.#flushAfter(interval);
+  }
+
+  /** Once a second: moves stalled players on, frees what nobody needs. */
+  tick(): void {
+    for (const player of this.#players) if (player.busy) player.checkLag();
+    this.#trim();
+  }
+
+  // ---- what players ask
+
+  /** How far entry `entry` is behind the head, ms: by stream time or by the clock, whichever is more. */
+  lagOf(entry: number): number {
+    const { log } = this;
+    const newest = log.head - 1;
+    return Math.max(
+      log.timestampAt(newest) - log.timestampAt(entry),
+      this.#shared.clock.now() - log.arrivalAt(entry),
+    );
+  }
+
+  /** Where a player at `cursor` that lags too far goes on; null: it must wait for a keyframe. */
+  resumePoint(cursor: number): number | null {
+    const keyframe = this.#newestKeyframe;
+    if (keyframe > cursor && this.lagOf(keyframe) <= this.queueLengthMs) return keyframe;
+    return this.#hasVideo ? null : this.log.head;
+  }
+
+  /** Whether headers came in at entry `entry` or later. */
+  headersChangedSince(entry: number): boolean {
+    return this.#lastHeaderEntry >= entry;
+  }
+
+  /** Metadata and sequence headers as bytes, stamped with a stream time in ms. */
+  headerBytes(time: number): Uint8Array {
+    return this.#headers.encode(time, this.vhost.chunkSize);
+  }
+
+  /** Stream time of an entry; the present time for one that is still to come. */
+  timeAt(entry: number): number {
+    return entry < this.log.head ? this.log.timestampAt(entry) : this.#timeline.now;
+  }
+
+  // ---- inside
+
+  #accept(type: number, timestamp: number, payload: Uint8Array): void {
+    if (type === MessageType.VIDEO) this.#acceptVideo(timestamp, payload);
+    else this.#acceptAudio(timestamp, payload);
+  }
+
+  #acceptVideo(timestamp: number, payload: Uint8Array): void {
+    const frame = videoFlags(payload);
+    let flags: number = Entry.VIDEO;
+    if (frame & JOIN_FLAGS) {
+      flags |= Entry.HEADER;
+      const changed = this.#remember(MessageType.VIDEO, frame, videoTrackId(payload), payload);
+      if (!changed && this.vhost.play.reduceSequenceHeader) return;
+      // What was decodable with the old header is not with the new one.
+      if (changed && (frame & FrameFlag.SEQUENCE_HEADER)) this.#forgetGop();
+    } else if ((frame & FrameFlag.KEYFRAME) && !(frame & FrameFlag.SIDE_TRACK)) {
+      flags |= Entry.KEYFRAME;
+    }
+    const time = this.#timeline.stamp(timestamp, this.#shared.clock.now());
+    this.#hasVideo = true;
+    const entry = this.#write(MessageType.VIDEO, ChunkStream.VIDEO, time, payload, flags);
+    if (flags & Entry.HEADER) return;
+    this.videoFrames++;
+    this.#audioRun = 0;
+    if (flags & Entry.KEYFRAME) this.#keyframe(entry);
+    else this.#countGopFrame();
+  }
+
+  #acceptAudio(timestamp: number, payload: Uint8Array): void {
+    const frame = audioFlags(payload);
+    let flags: number = Entry.AUDIO;
+    if (frame & JOIN_FLAGS) {
+      flags |= Entry.HEADER;
+      const changed = this.#remember(MessageType.AUDIO, frame, audioTrackId(payload), payload);
+      if (!changed && this.vhost.play.reduceSequenceHeader) return;
+    } else {
+      this.#headers.noteAudio(payload);
+    }
+    const time = this.#timeline.stamp(timestamp, this.#shared.clock.now());
+    this.#write(MessageType.AUDIO, ChunkStream.AUDIO, time, payload, flags);
+    if (++this.#audioRun > PURE_AUDIO_MESSAGES) {
+      this.#forgetGop();
+      this.#hasVideo = false;
+    }
+    this.#countGopFrame();
+  }
+
+  /** Keeps a header for joiners, one of each kind for each track; false if it was known. */
+  #remember(type: number, frame: number, track: number, payload: Uint8Array): boolean {
+    return this.#headers.set(type, track * 256 + (frame & JOIN_FLAGS), payload);
+  }
+
+  /** Turns a message into wire bytes, once for all players. */
+  #write(
+    type: number,
+    chunkStream: number,
+    time: number,
+    payload: Uint8Array,
+    flags: number,
+  ): number {
+    const { chunkSize } = this.vhost;
+    const now = this.#shared.clock.now();
+    const size = wireSize(payload.length, time, chunkSize);
+    const target = this.log.reserve(size, now);
+    writeMessage(target, this.log.writeAt, chunkStream, type, time, STREAM_ID, payload, chunkSize);
+    const entry = this.log.commit(size, flags, time, now);
+    if (flags & Entry.HEADER) this.#lastHeaderEntry = entry;
+    if (this.log.bytes !== this.#lastLogBytes) this.#trim();
+    return entry;
+  }
+
+  #keyframe(entry: number): void {
+    this.#newestKeyframe = entry;
+    if (this.vhost.play.gopCache) {
+      this.#gopStart = entry;
+      this.#gopFrames = 1;
+    }
+    for (const player of this.#players) player.keyframe(entry);
+  }
+
+  /** A GOP that grows past `gop_cache_max_frames` is of no use to joiners; the next one may be. */
+  #countGopFrame(): void {
+    const max = this.vhost.play.gopCacheMaxFrames;
+    if (this.#gopStart >= 0 && max > 0 && ++this.#gopFrames > max) this.#gopStart = -1;
+  }
+
+  #forgetGop(): void {
+    this.#newestKeyframe = -1;
+    this.#gopStart = -1;
+    this.#gopFrames = 0;
+  }
+
+  #flushAfter(ms: number): void {
+    this.#cancelTimer = this.#shared.clock.after(ms, () => {
+      this.#cancelTimer = null;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    const start = this.#shared.clock.now();
+    if (this.vhost.play.sendMinIntervalMs > 0) this.#flushOneEach();
+    else this.#flushAll();
+    this.#pacer.flushed(start, this.#shared.clock.now());
+  }
+
+  #flushAll(): void {
+    const head = this.log.head;
+    this.#flushed = head;
+    const players = this.#players;
+    // Backwards: a player whose socket fails leaves in the middle of this.
+    for (let i = players.length - 1; i >= 0; i--) {
+      const player = players[i];
+      if (player.cursor < head && !player.busy) player.flush(head);
+    }
+  }
+
+  /** `send_min_interval`: each player gets one message, and the next one an interval later. */
+  #flushOneEach(): void {
+    const { head } = this.log;
+    let oldest = head;
+    for (let i = this.#players.length - 1; i >= 0; i--) {
+      const player = this.#players[i];
+      if (player.cursor < head && !player.busy) player.flush(player.cursor + 1);
+      if (player.cursor < oldest && !player.busy) oldest = player.cursor;
+    }
+    this.#flushed = oldest;
+    if (oldest < head) this.#flushAfter(this.vhost.play.sendMinIntervalMs);
+  }
+
+  /** Frees what nobody needs; and when too much is needed, sees to it that less is. */
+  #trim(): void {
+    this.#free();
+    if (this.log.bytes > MAX_LOG_BYTES) {
+      this.#forgetGop();
+      for (const player of this.#players) if (player.cursor < this.#flushed) player.drop();
+      this.#free();
+    }
+    this.#lastLogBytes = this.log.bytes;
+  }
+
+  #free(): void {
+    let min = this.#gopStart >= 0 ? this.#gopStart : this.log.head;
+    min = Math.min(min, this.#flushed);
+    for (const player of this.#players) if (player.cursor < min) min = player.cursor;
+    if (!this.log.canTrim(min)) return;
+    for (const player of this.#players) {
+      if (player.inFlight >= 0 && player.inFlight < min) this.log.hold(player.inFlight);
+    }
+    this.log.trim(min);
+  }
+
+  #noteIdle(): void {
+    if (!this.active && this.#players.length === 0) this.idleSince ??= this.#shared.clock.now();
+  }
+}

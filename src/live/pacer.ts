@@ -1,0 +1,81 @@
+/**
+ * When to flush: at once while that is cheap, merged when it is not.
+ *
+ * With `min_latency on` a message leaves in the turn in which it came, as long as all flushes together
+ * take no more than a fixed share of one core. When they would, the interval between flushes widens
+ * until they do not, at most to `mw_latency`. With `min_latency off` messages gather for `mw_latency`.
+ * Either way `mw_latency` is a ceiling, where SRS has a floor (spec: streaming §6).
+ * @module
+ */
+
+/** Share of one core that flushing may take before it is done less often. */
+export const FLUSH_SHARE = 0.5;
+/** Weight of the newest flush in the moving average of what a flush costs. */
+const COST_WEIGHT = 0.2;
+/** Below this (ms) a delay is not worth a timer, whose grain is 1 ms. */
+const MIN_DELAY_MS = 1;
+
+/** The settings of a vhost that decide. */
+export interface PacerSettings {
+  readonly minLatency: boolean;
+  /** ms */
+  readonly mwLatencyMs: number;
+  /** Messages to gather before a flush; only `mw_latency` overrides it. */
+  readonly mwMsgs: number;
+  /** ms between messages to one player; 0 = no such pacing. */
+  readonly sendMinIntervalMs: number;
+}
+
+/** What flushing costs over all streams of this process: they share one core. */
+export class FlushBudget {
+  /** ms that one flush of every active stream takes together. */
+  total = 0;
+}
+
+/** Decides for one stream. */
+export class Pacer {
+  readonly #settings: PacerSettings;
+  readonly #budget: FlushBudget;
+  #cost = 0;
+  #lastFlush = -Infinity;
+
+  constructor(settings: PacerSettings, budget: FlushBudget) {
+    this.#settings = settings;
+    this.#budget = budget;
+  }
+
+  /** The present interval between flushes, ms; 0 when each message goes out by itself. */
+  get intervalMs(): number {
+    if (this.#settings.sendMinIntervalMs > 0) return this.#settings.sendMinIntervalMs;
+    if (!this.#settings.minLatency) return this.#settings.mwLatencyMs;
+    const interval = Math.min(this.#settings.mwLatencyMs, this.#budget.total / FLUSH_SHARE);
+    return interval < MIN_DELAY_MS ? 0 : interval;
+  }
+
+  /**
+   * ms to wait before flushing `unsent` messages, the oldest of which came at `oldestMs`; 0 = now.
+   */
+  delay(nowMs: number, unsent: number, oldestMs: number): number {
+    const { minLatency, mwLatencyMs, mwMsgs, sendMinIntervalMs } = this.#settings;
+    const ceiling = oldestMs + mwLatencyMs - nowMs;
+    let wait: number;
+    if (sendMinIntervalMs > 0) wait = this.#lastFlush + sendMinIntervalMs - nowMs;
+    else if (!minLatency || unsent <= mwMsgs) wait = ceiling;
+    else wait = Math.min(ceiling, this.#lastFlush + this.intervalMs - nowMs);
+    return wait < MIN_DELAY_MS ? 0 : wait;
+  }
+
+  /** Tells what a flush took; both ms of the clock. */
+  flushed(startMs: number, endMs: number): void {
+    const cost = this.#cost + COST_WEIGHT * (endMs - startMs - this.#cost);
+    this.#budget.total += cost - this.#cost;
+    this.#cost = cost;
+    this.#lastFlush = startMs;
+  }
+
+  /** The stream has stopped: its flushes cost the others nothing any more. */
+  stop(): void {
+    this.#budget.total -= this.#cost;
+    this.#cost = 0;
+  }
+}

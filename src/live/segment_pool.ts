@@ -1,0 +1,42 @@
+/**
+ * Memory for broadcast logs, used again instead of being collected and zeroed anew.
+ * @module
+ */
+
+/** Smallest segment, bytes: an idle low-rate stream costs one of these. */
+export const MIN_SEGMENT_BYTES = 64 * 1024;
+/** Largest segment that is shared between streams, bytes. What is longer is made to measure. */
+export const MAX_SEGMENT_BYTES = 512 * 1024;
+/** Free segments kept, bytes in all: a few seconds of a few streams, little enough for a small board. */
+const MAX_FREE_BYTES = 8 * 1024 * 1024;
+
+/** Hands out segments whose sizes are powers of two, and takes them back. */
+export class SegmentPool {
+  readonly #free = new Map<number, Uint8Array[]>();
+  #freeBytes = 0;
+
+  /** Bytes that lie ready. */
+  get freeBytes(): number {
+    return this.#freeBytes;
+  }
+
+  /** At least `size` bytes, with any contents. */
+  take(size: number): Uint8Array {
+    const free = this.#free.get(size)?.pop();
+    if (!free) return new Uint8Array(size);
+    this.#freeBytes -= size;
+    return free;
+  }
+
+  /** Takes memory back that nobody refers to any more; memory it has no use for is left to the GC. */
+  give(bytes: Uint8Array): void {
+    const size = bytes.length;
+    const pooled = size >= MIN_SEGMENT_BYTES && size <= MAX_SEGMENT_BYTES &&
+      (size & (size - 1)) === 0;
+    if (!pooled || this.#freeBytes + size > MAX_FREE_BYTES) return;
+    const list = this.#free.get(size);
+    if (list) list.push(bytes);
+    else this.#free.set(size, [bytes]);
+    this.#freeBytes += size;
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Random identifiers in SRS's forms.
+ * @module
+ */
+
+const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+/** The largest multiple of the alphabet's size in a byte: larger bytes would favour some characters. */
+const FAIR_BYTES = 256 - 256 % ALPHABET.length;
+
+function randomText(length: number): string {
+  let text = "";
+  while (text.length < length) {
+    for (const byte of crypto.getRandomValues(new Uint8Array(2 * length))) {
+      if (byte < FAIR_BYTES && text.length < length) text += ALPHABET[byte % ALPHABET.length];
+    }
+  }
+  return text;
+}
+
+/**
+ * 8 characters [0-9a-z] for one connection or internal task: the id in its log lines, its id in the
+ * API and `client_id` in hooks. Also the form of SRS's service id.
+ */
+export function newConnectionId(): string {
+  return randomText(8);
+}
+
+/** `vid-` and 7 characters: the server's id in the API and in hooks. */
+export function newServerId(): string {
+  return `vid-${randomText(7)}`;
+}
+
+/** `vid-` and 7 characters: the id of a vhost or stream entry in the API. */
+export function newEntryId(): string {
+  return `vid-${randomText(7)}`;
+}

@@ -1,0 +1,62 @@
+/**
+ * The form of a log line, as SRS has it:
+ * `[2026-11-22 14:07:37.399][INFO][pid][connection id] text`; with a code
+ * `[2026-11-22 14:07:37.399][WARN][pid][connection id][1007] text`.
+ * @module
+ */
+
+import { sanitize } from "./text.ts";
+
+/** The levels that a line can have. */
+export type LineLevel = "trace" | "debug" | "info" | "warn" | "error";
+
+/** What a line is made of. */
+export interface LogLine {
+  /** Unix ms. */
+  readonly time: number;
+  readonly level: LineLevel;
+  readonly pid: number;
+  /** Connection id. */
+  readonly id: string;
+  /** SRS's error number; undefined: no such field in the line. */
+  readonly code?: number | undefined;
+  readonly text: string;
+}
+
+/** Longest line in bytes without its line feed, as SRS: more text is cut off. */
+export const LINE_MAX_BYTES = 8191;
+
+const encoder = new TextEncoder();
+const scratch = new Uint8Array(LINE_MAX_BYTES);
+
+/**
+ * The line without line feed and colour: always one line, at most `LINE_MAX_BYTES` bytes of UTF-8.
+ * @param utc times in UTC instead of local time
+ */
+export function formatLine(line: LogLine, utc: boolean): string {
+  const code = line.code === undefined ? "" : `[${line.code}]`;
+  const head = `[${formatTime(line.time, utc)}][${line.level.toUpperCase()}][${line.pid}]`;
+  return cutBytes(`${head}[${line.id}]${code} ${sanitize(line.text)}`);
+}
+
+/** SRS's colours for a terminal: yellow for WARN, red for ERROR. */
+export function colourLine(line: string, level: LineLevel): string {
+  if (level === "warn") return `\x1b[33m${line}\x1b[0m`;
+  if (level === "error") return `\x1b[31m${line}\x1b[0m`;
+  return line;
+}
+
+/** `YYYY-MM-DD HH:MM:SS.mmm`. */
+function formatTime(ms: number, utc: boolean): string {
+  const date = new Date(ms);
+  // Shifted by the zone's offset, UTC's own formatter prints local time.
+  if (!utc) date.setTime(ms - date.getTimezoneOffset() * 60_000);
+  return date.toISOString().replace("T", " ").slice(0, -1);
+}
+
+/** The longest prefix of whole characters within the limit. */
+function cutBytes(text: string): string {
+  // A UTF-16 unit takes at most 3 bytes of UTF-8.
+  if (text.length * 3 <= LINE_MAX_BYTES) return text;
+  return text.slice(0, encoder.encodeInto(text, scratch).read);
+}

@@ -1,0 +1,179 @@
+/**
+ * Entry point: command line, configuration, server, signals, exit status.
+ * @module
+ */
+
+import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import process from "node:process";
+import { helpText, type Invocation, parseCommandLine, UsageError } from "./cli.ts";
+import { ConfigError } from "./config/diagnostic.ts";
+import { loadConfig, type Loaded } from "./config/load.ts";
+import { formatSummary } from "./config/summary.ts";
+import type { ListenAddress } from "./config/types.ts";
+import { closeLog, openLog, reopenLog, serverLog } from "./log/log.ts";
+import { formatAddress } from "./net/tcp.ts";
+import { Server } from "./server.ts";
+import { SERVER_NAME, VERSION } from "./version.ts";
+
+/** Exit status for a bad command line or configuration (SRS). */
+const EXIT_CONFIG = 255;
+/** Exit status when the server cannot start for another reason. */
+const EXIT_START = 1;
+/** The port that RTMP URLs need not name. */
+const RTMP_PORT = 1935;
+
+/** Prints one problem to stderr. */
+function complain(text: string): void {
+  console.error(`${SERVER_NAME}: ${text}`);
+}
+
+async function main(): Promise<number | null> {
+  let invocation: Invocation;
+  try {
+    invocation = parseCommandLine(process.argv.slice(2), process.env);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    complain(error.message);
+    return EXIT_CONFIG;
+  }
+  switch (invocation.action) {
+    case "help":
+      console.log(`${SERVER_NAME}/${VERSION}`);
+      console.log(helpText(`./${SERVER_NAME}`));
+      return 0;
+    case "version":
+      console.log(VERSION);
+      return 0;
+    case "signature":
+      console.log(`${SERVER_NAME}/${VERSION}`);
+      return 0;
+    case "test":
+      return testConfig(invocation.file);
+    case "run":
+      return await run(invocation.file);
+  }
+}
+
+/** Loads the configuration; problems go to stderr. Null: it cannot be used. */
+function load(file: string | null): Loaded | number {
+  try {
+    const loaded = loadConfig(file, (path) => readFileSync(path, "utf8"), process.env);
+    for (const warning of loaded.warnings) console.error(`warning: ${warning.format()}`);
+    return loaded;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const warning of error.warnings) console.error(`warning: ${warning.format()}`);
+    for (const problem of error.diagnostics) console.error(problem.format({ source: true }));
+    return error.code % 256;
+  }
+}
+
+/** `-t`. Scripts look at the exit status and at the last line, which are SRS's. */
+function testConfig(file: string | null): number {
+  const name = file ?? "(environment)";
+  const loaded = load(file);
+  if (typeof loaded === "number") {
+    serverLog.info(`config file ${name} test is failed`);
+    return loaded;
+  }
+  console.log(formatSummary(loaded));
+  serverLog.info(`the config file ${name} syntax is ok`);
+  serverLog.info(`config file ${name} test is successful`);
+  return 0;
+}
+
+/** Starts the server; null when it runs. */
+async function run(file: string | null): Promise<number | null> {
+  const loaded = load(file);
+  if (typeof loaded === "number") return loaded;
+  const { config } = loaded;
+  let server: Server;
+  try {
+    if (config.workDir) process.chdir(config.workDir);
+    await openLog(config.log);
+    serverLog.info(`${SERVER_NAME}/${VERSION}, ${runtimeName()}, config ${file ?? "environment"}`);
+    if (config.daemonRequested) {
+      serverLog.warn(
+        "daemon on: srs-edge stays in the foreground, let systemd or nohup do the rest",
+      );
+    }
+    server = await Server.start(config);
+    if (config.pid) writePidFile(config.pid);
+  } catch (error) {
+    await closeLog();
+    complain(error instanceof Error ? error.message : String(error));
+    return EXIT_START;
+  }
+  handleSignals(server, config.pid);
+  console.log(welcome(server));
+  return null;
+}
+
+function runtimeName(): string {
+  const { deno, bun, node } = process.versions;
+  return deno ? `deno ${deno}` : bun ? `bun ${bun}` : `node ${node}`;
+}
+
+function writePidFile(path: string): void {
+  try {
+    writeFileSync(path, `${process.pid}`);
+    serverLog.info(`write pid=${process.pid} to ${path} success!`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`cannot write the pid file ${path}: ${reason}. Change or drop "pid"`);
+  }
+}
+
+function handleSignals(server: Server, pidFile: string | null): void {
+  let stopping = false;
+  const stop = async (signal: string) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    serverLog.info(`${signal}, user terminate program, fast quit`);
+    await server.stop();
+    if (pidFile) unlinkSync(pidFile);
+    serverLog.info("srs-edge terminated");
+    await closeLog();
+    process.exit(0);
+  };
+  process.on("SIGINT", () => void stop("SIGINT"));
+  process.on("SIGTERM", () => void stop("SIGTERM"));
+  process.on("SIGUSR1", () => reopenLog());
+}
+
+/** What it listens on, and the lines to try it with. */
+function welcome(server: Server): string {
+  const [first] = server.rtmpAddresses;
+  const http = server.httpAddress;
+  const url = `rtmp://${reachable(first)}/live/livestream`;
+  return [
+    "",
+    `  RTMP   ${server.rtmpAddresses.map(formatAddress).join("  ")}`,
+    `  HTTP   ${http ? `http://${formatAddress(http)}/api/v1/summaries` : "off"}`,
+    "",
+    `  push   ffmpeg -re -stream_loop -1 -i source.flv -c copy -f flv ${url}`,
+    `  watch  ffplay -fflags nobuffer -flags low_delay ${url}`,
+    "",
+  ].join("\n");
+}
+
+/** The address as others would write it in a URL. */
+function reachable({ host, port }: ListenAddress): string {
+  const everywhere = host === "0.0.0.0" || host === "::";
+  const shown = everywhere ? firstPublicAddress() : host;
+  const bracketed = shown.includes(":") ? `[${shown}]` : shown;
+  return port === RTMP_PORT ? bracketed : `${bracketed}:${port}`;
+}
+
+function firstPublicAddress(): string {
+  try {
+    const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+    return all.find((each) => !each.internal && each.family === "IPv4")?.address ?? "127.0.0.1";
+  } catch {
+    return "127.0.0.1";
+  }
+}
+
+const status = await main();
+if (status !== null) process.exit(status);

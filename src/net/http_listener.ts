@@ -1,0 +1,132 @@
+/**
+ * The HTTP listener of the runtime, Deno's or Bun's, behind one function.
+ * @module
+ */
+
+import type { ListenAddress } from "../config/types.ts";
+
+/** The other end of the connection that a request came on. */
+export interface HttpPeer {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Answers a request. Should it throw, the client gets a plain 500. */
+export type FetchHandler = (request: Request, peer: HttpPeer) => Response | Promise<Response>;
+
+/** An open listener. */
+export interface HttpListener {
+  /** Where it listens; the real port if 0 was asked for. */
+  readonly address: ListenAddress;
+  /** Stops accepting and drops every connection, answered or not. */
+  close(): Promise<void>;
+}
+
+/** s without traffic after which Bun closes a connection (SRS: 15 s). Deno has no such setting. */
+const BUN_IDLE_TIMEOUT_S = 15;
+
+/** The part of Bun's API that is used here. */
+interface BunServer {
+  readonly port: number;
+  requestIP(request: Request): { readonly address: string; readonly port: number } | null;
+  stop(closeActiveConnections: boolean): Promise<void>;
+}
+
+interface BunRuntime {
+  serve(options: {
+    hostname: string;
+    port: number;
+    idleTimeout: number;
+    reusePort: boolean;
+    development: boolean;
+    fetch(request: Request, server: BunServer): Response | Promise<Response>;
+    error(error: unknown): Response;
+  }): BunServer;
+}
+
+declare global {
+  /** Present when Bun is the runtime. */
+  var Bun: BunRuntime | undefined;
+}
+
+/**
+ * Listens for HTTP on one address; prints nothing.
+ * @throws Error that names the address, the reason and the cure when that is not possible
+ */
+// deno-lint-ignore require-await -- so that every failure is a rejection
+export async function listenHttp(
+  address: ListenAddress,
+  handler: FetchHandler,
+): Promise<HttpListener> {
+  try {
+    return globalThis.Bun === undefined
+      ? listenDeno(address, handler)
+      : listenBun(globalThis.Bun, address, handler);
+  } catch (error) {
+    throw bindError(address, error);
+  }
+}
+
+function listenDeno(address: ListenAddress, handler: FetchHandler): HttpListener {
+  const stop = new AbortController();
+  const server = Deno.serve({
+    hostname: address.host,
+    port: address.port,
+    signal: stop.signal,
+    onListen: () => {},
+    onError: serverFault,
+  }, (request, { remoteAddr }) => {
+    return handler(request, { address: remoteAddr.hostname, port: remoteAddr.port });
+  });
+  return {
+    address: { host: address.host, port: server.addr.port },
+    close: () => {
+      stop.abort();
+      return server.finished;
+    },
+  };
+}
+
+function listenBun(bun: BunRuntime, address: ListenAddress, handler: FetchHandler): HttpListener {
+  const server = bun.serve({
+    hostname: address.host,
+    port: address.port,
+    idleTimeout: BUN_IDLE_TIMEOUT_S,
+    // Said explicitly: left out, a second listener on a port of this process does not fail.
+    reusePort: false,
+    development: false,
+    fetch: (request, server) => {
+      const peer = server.requestIP(request) ?? { address: "", port: 0 };
+      // Without a usable Host header, as in a load balancer's HTTP/1.0 probe, the URL is but a path.
+      const whole = request.url.startsWith("/")
+        ? new Request(`http://localhost${request.url}`, request)
+        : request;
+      return handler(whole, peer);
+    },
+    error: serverFault,
+  });
+  return {
+    address: { host: address.host, port: server.port },
+    close: () => server.stop(true),
+  };
+}
+
+/** The runtimes' own pages would show the fault to the client. */
+function serverFault(): Response {
+  return new Response("Internal Server Error", { status: 500 });
+}
+
+/** Reason and cure by the error's code, which is the same on both runtimes. */
+const BIND_FAULTS: { readonly [code: string]: string } = {
+  EADDRINUSE: "address already in use. Stop the program that uses it, or listen on another port",
+  EADDRNOTAVAIL: "this machine does not have that address. Use one of its own, or 0.0.0.0 for all",
+  EACCES:
+    "permission denied. Ports below 1024 are privileged: use a higher one, or grant the right",
+};
+
+function bindError({ host, port }: ListenAddress, error: unknown): Error {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const message = error instanceof Error ? error.message : String(error);
+  const where = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  return new Error(`cannot listen on ${where}: ${BIND_FAULTS[code] ?? message}`, { cause: error });
+}

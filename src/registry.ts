@@ -1,0 +1,312 @@
+/**
+ * Who is connected, and the figures of clients, streams and vhosts that the API shows (spec: http §2).
+ * Bytes are counted on the connections alone; what ended clients had is carried over to their stream
+ * and vhost.
+ * @module
+ */
+
+import { RateSampler } from "./http/kbps.ts";
+import type {
+  AudioFigures,
+  ClientView,
+  ServerView,
+  StreamView,
+  VhostView,
+  VideoFigures,
+} from "./http/view.ts";
+import type { LiveStream } from "./live/live_stream.ts";
+import { newConnectionId, newEntryId, newServerId } from "./log/ids.ts";
+import type { ClientRole } from "./session/phase.ts";
+import type { RtmpSession } from "./session/rtmp_session.ts";
+
+/** Bytes of clients that are gone, and the rates of all. */
+interface Tally {
+  recv: number;
+  sent: number;
+  readonly sampler: RateSampler;
+}
+
+interface VhostEntry extends Tally {
+  readonly id: string;
+  readonly name: string;
+  readonly enabled: boolean;
+}
+
+interface StreamEntry extends Tally {
+  readonly id: string;
+  readonly vhost: VhostEntry;
+  readonly tcUrl: string;
+  publisherId: string | undefined;
+}
+
+/** A client in its present role; `recv` and `sent` are what its connection had carried before. */
+interface ClientEntry extends Tally {
+  readonly session: RtmpSession;
+  readonly role: ClientRole;
+  readonly stream: StreamEntry;
+}
+
+interface Sum {
+  recv: number;
+  sent: number;
+  clients: number;
+}
+
+const UNKNOWN = "Other";
+
+/** All connections of the server. */
+export class Registry implements ServerView {
+  readonly serverId = newServerId();
+  readonly serviceId = newConnectionId();
+  readonly pid: number;
+  readonly startedMs = Date.now();
+
+  readonly #now: () => number;
+  readonly #sessions = new Map<string, RtmpSession>();
+  readonly #vhosts = new Map<string, VhostEntry>();
+  readonly #streams = new Map<LiveStream, StreamEntry>();
+  readonly #clients = new Map<string, ClientEntry>();
+  #goneRecv = 0;
+  #goneSent = 0;
+
+  /** `now`: the server's clock, ms. */
+  constructor(pid: number, now: () => number) {
+    this.pid = pid;
+    this.#now = now;
+  }
+
+  /** Every connection, whether or not it publishes or plays. */
+  get sessions(): ReadonlyMap<string, RtmpSession> {
+    return this.#sessions;
+  }
+
+  /** A connection was accepted. */
+  add(session: RtmpSession): void {
+    this.#sessions.set(session.id, session);
+  }
+
+  /** Puts a connection behind all others. */
+  moveToEnd(session: RtmpSession): void {
+    if (this.#sessions.delete(session.id)) this.#sessions.set(session.id, session);
+  }
+
+  /** A connection is over. */
+  remove(session: RtmpSession): void {
+    if (!this.#sessions.delete(session.id)) return;
+    this.#goneRecv += session.recvBytes;
+    this.#goneSent += session.sentBytes;
+  }
+
+  /** A client has begun to publish or play, has ended that, or has gone from one to the other. */
+  roleChanged(session: RtmpSession, role: ClientRole | null): void {
+    this.#retire(session.id);
+    if (!role) return;
+    const stream = this.#streamEntry(role.stream, session.info.tcUrl ?? "");
+    if (role.publish) stream.publisherId = session.id;
+    this.#clients.set(session.id, {
+      session,
+      role,
+      stream,
+      recv: session.recvBytes,
+      sent: session.sentBytes,
+      sampler: this.#sampler(),
+    });
+  }
+
+  /** A stream was forgotten. */
+  forget(stream: LiveStream): void {
+    this.#streams.delete(stream);
+  }
+
+  /** Every 3 s: takes the samples that the rates are made of. */
+  sample(): void {
+    const now = this.#now();
+    for (const client of this.#clients.values()) {
+      const { recv, sent } = carried(client);
+      client.sampler.sample(now, recv, sent);
+    }
+    const { streams, vhosts } = this.#sums();
+    for (const [entry, sum] of streams) entry.sampler.sample(now, sum.recv, sum.sent);
+    for (const [entry, sum] of vhosts) entry.sampler.sample(now, sum.recv, sum.sent);
+  }
+
+  // ---- ServerView
+
+  get totals(): { connections: number; recvBytes: number; sendBytes: number } {
+    let recvBytes = this.#goneRecv;
+    let sendBytes = this.#goneSent;
+    for (const session of this.#sessions.values()) {
+      recvBytes += session.recvBytes;
+      sendBytes += session.sentBytes;
+    }
+    return { connections: this.#sessions.size, recvBytes, sendBytes };
+  }
+
+  get vhosts(): ReadonlyMap<string, VhostView> {
+    const views = new Map<string, VhostView>();
+    for (const [entry, sum] of this.#sums().vhosts) {
+      views.set(entry.id, {
+        id: entry.id,
+        name: entry.name,
+        enabled: entry.enabled,
+        clients: sum.clients,
+        streams: this.#activeStreams(entry),
+        recvBytes: sum.recv,
+        sendBytes: sum.sent,
+        kbps: entry.sampler.kbps,
+      });
+    }
+    return views;
+  }
+
+  get streams(): ReadonlyMap<string, StreamView> {
+    const { streams } = this.#sums();
+    const views = new Map<string, StreamView>();
+    for (const [stream, entry] of this.#streams) {
+      const sum = streams.get(entry) ?? { recv: 0, sent: 0, clients: 0 };
+      views.set(entry.id, {
+        id: entry.id,
+        name: stream.name,
+        vhostId: entry.vhost.id,
+        app: stream.app,
+        tcUrl: entry.tcUrl,
+        url: stream.key,
+        clients: sum.clients,
+        frames: stream.videoFrames,
+        publish: { active: stream.active, cid: entry.publisherId },
+        video: videoFigures(stream),
+        audio: audioFigures(stream),
+        recvBytes: sum.recv,
+        sendBytes: sum.sent,
+        kbps: entry.sampler.kbps,
+      });
+    }
+    return views;
+  }
+
+  get clients(): ReadonlyMap<string, ClientView> {
+    const now = this.#now();
+    const views = new Map<string, ClientView>();
+    for (const [id, client] of this.#clients) {
+      const { session, role, stream } = client;
+      views.set(id, {
+        id,
+        vhostId: stream.vhost.id,
+        streamId: stream.id,
+        ip: session.socket.remoteAddress,
+        pageUrl: session.info.pageUrl,
+        swfUrl: session.info.swfUrl,
+        tcUrl: session.info.tcUrl ?? "",
+        url: role.stream.key,
+        name: role.name,
+        type: role.type,
+        publish: role.publish,
+        aliveMs: now - session.acceptedAt,
+        recvBytes: session.recvBytes,
+        sendBytes: session.sentBytes,
+        kbps: client.sampler.kbps,
+      });
+    }
+    return views;
+  }
+
+  kick(clientId: string): boolean {
+    const client = this.#clients.get(clientId);
+    client?.session.kick();
+    return client !== undefined;
+  }
+
+  // ---- inside
+
+  #retire(id: string): void {
+    const client = this.#clients.get(id);
+    if (!client) return;
+    this.#clients.delete(id);
+    const { recv, sent } = carried(client);
+    for (const entry of [client.stream, client.stream.vhost]) {
+      entry.recv += recv;
+      entry.sent += sent;
+    }
+  }
+
+  #sampler(): RateSampler {
+    return new RateSampler(this.#now());
+  }
+
+  #streamEntry(stream: LiveStream, tcUrl: string): StreamEntry {
+    const known = this.#streams.get(stream);
+    if (known) return known;
+    const vhost = this.#vhostEntry(stream);
+    const entry: StreamEntry = {
+      id: newEntryId(),
+      vhost,
+      tcUrl,
+      publisherId: undefined,
+      recv: 0,
+      sent: 0,
+      sampler: this.#sampler(),
+    };
+    this.#streams.set(stream, entry);
+    return entry;
+  }
+
+  #vhostEntry({ vhost }: LiveStream): VhostEntry {
+    const known = this.#vhosts.get(vhost.name);
+    if (known) return known;
+    const { name, enabled } = vhost;
+    const entry = { id: newEntryId(), name, enabled, recv: 0, sent: 0, sampler: this.#sampler() };
+    this.#vhosts.set(name, entry);
+    return entry;
+  }
+
+  #activeStreams(vhost: VhostEntry): number {
+    let count = 0;
+    for (const [stream, entry] of this.#streams) {
+      if (entry.vhost === vhost && stream.active) count++;
+    }
+    return count;
+  }
+
+  /** Bytes and clients of every stream and vhost, in one pass over the clients. */
+  #sums(): { streams: Map<StreamEntry, Sum>; vhosts: Map<VhostEntry, Sum> } {
+    const streams = new Map<StreamEntry, Sum>();
+    const vhosts = new Map<VhostEntry, Sum>();
+    const start = ({ recv, sent }: Tally): Sum => ({ recv, sent, clients: 0 });
+    for (const entry of this.#streams.values()) streams.set(entry, start(entry));
+    for (const entry of this.#vhosts.values()) vhosts.set(entry, start(entry));
+    for (const client of this.#clients.values()) {
+      const { recv, sent } = carried(client);
+      for (const sum of [streams.get(client.stream), vhosts.get(client.stream.vhost)]) {
+        if (!sum) continue;
+        sum.recv += recv;
+        sum.sent += sent;
+        sum.clients++;
+      }
+    }
+    return { streams, vhosts };
+  }
+}
+
+/** What a client's connection has carried since it took its role. */
+function carried({ session, recv, sent }: ClientEntry): { recv: number; sent: number } {
+  return { recv: session.recvBytes - recv, sent: session.sentBytes - sent };
+}
+
+function videoFigures({ video }: LiveStream): VideoFigures | null {
+  return video && {
+    codec: video.codec,
+    profile: video.profile ?? UNKNOWN,
+    level: video.level ?? UNKNOWN,
+    width: video.width ?? 0,
+    height: video.height ?? 0,
+  };
+}
+
+function audioFigures({ audio }: LiveStream): AudioFigures | null {
+  return audio && {
+    codec: audio.codec,
+    sample_rate: audio.sample_rate ?? 0,
+    channel: audio.channel ?? 0,
+    profile: audio.profile ?? UNKNOWN,
+  };
+}

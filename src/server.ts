@@ -1,0 +1,162 @@
+/**
+ * The running server: listeners, hub, sessions, HTTP, and the one timer behind all deadlines.
+ * @module
+ */
+
+import process from "node:process";
+import type { Config, ListenAddress } from "./config/types.ts";
+import { createApp } from "./http/app.ts";
+import { SAMPLE_INTERVAL_MS } from "./http/kbps.ts";
+import type { Clock } from "./live/clock.ts";
+import { Hub } from "./live/hub.ts";
+import { newConnectionId } from "./log/ids.ts";
+import { connectionLog, serverLog } from "./log/log.ts";
+import { type HttpListener, listenHttp } from "./net/http_listener.ts";
+import { formatAddress, listenTcp, type TcpListener, type TcpSocket } from "./net/tcp.ts";
+import { Registry } from "./registry.ts";
+import { RtmpSession, type RtmpSessionHost } from "./session/rtmp_session.ts";
+import { SERVER_NAME, VERSION } from "./version.ts";
+
+/** ms between two rounds of deadlines and housekeeping. */
+const TICK_MS = 1000;
+/** ms that `stop` gives the peers to take their last bytes. */
+const STOP_TIMEOUT_MS = 3000;
+/** Summary lines in one tick: 200 connections get one every 10 s, and logging stays cheap. */
+const SUMMARIES_PER_TICK = 20;
+/** ms between two log lines about connections refused for `max_connections`. */
+const REFUSAL_LOG_MS = 10_000;
+
+const CLOCK: Clock = {
+  now: () => performance.now(),
+  after(ms, task) {
+    const timer = setTimeout(task, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** A started server. */
+export class Server {
+  readonly #config: Config;
+  readonly #hub: Hub;
+  readonly #registry: Registry;
+  readonly #host: RtmpSessionHost;
+  readonly #rtmp: TcpListener[] = [];
+  #http: HttpListener | null = null;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #ticks = 0;
+  #refused = 0;
+  #refusalLoggedAt = -Infinity;
+
+  /**
+   * Starts listening.
+   * @throws Error with address and cure when a port cannot be had; nothing is left open then.
+   */
+  static async start(config: Config): Promise<Server> {
+    const server = new Server(config);
+    try {
+      await server.#listen();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    server.#timer = setInterval(() => server.#tick(), TICK_MS);
+    return server;
+  }
+
+  private constructor(config: Config) {
+    this.#config = config;
+    this.#hub = new Hub(CLOCK, VERSION);
+    this.#registry = new Registry(process.pid, CLOCK.now);
+    this.#host = {
+      config,
+      hub: this.#hub,
+      clock: CLOCK,
+      serverName: `${SERVER_NAME}/${VERSION}`,
+      pid: process.pid,
+      roleChanged: (session, role) => this.#registry.roleChanged(session, role),
+      finished: (session) => this.#registry.remove(session),
+    };
+  }
+
+  /** Where RTMP is served. */
+  get rtmpAddresses(): ListenAddress[] {
+    return this.#rtmp.map((listener) => listener.address);
+  }
+
+  /** Where the HTTP API is served; null if nowhere. */
+  get httpAddress(): ListenAddress | null {
+    return this.#http?.address ?? null;
+  }
+
+  /** Ends every connection in an orderly way, and closes the listeners. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    for (const listener of this.#rtmp) listener.close();
+    for (const session of this.#registry.sessions.values()) session.shutdown();
+    const deadline = CLOCK.now() + STOP_TIMEOUT_MS;
+    while (this.#registry.sessions.size > 0 && CLOCK.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await this.#http?.close();
+  }
+
+  async #listen(): Promise<void> {
+    for (const address of this.#config.listen) {
+      const listener = await listenTcp(address, (socket) => this.#accept(socket));
+      this.#rtmp.push(listener);
+      serverLog.info(`RTMP listen at tcp://${formatAddress(listener.address)}`);
+    }
+    const api = this.#config.httpApi.listen;
+    if (!api) return;
+    const app = createApp(this.#registry);
+    this.#http = await listenHttp(api, (request) => app.fetch(request));
+    serverLog.info(`HTTP-API listen at tcp://${formatAddress(this.#http.address)}`);
+  }
+
+  #accept(socket: TcpSocket): RtmpSession | null {
+    if (this.#registry.sessions.size >= this.#config.maxConnections) {
+      this.#noteRefusal();
+      return null;
+    }
+    const session = new RtmpSession(socket, this.#host, connectionLog(newConnectionId()));
+    this.#registry.add(session);
+    return session;
+  }
+
+  #noteRefusal(): void {
+    this.#refused++;
+    if (CLOCK.now() - this.#refusalLoggedAt < REFUSAL_LOG_MS) return;
+    this.#refusalLoggedAt = CLOCK.now();
+    serverLog.warn(
+      `max_connections=${this.#config.maxConnections} reached: ` +
+        `${this.#refused} connections refused so far`,
+    );
+  }
+
+  #tick(): void {
+    const now = CLOCK.now();
+    this.#ticks++;
+    for (const session of this.#registry.sessions.values()) session.tick(now);
+    this.#summarise(now);
+    for (const stream of this.#hub.tick()) this.#registry.forget(stream);
+    if (this.#ticks % (SAMPLE_INTERVAL_MS / TICK_MS) === 0) this.#registry.sample();
+  }
+
+  /**
+   * One line of figures for each connection every `pithy_print_ms`, with thousands of them as often as
+   * the limit allows (SRS has them share one line per interval).
+   */
+  #summarise(now: number): void {
+    let lines = 0;
+    for (const session of this.#registry.sessions.values()) {
+      // They stand in the order in which they are due.
+      if (now - session.summarisedAt < this.#config.pithyPrintMs) return;
+      if (lines === SUMMARIES_PER_TICK) return;
+      const text = session.summary(now);
+      this.#registry.moveToEnd(session);
+      if (!text) continue;
+      lines++;
+      session.log.info(text);
+    }
+  }
+}

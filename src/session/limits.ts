@@ -1,0 +1,28 @@
+/**
+ * Every limit of an RTMP connection that is no directive.
+ * @module
+ */
+
+/** ms for the handshake (SRS: 30 s). One byte a second must not hold a socket for long (H16). */
+export const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** ms from the handshake to publish or play (SRS: 30 s for each step). */
+export const IDENTIFY_TIMEOUT_MS = 30_000;
+/** ms to publish or play again after FCUnpublish or closeStream (SRS: 3 minutes). */
+export const REPUBLISH_TIMEOUT_MS = 180_000;
+/**
+ * ms that a player may take nothing at all before it is closed. SRS allows 30 s; a phone that changes
+ * networks takes that long, and costs no more than one write while it does.
+ */
+export const PLAYER_STALL_MS = 60_000;
+/** Bytes of a message from a peer that does not publish: commands, which are short (H11). */
+export const MAX_COMMAND_BYTES = 64 * 1024;
+/** Commands and pings per second from one peer. A client starts with about ten (H10, H20). */
+export const MAX_REQUESTS_PER_SECOND = 100;
+/** createStream commands without publish or play between them (SRS: the fourth closes). */
+export const MAX_CREATE_STREAM = 3;
+/** Bytes of answers that may wait for a peer that does not read (H20). */
+export const MAX_PENDING_ANSWERS = 256 * 1024;
+/** A read shorter than this (bytes) is followed by the pause of `mr` (SRS). */
+export const SMALL_READ_BYTES = 4096;
+/** Window in Set Peer Bandwidth, bytes (SRS). */
+export const PEER_BANDWIDTH = 2_500_000;

@@ -1,0 +1,186 @@
+/**
+ * A player (spec: rtmp §8).
+ * @module
+ */
+
+import type { LiveStream } from "../live/live_stream.ts";
+import type { Player, PlayerSink } from "../live/player.ts";
+import { peerText } from "../log/text.ts";
+import { booleanOf, numberOf } from "../rtmp/amf_access.ts";
+import {
+  type Command,
+  createStreamResult,
+  onStatus,
+  result,
+  sampleAccess,
+} from "../rtmp/command.ts";
+import { ErrorCode } from "../rtmp/error.ts";
+import {
+  ChunkStream,
+  MessageType,
+  STREAM_ID,
+  UserControl,
+  userControlBody,
+} from "../rtmp/message.ts";
+import { PLAYER_STALL_MS } from "./limits.ts";
+import { applyVhost, BasePhase, type ClientRole, type SessionContext } from "./phase.ts";
+import { findTarget, type Target } from "./target.ts";
+
+/** Media flows from a stream to the client. */
+export class PlayPhase extends BasePhase implements PlayerSink {
+  override readonly role: ClientRole;
+  readonly #stream: LiveStream;
+  readonly #target: Target;
+  readonly #player: Player;
+  /** Since when (clock ms) the socket has not got rid of what it was given; null: it has. */
+  #stalledSince: number | null = null;
+  #ended = false;
+
+  /**
+   * Answers the client and joins the stream, whether or not somebody publishes it.
+   * @param durationMs How much the client wants, ms (SRS takes it so); not positive: no end.
+   * @throws {RtmpError} when the name is unusable.
+   */
+  static start(session: SessionContext, name: string, durationMs: number): PlayPhase {
+    const target = findTarget(session.host.config, session.info, name);
+    const { vhost, url, key } = target;
+    session.log.info(
+      `client identified, type=rtmp-play, vhost=${vhost.name}, app=${peerText(url.app)}, ` +
+        `stream=${peerText(url.stream)}, param=${peerText(url.param)}, duration=${durationMs}ms`,
+    );
+    const stream = session.host.hub.obtain(key, vhost, url.app, url.stream);
+    // The stream's chunks are cut already: what we announce must be what they were cut to.
+    applyVhost(session, stream.vhost);
+    control(session, UserControl.STREAM_BEGIN);
+    const details = [["details", url.stream]] as const;
+    status(session, "NetStream.Play.Reset", "Playing and resetting stream.", details);
+    status(session, "NetStream.Play.Start", "Started playing stream.", details);
+    session.reply(ChunkStream.STATUS, MessageType.DATA_AMF0, sampleAccess(), STREAM_ID);
+    session.flush();
+    session.log.info(
+      `start play ${peerText(key)} mw_sleep=${vhost.play.mwLatencyMs}, ` +
+        `mw_msgs=${vhost.play.mwMsgs}, realtime=${vhost.minLatency ? 1 : 0}, ` +
+        `tcp_nodelay=${vhost.tcpNodelay ? 1 : 0}`,
+    );
+    return new PlayPhase(session, stream, target, durationMs);
+  }
+
+  private constructor(
+    session: SessionContext,
+    stream: LiveStream,
+    target: Target,
+    durationMs: number,
+  ) {
+    super(session);
+    this.#stream = stream;
+    this.#target = target;
+    this.role = { type: "rtmp-play", publish: false, stream, name: target.url.stream };
+    this.#player = stream.join(this, {
+      durationMs: Math.max(0, durationMs),
+      onEnd: () => this.#onEnd(),
+    });
+  }
+
+  /** `PlayerSink`: an exception here must not reach the publisher whose turn this is. */
+  send(bytes: Uint8Array): boolean {
+    try {
+      const through = this.session.send(bytes);
+      if (!through) this.#stalledSince ??= this.session.host.clock.now();
+      return through;
+    } catch (error) {
+      this.session.fault(error);
+      return true;
+    }
+  }
+
+  override writable(): void {
+    this.#stalledSince = null;
+    this.#player.writable();
+  }
+
+  command(command: Command): void {
+    const { name, transactionId, args } = command;
+    switch (name) {
+      case "pause":
+        return this.#pause(booleanOf(args[1]) ?? false);
+      case "closeStream":
+        return this.session.identifyAgain(true);
+      case "deleteStream":
+        if ((numberOf(args[1]) ?? STREAM_ID) === STREAM_ID) this.session.identifyAgain(false);
+        return;
+      case "play":
+        this.session.identifyAgain(true);
+        return this.session.redispatch(command);
+      case "createStream":
+        return this.#answer(createStreamResult(transactionId));
+      case "_result":
+      case "_error":
+      case "onStatus":
+        return;
+      default:
+        if (transactionId > 0) {
+          this.#answer(result(transactionId, name === "getStreamLength" ? 0 : null));
+        }
+    }
+  }
+
+  tick(nowMs: number): void {
+    if (this.#stalledSince === null || nowMs - this.#stalledSince < PLAYER_STALL_MS) return;
+    this.session.close(ErrorCode.TIMEOUT, `the player has taken nothing for ${PLAYER_STALL_MS} ms`);
+  }
+
+  override farewell(): void {
+    status(this.session, "NetStream.Play.Stop", "Stopped playing stream.");
+    control(this.session, UserControl.STREAM_EOF);
+  }
+
+  override leave(): void {
+    this.#stream.leave(this.#player);
+  }
+
+  override summary(): string {
+    const { mwLatencyMs, mwMsgs } = this.#stream.vhost.play;
+    const lag = this.#player.lagMs;
+    return `-> PLA ${peerText(this.#target.key)} lag=${Math.round(lag)}ms, ` +
+      `dropped=${this.#player.droppedMessages}/${this.#player.jumps}, ` +
+      `mw=${Math.round(this.#stream.flushIntervalMs)}/${mwLatencyMs}/${mwMsgs}`;
+  }
+
+  #pause(paused: boolean): void {
+    if (paused) {
+      status(this.session, "NetStream.Pause.Notify", "Paused stream.");
+      control(this.session, UserControl.STREAM_EOF);
+    } else {
+      status(this.session, "NetStream.Unpause.Notify", "Unpaused stream.");
+      control(this.session, UserControl.STREAM_BEGIN);
+    }
+    this.session.flush();
+    this.#player.pause(paused);
+  }
+
+  #onEnd(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.farewell();
+    this.session.close(0, "the duration asked for has been played");
+  }
+
+  #answer(payload: Uint8Array): void {
+    this.session.reply(ChunkStream.COMMAND, MessageType.COMMAND_AMF0, payload);
+  }
+}
+
+function status(
+  session: SessionContext,
+  code: string,
+  description: string,
+  extra: Iterable<readonly [string, string]> = [],
+): void {
+  const payload = onStatus("status", code, description, extra);
+  session.reply(ChunkStream.STATUS, MessageType.COMMAND_AMF0, payload, STREAM_ID);
+}
+
+function control(session: SessionContext, event: number): void {
+  const body = userControlBody(event, STREAM_ID);
+  session.reply(ChunkStream.CONTROL, MessageType.USER_CONTROL, body);
+}

@@ -1,0 +1,222 @@
+/**
+ * A publisher (spec: rtmp §6, streaming §7).
+ * @module
+ */
+
+import type { AudioInfo, VideoInfo } from "../flv/codec_info.ts";
+import type { LiveStream } from "../live/live_stream.ts";
+import { peerText } from "../log/text.ts";
+import { numberOf } from "../rtmp/amf_access.ts";
+import { type Command, isTimeCode, onFcStatus, onStatus, result } from "../rtmp/command.ts";
+import { ErrorCode, RtmpError } from "../rtmp/error.ts";
+import { MAX_MESSAGE_SIZE } from "../rtmp/chunk_reader.ts";
+import { ChunkStream, type Message, MessageType, STREAM_ID } from "../rtmp/message.ts";
+import { SMALL_READ_BYTES } from "./limits.ts";
+import { applyVhost, BasePhase, type ClientRole, type SessionContext } from "./phase.ts";
+import { findTarget, type Target } from "./target.ts";
+
+/** How a client goes about publishing: which commands it sends, and which answers it waits for. */
+export type PublishStyle = "fmle" | "flash" | "haivision";
+
+/** Commands with which FMLE-style clients end a publish. */
+const FMLE_END = new Set(["FCUnpublish", "releaseStream", "FCPublish"]);
+/** Commands with which a Flash-style client goes on to something else (SRS: any command does). */
+const FLASH_END = new Set(["FCUnpublish", "releaseStream", "FCPublish", "publish", "play"]);
+
+/** Media flows from the client into a stream. */
+export class PublishPhase extends BasePhase {
+  override readonly role: ClientRole;
+  readonly #style: PublishStyle;
+  readonly #stream: LiveStream;
+  readonly #target: Target;
+  readonly #startedAt: number;
+  #lastBytesAt: number;
+  #messages = 0;
+  #videoLogged = false;
+  #audioLogged = false;
+  #cancelPause: (() => void) | null = null;
+
+  /**
+   * Takes the stream and answers the client.
+   * @throws {RtmpError} when the name is unusable or the stream is being published already.
+   */
+  static start(session: SessionContext, style: PublishStyle, name: string): PublishPhase {
+    const target = findTarget(session.host.config, session.info, name);
+    const { vhost, url, key } = target;
+    session.log.info(
+      `client identified, type=${style}-publish, vhost=${vhost.name}, app=${peerText(url.app)}, ` +
+        `stream=${peerText(url.stream)}, param=${peerText(url.param)}`,
+    );
+    if (style !== "flash") {
+      status(
+        session,
+        onFcStatus("onFCPublish", "NetStream.Publish.Start", "Started publishing stream."),
+      );
+    }
+    const stream = session.host.hub.obtain(key, vhost, url.app, url.stream);
+    const phase = new PublishPhase(session, style, stream, target);
+    if (!stream.publish(phase)) {
+      throw new RtmpError(ErrorCode.STREAM_BUSY, `stream ${key} is being published already`);
+    }
+    applyVhost(session, vhost);
+    session.maxMessageSize = MAX_MESSAGE_SIZE;
+    status(
+      session,
+      onStatus("status", "NetStream.Publish.Start", "Started publishing stream."),
+    );
+    const { mr, mrLatencyMs, firstPacketTimeoutMs, normalTimeoutMs } = vhost.publish;
+    session.log.info(
+      `start publish ${peerText(key)} mr=${mr ? 1 : 0}/${mrLatencyMs}, ` +
+        `p1stpt=${firstPacketTimeoutMs}, pnt=${normalTimeoutMs}, ` +
+        `tcp_nodelay=${vhost.tcpNodelay ? 1 : 0}`,
+    );
+    return phase;
+  }
+
+  private constructor(
+    session: SessionContext,
+    style: PublishStyle,
+    stream: LiveStream,
+    target: Target,
+  ) {
+    super(session);
+    this.#style = style;
+    this.#stream = stream;
+    this.#target = target;
+    this.#startedAt = this.#lastBytesAt = session.host.clock.now();
+    this.role = {
+      type: `${style}-publish`,
+      publish: true,
+      stream,
+      name: target.url.stream,
+    };
+  }
+
+  override media(message: Message): void {
+    this.#messages++;
+    if (message.type === MessageType.DATA_AMF0 || message.type === MessageType.DATA_AMF3) {
+      if (isTimeCode(message.payload)) return;
+      return this.#data(message);
+    }
+    this.#stream.media(message.type, message.timestamp, message.payload);
+    if (!this.#videoLogged || !this.#audioLogged) this.#logHeaders();
+  }
+
+  override settle(bytes: number): void {
+    this.#lastBytesAt = this.session.host.clock.now();
+    this.#stream.settle();
+    const { vhost } = this.#target;
+    if (vhost.publish.mr && !vhost.minLatency && bytes < SMALL_READ_BYTES) {
+      this.#pauseReading(vhost.publish.mrLatencyMs);
+    }
+  }
+
+  command(command: Command): void {
+    const { name, args } = command;
+    if (this.#style !== "flash" && FMLE_END.has(name)) {
+      this.#sayUnpublished(command.transactionId);
+      return this.session.identifyAgain(false);
+    }
+    if (name === "closeStream" || (name === "publish" && args[1] === false)) {
+      return this.session.identifyAgain(true);
+    }
+    if (name === "deleteStream") {
+      if ((numberOf(args[1]) ?? STREAM_ID) === STREAM_ID) this.session.identifyAgain(false);
+      return;
+    }
+    if (this.#style === "flash" && FLASH_END.has(name)) {
+      this.session.identifyAgain(true);
+      this.session.redispatch(command);
+    }
+  }
+
+  tick(nowMs: number): void {
+    const { publish } = this.#target.vhost;
+    const first = this.#messages === 0;
+    const limit = first ? publish.firstPacketTimeoutMs : publish.normalTimeoutMs;
+    if (nowMs - (first ? this.#startedAt : this.#lastBytesAt) > limit) {
+      const what = first ? "no first message" : "nothing received";
+      return this.session.close(ErrorCode.TIMEOUT, `publish timeout: ${what} for ${limit} ms`);
+    }
+    const idleSince = this.#stream.playerlessSince;
+    if (publish.kickoffForIdleMs > 0 && idleSince !== null) {
+      if (nowMs - Math.max(idleSince, this.#startedAt) > publish.kickoffForIdleMs) {
+        this.session.close(
+          ErrorCode.IDLE_PUBLISHER,
+          `kicked: nobody has played the stream for ${publish.kickoffForIdleMs} ms`,
+        );
+      }
+    }
+  }
+
+  override leave(): void {
+    this.#cancelPause?.();
+    this.#stream.unpublish(this);
+    this.session.log.info(`cleanup when unpublish ${peerText(this.#target.key)}`);
+  }
+
+  override summary(): string {
+    const { mr, mrLatencyMs, firstPacketTimeoutMs, normalTimeoutMs } = this.#target.vhost.publish;
+    return `<- CPB ${peerText(this.#target.key)} msgs=${this.#messages}, mr=${mr ? 1 : 0}/` +
+      `${mrLatencyMs}, p1stpt=${firstPacketTimeoutMs}, pnt=${normalTimeoutMs}, ` +
+      `players=${this.#stream.playerCount}`;
+  }
+
+  /** `mr`: the kernel gathers what comes in the meantime, and one read takes it. */
+  #pauseReading(ms: number): void {
+    this.session.socket.pauseReading();
+    this.#cancelPause = this.session.host.clock.after(ms, () => {
+      this.#cancelPause = null;
+      this.session.socket.resumeReading();
+    });
+  }
+
+  #sayUnpublished(transactionId: number): void {
+    const code = "NetStream.Unpublish.Success";
+    status(this.session, onFcStatus("onFCUnpublish", code, "Stop publishing stream."));
+    this.session.reply(
+      ChunkStream.COMMAND,
+      MessageType.COMMAND_AMF0,
+      result(transactionId, undefined),
+      STREAM_ID,
+    );
+    status(this.session, onStatus("status", code, "Stream is now unpublished"));
+  }
+
+  /** Metadata that cannot be decoded is no reason to end a stream whose media are fine (Q37). */
+  #data(message: Message): void {
+    try {
+      const known = this.#stream.headers.metadata;
+      this.#stream.data(message.type, message.timestamp, message.payload);
+      const { metadata } = this.#stream.headers;
+      if (metadata && metadata !== known) {
+        this.session.log.info(`got metadata, ${metadata.length}B`);
+      }
+    } catch (error) {
+      if (!(error instanceof RtmpError)) throw error;
+      this.session.log.warn(`data message left out: ${peerText(error.message)}`, error.code);
+    }
+  }
+
+  #logHeaders(): void {
+    const { video, audio } = this.#stream.headers;
+    if (video && !this.#videoLogged) {
+      this.#videoLogged = true;
+      this.session.log.info(`${video.length}B video sh, ${figures(this.#stream.video)}`);
+    }
+    if (audio && !this.#audioLogged) {
+      this.#audioLogged = true;
+      this.session.log.info(`${audio.length}B audio sh, ${figures(this.#stream.audio)}`);
+    }
+  }
+}
+
+/** `codec=H264, profile=High, ...`, without what is not known. */
+function figures(info: VideoInfo | AudioInfo | null): string {
+  return Object.entries(info ?? {}).filter(([, value]) => value !== null)
+    .map(([key, value]) => `${key}=${value}`).join(", ");
+}
+
+function status(session: SessionContext, payload: Uint8Array): void {
+  session.reply(ChunkStream.STATUS, MessageType.COMMAND_AMF0, payload, STREAM_ID);
+}

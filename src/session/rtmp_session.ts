@@ -1,0 +1,347 @@
+/**
+ * One RTMP connection: bytes in, bytes out, the hub behind it. It knows no socket but the interface of
+ * one, and is driven by calls alone, so that a test can play the peer byte by byte.
+ * @module
+ */
+
+import type { Log } from "../log/log.ts";
+import { peerText } from "../log/text.ts";
+import type { TcpHandler, TcpSocket } from "../net/tcp.ts";
+import { ChunkReader } from "../rtmp/chunk_reader.ts";
+import { MessageWriter } from "../rtmp/chunk_writer.ts";
+import { type Command, parseCommand } from "../rtmp/command.ts";
+import { ErrorCode, RtmpError } from "../rtmp/error.ts";
+import { ServerHandshake } from "../rtmp/handshake.ts";
+import {
+  ChunkStream,
+  controlValue,
+  type Message,
+  MessageType,
+  parseUserControl,
+  splitAggregate,
+  u32Body,
+  UserControl,
+  userControlBody,
+} from "../rtmp/message.ts";
+import { ConnectPhase } from "./connect_phase.ts";
+import { IdentifyPhase } from "./identify_phase.ts";
+import {
+  HANDSHAKE_TIMEOUT_MS,
+  MAX_COMMAND_BYTES,
+  MAX_PENDING_ANSWERS,
+  MAX_REQUESTS_PER_SECOND,
+  REPUBLISH_TIMEOUT_MS,
+} from "./limits.ts";
+import type { ClientRole, Phase, SessionContext, SessionHost } from "./phase.ts";
+import type { ConnectInfo } from "./target.ts";
+
+/** An acknowledgement counter that would pass this starts anew (SRS, Q53). */
+const MAX_ACK_TOTAL = 0xf0000000;
+
+const NOTHING_SAID: ConnectInfo = {
+  tcUrl: null,
+  app: null,
+  pageUrl: "",
+  swfUrl: "",
+  flashVer: "",
+};
+
+/** What a session needs of the server around it, and tells it. */
+export interface RtmpSessionHost extends SessionHost {
+  /** The client has begun to publish or play, has gone from one to the other, or has ended (null). */
+  roleChanged(session: RtmpSession, role: ClientRole | null): void;
+  /** The connection is over. */
+  finished(session: RtmpSession): void;
+}
+
+/** The server's side of one RTMP connection. */
+export class RtmpSession implements TcpHandler, SessionContext {
+  readonly id: string;
+  readonly host: RtmpSessionHost;
+  readonly log: Log;
+  readonly socket: TcpSocket;
+  info = NOTHING_SAID;
+  /** Clock ms of the accept. */
+  readonly acceptedAt: number;
+  /** Bytes from the peer, handshake included. */
+  recvBytes = 0;
+  /** Bytes to the peer, handshake included. */
+  sentBytes = 0;
+
+  readonly #handshake = new ServerHandshake();
+  readonly #reader = new ChunkReader();
+  readonly #writer = new MessageWriter();
+  #phase: Phase | null = null;
+  #summarised: { at: number; recv: number; sent: number };
+  #closed = false;
+  #ended = false;
+  /** Commands and pings in the present second. */
+  #requests = 0;
+
+  #peerAckWindow = 0;
+  #defaultAckWindow = 0;
+  #ackTotal = 0;
+  #unacknowledged = 0;
+
+  constructor(socket: TcpSocket, host: RtmpSessionHost, log: Log) {
+    this.socket = socket;
+    this.host = host;
+    this.log = log;
+    this.id = log.id;
+    this.acceptedAt = host.clock.now();
+    this.#summarised = { at: this.acceptedAt, recv: 0, sent: 0 };
+    this.#reader.maxMessageSize = MAX_COMMAND_BYTES;
+    log.info(`RTMP client ip=${socket.remote}`);
+  }
+
+  /** What the client does, once it has said so. */
+  get role(): ClientRole | null {
+    return this.#phase?.role ?? null;
+  }
+
+  // ---- from the socket
+
+  onBytes(bytes: Uint8Array): void {
+    this.#guard(() => this.#receive(bytes));
+  }
+
+  onWritable(): void {
+    this.#guard(() => this.#phase?.writable());
+  }
+
+  onClose(error: Error | null): void {
+    if (!this.#closed) {
+      const reason = error ? `connection lost: ${error.message}` : "client disconnect peer";
+      this.log.warn(`${peerText(reason)}. ret=${ErrorCode.PEER_CLOSED}`, ErrorCode.PEER_CLOSED);
+    }
+    this.#closed = true;
+    this.#end();
+    this.log.info("client finished.");
+    this.host.finished(this);
+  }
+
+  /** Once a second; clock ms. */
+  tick(nowMs: number): void {
+    if (this.#closed) return;
+    this.#requests = 0;
+    this.#guard(() => {
+      if (this.#phase) this.#phase.tick(nowMs);
+      else if (nowMs - this.acceptedAt > HANDSHAKE_TIMEOUT_MS) {
+        this.close(ErrorCode.TIMEOUT, `no handshake within ${HANDSHAKE_TIMEOUT_MS} ms`);
+      }
+    });
+  }
+
+  /** The server stops: a player is told that its stream ends. */
+  shutdown(): void {
+    this.#guard(() => {
+      if (this.#closed) return;
+      this.#phase?.farewell();
+      this.close(ErrorCode.SERVER_STOP, "the server stops");
+    });
+  }
+
+  /** Drops the connection at once. */
+  kick(): void {
+    this.log.warn(`client kicked. ret=${ErrorCode.KICKED}`, ErrorCode.KICKED);
+    this.#closed = true;
+    this.#end();
+    this.socket.abort();
+  }
+
+  /**
+   * The line of figures that is logged every `pithy_print_ms`: rates over all the time and since the
+   * last such line. Empty while there is nothing to tell.
+   */
+  summary(nowMs: number): string {
+    const text = this.#closed ? "" : this.#phase?.summary() ?? "";
+    const { at, recv, sent } = this.#summarised;
+    this.#summarised = { at: nowMs, recv: this.recvBytes, sent: this.sentBytes };
+    if (!text) return "";
+    const alive = nowMs - this.acceptedAt;
+    const kbps = (all: number, before: number) =>
+      `${Math.round(all * 8 / alive)},${Math.round((all - before) * 8 / (nowMs - at))}`;
+    return `${text}, time=${Math.round(alive)}ms, okbps=${kbps(this.sentBytes, sent)}, ` +
+      `ikbps=${kbps(this.recvBytes, recv)}`;
+  }
+
+  /** Clock ms of the last summary. */
+  get summarisedAt(): number {
+    return this.#summarised.at;
+  }
+
+  // ---- for the phases
+
+  get maxMessageSize(): number {
+    return this.#reader.maxMessageSize;
+  }
+
+  set maxMessageSize(bytes: number) {
+    this.#reader.maxMessageSize = bytes;
+  }
+
+  get chunkSize(): number {
+    return this.#writer.chunkSize;
+  }
+
+  setChunkSize(size: number): void {
+    this.reply(ChunkStream.CONTROL, MessageType.SET_CHUNK_SIZE, u32Body(size));
+    this.#writer.chunkSize = size;
+  }
+
+  setDefaultAckWindow(bytes: number): void {
+    this.#defaultAckWindow = bytes;
+  }
+
+  reply(chunkStream: number, type: number, payload: Uint8Array, streamId = 0): void {
+    this.#writer.write(chunkStream, type, 0, streamId, payload);
+  }
+
+  flush(): void {
+    if (this.#writer.length > 0) this.send(this.#writer.take());
+  }
+
+  send(bytes: Uint8Array): boolean {
+    this.sentBytes += bytes.length;
+    return this.socket.send(bytes);
+  }
+
+  enter(phase: Phase): void {
+    this.#phase?.leave();
+    this.#phase = phase;
+    this.host.roleChanged(this, phase.role);
+  }
+
+  identifyAgain(hasStream: boolean): void {
+    const deadline = this.host.clock.now() + REPUBLISH_TIMEOUT_MS;
+    this.enter(new IdentifyPhase(this, deadline, hasStream));
+  }
+
+  redispatch(command: Command): void {
+    this.#phase?.command(command);
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const text = `server disconnect: ${peerText(reason)}. ret=${code}`;
+    if (code === 0 || code === ErrorCode.SERVER_STOP) this.log.info(text);
+    else this.log.warn(text, code);
+    this.#end();
+    this.flush();
+    this.socket.close();
+  }
+
+  fault(error: unknown): void {
+    this.log.error("internal fault, connection closed", undefined, error);
+    this.#closed = true;
+    this.socket.abort();
+  }
+
+  // ---- inside
+
+  /** Whatever goes wrong in here ends this connection, and no other. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof RtmpError) this.close(error.code, error.message);
+      else this.fault(error);
+    }
+  }
+
+  /** The phase is left exactly once, and the stream is free again. */
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#phase?.leave();
+    this.host.roleChanged(this, null);
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    this.recvBytes += bytes.length;
+    this.#unacknowledged += bytes.length;
+    if (!this.#handshake.done) bytes = bytes.subarray(this.#shakeHands(bytes));
+    if (!this.#handshake.done) return;
+
+    this.#reader.push(bytes);
+    while (!this.#closed && this.#reader.next()) this.#message(this.#reader.message);
+    this.#acknowledge();
+    this.flush();
+    if (!this.#closed) this.#phase?.settle(bytes.length);
+  }
+
+  /** Returns the bytes that the handshake has used. */
+  #shakeHands(bytes: Uint8Array): number {
+    const used = this.#handshake.push(bytes, this.host.clock.now());
+    const { answer, kind, proxiedAddress } = this.#handshake;
+    if (answer) {
+      this.#handshake.answer = null;
+      this.send(answer);
+      const from = proxiedAddress ? `, real ip=${proxiedAddress}` : "";
+      this.log.info(`${kind} handshake success${from}`);
+    }
+    if (this.#handshake.done) this.enter(new ConnectPhase(this));
+    return used;
+  }
+
+  #message(message: Message): void {
+    switch (message.type) {
+      case MessageType.AUDIO:
+      case MessageType.VIDEO:
+      case MessageType.DATA_AMF0:
+      case MessageType.DATA_AMF3:
+        return this.#phase?.media(message);
+      case MessageType.COMMAND_AMF0:
+      case MessageType.COMMAND_AMF3:
+        return this.#command(message);
+      case MessageType.USER_CONTROL:
+        return this.#userControl(message);
+      case MessageType.WINDOW_ACK_SIZE:
+        this.#peerAckWindow = controlValue(message);
+        return;
+      case MessageType.AGGREGATE:
+        return splitAggregate(message, (part) => this.#phase?.media(part));
+    }
+  }
+
+  #command(message: Message): void {
+    this.#countRequest();
+    const command = parseCommand(message.type, message.payload);
+    if (command) this.#phase?.command(command);
+  }
+
+  #userControl(message: Message): void {
+    const control = parseUserControl(message.payload);
+    if (control?.event !== UserControl.PING_REQUEST) return;
+    this.#countRequest();
+    if (this.socket.pendingBytes > MAX_PENDING_ANSWERS) return;
+    const body = userControlBody(UserControl.PING_RESPONSE, control.value);
+    this.reply(ChunkStream.CONTROL, MessageType.USER_CONTROL, body);
+  }
+
+  #countRequest(): void {
+    if (++this.#requests > MAX_REQUESTS_PER_SECOND) {
+      throw new RtmpError(
+        ErrorCode.LIMIT,
+        `more than ${MAX_REQUESTS_PER_SECOND} commands or pings in a second`,
+      );
+    }
+    // A player that does not read is dealt with by its phase.
+    if (this.role?.publish !== false && this.socket.pendingBytes > MAX_PENDING_ANSWERS) {
+      throw new RtmpError(ErrorCode.LIMIT, "the peer asks, and does not read the answers");
+    }
+  }
+
+  /** Tells the peer how much has come, twice per window (spec: rtmp §2.1). */
+  #acknowledge(): void {
+    const window = this.#peerAckWindow || this.#defaultAckWindow;
+    if (window === 0 || this.#unacknowledged < window / 2) return;
+    if (this.socket.pendingBytes > MAX_PENDING_ANSWERS) return;
+    const total = this.#ackTotal + this.#unacknowledged;
+    this.#ackTotal = total > MAX_ACK_TOTAL ? this.#unacknowledged : total;
+    this.#unacknowledged = 0;
+    this.reply(ChunkStream.CONTROL, MessageType.ACKNOWLEDGEMENT, u32Body(this.#ackTotal));
+  }
+}

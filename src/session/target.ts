@@ -1,0 +1,48 @@
+/**
+ * Which stream a client means, and whether it may have it (spec: rtmp §7, §10).
+ * @module
+ */
+
+import { type Config, findVhost, type VhostConfig } from "../config/types.ts";
+import { ErrorCode, RtmpError } from "../rtmp/error.ts";
+import { parseStreamUrl, streamKey, type StreamUrl } from "../rtmp/stream_url.ts";
+
+/** What a client said of itself with `connect`. */
+export interface ConnectInfo {
+  /** null when it sent none; the app stands in for it then (Q20). */
+  readonly tcUrl: string | null;
+  readonly app: string | null;
+  readonly pageUrl: string;
+  readonly swfUrl: string;
+  readonly flashVer: string;
+}
+
+/** A stream that a client may publish or play. */
+export interface Target {
+  readonly vhost: VhostConfig;
+  readonly url: StreamUrl;
+  /** Identity of the stream. */
+  readonly key: string;
+}
+
+/** The vhost block that a client's tcUrl leads to, before it has named a stream; null if none. */
+export function connectVhost(config: Config, info: ConnectInfo): VhostConfig | null {
+  // Any stream name does: only the vhost is wanted.
+  return findVhost(config, parseStreamUrl(info.tcUrl, "any", info.app).vhost);
+}
+
+/**
+ * The stream `name` on the connection that `info` describes.
+ * @throws {RtmpError} when the name is unusable, or the vhost is unknown or switched off.
+ */
+export function findTarget(config: Config, info: ConnectInfo, name: string): Target {
+  const url = parseStreamUrl(info.tcUrl, name, info.app);
+  const vhost = findVhost(config, url.vhost);
+  if (!vhost) {
+    throw new RtmpError(ErrorCode.NO_VHOST, `no vhost "${url.vhost}" in the configuration`);
+  }
+  if (!vhost.enabled) {
+    throw new RtmpError(ErrorCode.NO_VHOST, `vhost "${vhost.name}" is not enabled`);
+  }
+  return { vhost, url, key: streamKey(vhost.name, url.app, url.stream) };
+}

@@ -1,0 +1,79 @@
+/**
+ * Clients that are not ffmpeg: librtmp (rtmpdump, GStreamer's old elements) and GStreamer's own.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { media } from "../tools/media.ts";
+import { probe } from "../tools/packets.ts";
+import { assertPlayed, type Scenario, scenario } from "../tools/scenario.ts";
+import type { Child } from "../tools/process.ts";
+import { until } from "../tools/process.ts";
+import type { Media } from "../tools/media.ts";
+
+/** Bytes that some seconds of `h264-aac` have. */
+const SOME_SECONDS = 150_000;
+
+const SETTINGS = "min_latency on; play { gop_cache on; mw_latency 100; }";
+
+/** GStreamer's pipeline that sends a file's two streams, in real time, into `sink`. */
+function pipeline(clip: Media, sink: readonly string[]): string[] {
+  const queue = ["!", "queue", "!", "identity", "sync=true", "!", "mux."];
+  return ["gst-launch-1.0", "-q", "filesrc", `location=${clip.path}`, "!", "flvdemux", "name=demux"]
+    .concat("flvmux", "name=mux", "streamable=true", "!", ...sink)
+    .concat("demux.video", ...queue, "demux.audio", ...queue);
+}
+
+/** Waits until a recording has some seconds, ends the recorder and compares. */
+async function compare(recorder: Child, file: string, clip: Media): Promise<void> {
+  await until(`${recorder.label} to record`, 20_000, async () => {
+    if (recorder.exit !== null) throw new Error(`${recorder.label} ended`);
+    const size = await Deno.stat(file).then((info) => info.size).catch(() => 0);
+    return size > SOME_SECONDS;
+  });
+  await recorder.stop("SIGINT");
+  assertPlayed(recorder.label, await probe(file), clip, { seconds: 1.5, loop: true });
+}
+
+/** A server with a looped stream on the air. */
+async function live(s: Scenario) {
+  const server = await s.server({ vhost: SETTINGS });
+  const clip = await media("h264-aac");
+  const url = server.url("live/livestream");
+  const player = await s.play(url);
+  s.publish(clip, url, { loop: true });
+  await player.received("video", 10);
+  return { clip, url, file: `${s.folder}/recorded.flv` };
+}
+
+scenario("rtmpdump plays", async (s) => {
+  const { clip, url, file } = await live(s);
+  const dump = s.spawn("rtmpdump", ["rtmpdump", "--quiet", "--live", "-r", url, "-o", file]);
+  await compare(dump, file, clip);
+});
+
+scenario("GStreamer's rtmp2src plays", async (s) => {
+  const { clip, url, file } = await live(s);
+  const command = ["gst-launch-1.0", "-q", "-e", "rtmp2src", `location=${url}`, "!", "filesink"];
+  await compare(s.spawn("rtmp2src", [...command, `location=${file}`]), file, clip);
+});
+
+for (
+  const [sink, location] of [
+    ["rtmp2sink", (url: string) => url],
+    ["rtmpsink", (url: string) => `${url} live=1`],
+  ] as const
+) {
+  const library = sink === "rtmpsink" ? "librtmp" : "its own";
+  scenario(`GStreamer's ${sink} (RTMP by ${library}) publishes`, async (s) => {
+    const server = await s.server({ vhost: SETTINGS });
+    const clip = await media("h264-aac");
+    const url = server.url("live/livestream");
+    const player = await s.play(url);
+    const publisher = s.spawn(sink, pipeline(clip, [sink, `location=${location(url)}`]));
+    const status = await publisher.finish(20_000);
+    assert.ok(status.success, `${sink} failed`);
+    await player.received("video", 100);
+    const played = await player.stop();
+    assertPlayed(`player of ${sink}`, played, clip, { seconds: 4, startsWithKeyframe: true });
+  });
+}

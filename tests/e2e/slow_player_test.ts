@@ -1,0 +1,78 @@
+/**
+ * A player that stops reading costs nobody else anything.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { media } from "../tools/media.ts";
+import { assertPlayed, scenario } from "../tools/scenario.ts";
+import { runsOf } from "../tools/packets.ts";
+import { sleep } from "../tools/process.ts";
+
+/** How long the players stand still. At 12 Mbit/s that is 45 MB of stream. */
+const STALL_MS = 30_000;
+
+/** Connections that never read, beside the frozen ffmpeg. */
+const DEAF_PLAYERS = 4;
+
+/**
+ * Bytes that the server's memory may grow while players stand still. `queue_length 5` is 8 MB of this
+ * stream; a copy of everything for each of the five would be 225 MB, one for all of them 45 MB, and a
+ * runtime's heap comes and goes by some 20 MB.
+ */
+const GROWTH_LIMIT = 40 << 20;
+
+scenario(
+  "a player that stands still for 30 s harms nobody, and goes on at a keyframe",
+  async (s) => {
+    const server = await s.server({
+      vhost: "min_latency on; play { gop_cache on; queue_length 5; mw_latency 100; }",
+    });
+    const clip = await media("high-bitrate");
+    const url = server.url("live/livestream");
+    s.publish(clip, url, { loop: true });
+    await sleep(1000);
+    const healthy = await s.play(url, ["video"]);
+    const frozen = await s.play(url, ["video"]);
+    for (let i = 0; i < DEAF_PLAYERS; i++) {
+      const deaf = await s.raw(server);
+      await deaf.play("live", "livestream");
+      deaf.pause();
+    }
+    await frozen.received("video", 100);
+
+    frozen.process.signal("SIGSTOP");
+    const packetsBefore = healthy.recording().video.length;
+    // Until the queue is full once the memory may grow: that is what queue_length allows.
+    await sleep(STALL_MS / 3);
+    const before = server.residentBytes();
+    let peak = before;
+    for (const end = performance.now() + STALL_MS * 2 / 3; performance.now() < end;) {
+      await sleep(500);
+      peak = Math.max(peak, server.residentBytes());
+    }
+    const packetsMeanwhile = healthy.recording().video.length - packetsBefore;
+    frozen.process.signal("SIGCONT");
+    await sleep(5000);
+
+    const growth = peak - before;
+    console.log(
+      `memory: ${before >> 20} MB, at most ${growth >> 20} MB more while players stood still`,
+    );
+    assert.ok(growth < GROWTH_LIMIT, `the server grew by ${growth >> 20} MB`);
+    assert.ok(packetsMeanwhile > 25 * 25, `the other player got only ${packetsMeanwhile} frames`);
+    assertPlayed("the other player", await healthy.stop(), clip, { seconds: 33, loop: true });
+
+    const { video } = await frozen.stop();
+    const source = clip.recording.video;
+    const runs = runsOf("the frozen player", video, source, true);
+    assert.ok(runs.length >= 2, "it lost what did not fit its queue, and went on");
+    for (const run of runs) {
+      assert.ok(
+        source[run.from].key,
+        `stretch at packet ${run.at} starts with source packet ${run.from}, no keyframe`,
+      );
+    }
+    assert.ok(runs[runs.length - 1].length > 25, "it plays again");
+  },
+  { limitMs: 90_000 },
+);

@@ -1,0 +1,180 @@
+/**
+ * Publishers come, go, die and are replaced; players stay.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { media } from "../tools/media.ts";
+import { assertSameTiming, runsOf } from "../tools/packets.ts";
+import type { Kind, Recording } from "../tools/packets.ts";
+import { assertPlayed, kindsOf, type Player, type Scenario, scenario } from "../tools/scenario.ts";
+import type { Media } from "../tools/media.ts";
+import { type RawClient, statusCode, Type } from "../tools/raw_client.ts";
+import { sleep, within } from "../tools/process.ts";
+
+/** ms within which a new publisher must be on the air. */
+const TAKEOVER_LIMIT_MS = 3000;
+
+/** ms between two messages of a kind where publishers change: a frame or two. */
+const LARGEST_STEP_MS = 500;
+
+/** Packets of video that count as "it plays", a second's worth. */
+const A_SECOND = 25;
+
+/** Waits until a second more of video has come than there is now. */
+async function anotherSecond(player: Player, limitMs?: number): Promise<void> {
+  await player.received("video", player.recording().video.length + A_SECOND, limitMs);
+}
+
+/** Asserts one unbroken stretch per publisher, each but the first from its publisher's first packet. */
+function assertStretches(played: Recording, clips: readonly Media[], lastIsWhole = false): void {
+  for (const kind of ["video", "audio"] as const) {
+    // Each publisher begins with its first packet: cut there.
+    let rest = 0;
+    for (const [number, clip] of clips.entries()) {
+      const source = clip.recording[kind];
+      const next = clips[number + 1];
+      const end = next === undefined
+        ? played[kind].length
+        : played[kind].findIndex((p, i) => i > rest && p.hash === next.recording[kind][0].hash);
+      const label = `${kind} of publisher ${number + 1}`;
+      assert.ok(end > rest, `${label}: the next publisher's first packet never came`);
+      const part = played[kind].slice(rest, end);
+      const runs = runsOf(label, part, source, true);
+      assert.equal(runs.length, 1, `${label}: broken into ${runs.length} stretches`);
+      if (number > 0) assert.equal(runs[0].from, 0, `${label}: its beginning is missing`);
+      if (lastIsWhole && next === undefined) assert.equal(part.length, source.length, label);
+      assertSameTiming(label, part, source, runs[0]);
+      rest = end;
+    }
+  }
+}
+
+/** Asserts that the timestamps of a kind neither go back nor jump, whoever publishes. */
+function assertOneTimeline({ messages }: RawClient): void {
+  for (const type of [Type.AUDIO, Type.VIDEO]) {
+    const times = messages.filter((m) => m.type === type).map((m) => m.timestamp);
+    for (let i = 1; i < times.length; i++) {
+      const step = times[i] - times[i - 1];
+      assert.ok(
+        step >= 0 && step < LARGEST_STEP_MS,
+        `message type ${type}: timestamp ${times[i]} ms follows ${times[i - 1]} ms`,
+      );
+    }
+  }
+}
+
+scenario("a killed publisher is replaced within 3 s and its players go on", async (s) => {
+  const server = await s.server({ vhost: "min_latency on; play { mw_latency 100; }" });
+  const [one, two] = [await media("small-0"), await media("small-1")];
+  const url = server.url("live/livestream");
+  const players = [await s.play(url), await s.play(url)];
+  const witness = await s.raw(server);
+  await witness.play("live", "livestream");
+  const first = s.publish(one, url, { loop: true });
+  for (const player of players) await player.received("video", 2 * A_SECOND);
+  await first.stop("SIGKILL");
+  const killed = performance.now();
+  const raw = await s.raw(server);
+  await raw.publish("live", "livestream");
+  const gap = performance.now() - killed;
+  assert.ok(gap < TAKEOVER_LIMIT_MS, `the name was taken for another ${gap} ms`);
+  raw.destroy();
+  s.publish(two, url, { loop: true });
+  for (const player of players) await anotherSecond(player);
+  for (const player of players) assertStretches(await player.stop(), [one, two]);
+  assertOneTimeline(witness);
+});
+
+scenario("a publisher that falls silent loses the name after normal_timeout", async (s) => {
+  const server = await s.server({
+    vhost: "play { mw_latency 0; } publish { firstpkt_timeout 2000; normal_timeout 2000; }",
+  });
+  const clip = await media("small-0");
+  const url = server.url("live/livestream");
+  const player = await s.play(url);
+  const first = s.publish(clip, url, { loop: true });
+  await player.received("video", 2 * A_SECOND);
+  first.signal("SIGSTOP");
+  // SRS looks only every normal_timeout, so that it takes up to twice as long.
+  await sleep(5000);
+  s.publish(await media("small-1"), url, { loop: true });
+  await anotherSecond(player);
+  assertStretches(await player.stop(), [clip, await media("small-1")]);
+});
+
+scenario("players wait for a publisher that comes, leaves and comes again", async (s) => {
+  const server = await s.server({ vhost: "min_latency on; play { mw_latency 100; }" });
+  const clips = [await media("small-0"), await media("small-1"), await media("small-2")];
+  const url = server.url("live/livestream");
+  const player = await s.play(url);
+  await sleep(1000);
+  for (const [number, clip] of clips.entries()) {
+    const publisher = s.publish(clip, url);
+    assert.ok((await publisher.finish(20_000)).success, `publisher ${number + 1}`);
+    await sleep(1000);
+  }
+  assert.equal(player.process.exit, null, "the player stayed");
+  assertStretches(await player.stop(), clips, true);
+});
+
+/** Publishes, and returns a player that plays. */
+async function busyStream(s: Scenario) {
+  const server = await s.server({ vhost: "min_latency on;" });
+  const clip = await media("small-0");
+  const url = server.url("live/livestream");
+  const player = await s.play(url);
+  const first = s.publish(clip, url, { loop: true });
+  await player.received("video", A_SECOND);
+  return { server, clip, url, player, first };
+}
+
+scenario("a second publisher of a busy stream is refused, the first goes on", async (s) => {
+  const { clip, url, player, first } = await busyStream(s);
+  const second = s.publish(await media("small-1"), url);
+  const status = await second.finish(10_000);
+  assert.ok(!status.success, "the second ffmpeg ends with an error");
+  await anotherSecond(player);
+  assert.equal(first.exit, null, "the first publisher is still there");
+  assertPlayed("player", await player.stop(), clip, { seconds: 2, loop: true });
+});
+
+scenario("the second publisher is told NetStream.Publish.BadName, then closed", async (s) => {
+  const { server, clip, player } = await busyStream(s);
+  for (const way of ["ffmpeg's", "Flash's"]) {
+    const second = await s.raw(server);
+    await refusedPublish(second, way === "Flash's");
+    await second.status("NetStream.Publish.BadName");
+    const codes = second.messages.map(statusCode);
+    assert.ok(
+      codes.lastIndexOf("NetStream.Publish.BadName") > codes.lastIndexOf("NetStream.Publish.Start"),
+      `${way} sequence: BadName is the last word, not Start`,
+    );
+    assert.equal(await within("the close", 5000, second.ended), "end", `${way} sequence`);
+  }
+  await anotherSecond(player);
+  assertPlayed("player", await player.stop(), clip, { seconds: 2, loop: true });
+});
+
+/** Asks to publish without waiting for an agreement. */
+async function refusedPublish(client: RawClient, flash: boolean): Promise<void> {
+  await client.call("connect", { app: "live", tcUrl: `rtmp://127.0.0.1:${client.port}/live` });
+  if (!flash) {
+    client.command("releaseStream", null, "livestream");
+    client.command("FCPublish", null, "livestream");
+  }
+  await client.call("createStream", null);
+  client.command("publish", null, "livestream", "live");
+}
+
+scenario("publishers of different streams do not meet", async (s) => {
+  const { server, clip, player } = await busyStream(s);
+  const other = await media("small-1");
+  const kinds: Kind[] = kindsOf(other.recording);
+  for (const path of ["live/other", "other/livestream"]) {
+    const second = await s.play(server.url(path));
+    s.publish(other, server.url(path), { loop: true });
+    for (const kind of kinds) await second.received(kind, A_SECOND);
+    assertPlayed(path, await second.stop(), other, { seconds: 0.5, loop: true });
+  }
+  assertPlayed("player", await player.stop(), clip, { seconds: 2, loop: true });
+});

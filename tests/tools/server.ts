@@ -1,0 +1,142 @@
+/**
+ * The server under test: a process of its own, started the way its user starts it.
+ * @module
+ */
+import { Child, until } from "./process.ts";
+
+/** ms until the RTMP port must accept; a cold start of the runtime compiles the program first. */
+const READY_LIMIT_MS = 30_000;
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+const DENO_PERMISSIONS =
+  "--allow-net --allow-read --allow-write --allow-env --allow-sys --allow-run".split(" ");
+
+/**
+ * The command that starts the server, without its arguments. `SRS_EDGE_RUNTIME` chooses: `deno` (the
+ * runtime of the tests, the default), `bun`, or `exe` (the executable at `SRS_EDGE_EXE`).
+ */
+export function serverCommand(): string[] {
+  const runtime = Deno.env.get("SRS_EDGE_RUNTIME") || "deno";
+  if (runtime === "deno") return [Deno.execPath(), "run", ...DENO_PERMISSIONS, "src/main.ts"];
+  if (runtime === "bun") return ["bun", "src/main.ts"];
+  if (runtime === "exe") {
+    const executable = Deno.env.get("SRS_EDGE_EXE");
+    if (!executable) throw new Error("SRS_EDGE_RUNTIME=exe needs SRS_EDGE_EXE=path/of/srs-edge");
+    return [executable];
+  }
+  throw new Error(`SRS_EDGE_RUNTIME=${runtime}: say deno, bun or exe`);
+}
+
+/** Runs the server with these arguments, in the repository's root. */
+export function launch(label: string, args: readonly string[]): Child {
+  return new Child(label, [...serverCommand(), ...args], { cwd: ROOT });
+}
+
+/** Ports given out already, so that no two servers of a file get the same one. */
+const taken = new Set<number>();
+
+/** A loopback port on which nothing listens. */
+export function freePort(): number {
+  while (true) {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    listener.close();
+    if (!taken.has(port)) {
+      taken.add(port);
+      return port;
+    }
+  }
+}
+
+/** Whether something accepts on a loopback port. */
+export async function accepts(port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return false;
+    throw error;
+  }
+}
+
+/** What a test wants of its server's configuration. */
+export interface ServerOptions {
+  /** What stands in the default vhost's block. */
+  readonly vhost?: string;
+  /** Whole vhost blocks, instead of the default vhost. */
+  readonly vhosts?: string;
+  /** Directives at the root. */
+  readonly global?: string;
+  /** The whole file; `PORT` stands for the RTMP port. Overrides the others. */
+  readonly text?: string;
+}
+
+/** A running server. */
+export class Server {
+  readonly process: Child;
+
+  constructor(readonly configFile: string, readonly port: number, readonly apiPort: number) {
+    this.process = launch("server", ["-c", configFile]);
+  }
+
+  /** The RTMP address of a stream, such as `live/livestream`. */
+  url(path: string): string {
+    return `rtmp://127.0.0.1:${this.port}/${path}`;
+  }
+
+  /** Its log so far. */
+  get log(): string {
+    return this.process.stdout + this.process.stderr;
+  }
+
+  /** Resident memory in bytes. */
+  residentBytes(): number {
+    const status = Deno.readTextFileSync(`/proc/${this.process.pid}/status`);
+    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+    if (kilobytes === undefined) throw new Error(`no VmRSS for the server:\n${status}`);
+    return Number(kilobytes) * 1024;
+  }
+
+  /** The body of an API answer, after a check that it is one. */
+  async api(path: string): Promise<unknown> {
+    const response = await fetch(`http://127.0.0.1:${this.apiPort}${path}`);
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`${path}: ${response.status} ${text}`);
+    return JSON.parse(text);
+  }
+}
+
+/** The text of a configuration file. */
+export function configText(port: number, apiPort: number, options: ServerOptions): string {
+  if (options.text !== undefined) return options.text.replaceAll("PORT", String(port));
+  const vhosts = options.vhosts ?? `vhost __defaultVhost__ {\n${options.vhost ?? ""}\n}`;
+  return `listen 127.0.0.1:${port};
+max_connections 100;
+http_api {
+    enabled on;
+    listen 127.0.0.1:${apiPort};
+}
+${options.global ?? ""}
+${vhosts}
+`;
+}
+
+/** Writes a configuration into `folder`, starts the server with it, and waits until it accepts. */
+export async function startServer(
+  folder: string,
+  options: ServerOptions,
+  started: (server: Server) => void,
+): Promise<Server> {
+  const port = freePort();
+  const apiPort = freePort();
+  const file = `${folder}/server-${port}.conf`;
+  await Deno.writeTextFile(file, configText(port, apiPort, options));
+  const server = new Server(file, port, apiPort);
+  started(server);
+  await until("the server's RTMP port", READY_LIMIT_MS, () => {
+    if (server.process.exit !== null) throw new Error("the server ended while it started");
+    return accepts(port);
+  });
+  return server;
+}

@@ -1,0 +1,255 @@
+/**
+ * The directive table is complete and consistent, and what is in it decides what a file may say.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { ConfigError } from "../../src/config/diagnostic.ts";
+import { allDirectives, entryOf, lookUp } from "../../src/config/directives.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import type { Block } from "../../src/config/spec.ts";
+import { nearest } from "../../src/config/suggest.ts";
+import { CONFIG } from "../../src/config/table_root.ts";
+
+/** Every name that SRS 7.0.18 accepts, by block. */
+const KNOWN: Record<string, string> = {
+  "": "listen pid chunk_size ff_log_dir srs_log_tank srs_log_level srs_log_level_v2 srs_log_file " +
+    "max_connections daemon heartbeat tencentcloud_cls tencentcloud_apm http_api stats vhost " +
+    "pithy_print_ms http_server stream_caster rtc_server srt_server utc_time work_dir asprocess " +
+    "server_id ff_log_level grace_start_wait grace_final_wait force_grace_quit empty_ip_ok " +
+    "disable_daemon_for_docker inotify_auto_reload auto_reload_for_docker tcmalloc_release_rate " +
+    "query_latest_version first_wait_for_qlv threads circuit_breaker is_full in_docker exporter",
+  "vhost": "enabled chunk_size min_latency tcp_nodelay dvr ingest hls http_hooks refer forward " +
+    "transcode bandcheck play publish cluster security http_remux dash http_static hds exec " +
+    "in_ack_size out_ack_size rtc srt",
+  "http_api": "enabled listen crossdomain raw_api auth https",
+  "http_api.raw_api": "enabled allow_reload allow_query allow_update",
+  "http_api.auth": "enabled username password",
+  "http_api.https": "enabled listen key cert",
+  "http_server": "enabled listen dir crossdomain https",
+  "stats": "enabled network disk",
+  "exporter": "enabled listen label tag",
+  "heartbeat": "enabled interval url device_id summaries ports",
+  "vhost.play":
+    "gop_cache gop_cache_max_frames queue_length time_jitter mix_correct atc atc_auto " +
+    "mw_latency mw_msgs send_min_interval reduce_sequence_header",
+  "vhost.publish":
+    "firstpkt_timeout normal_timeout mr mr_latency parse_sps try_annexb_first kickoff_for_idle",
+  "vhost.refer": "enabled all publish play",
+  "vhost.security": "enabled allow deny",
+  "vhost.cluster": "mode origin protocol follow_client token_traverse vhost debug_srs_upnode " +
+    "origin_cluster coworkers",
+  "vhost.forward": "enabled destination backend",
+  "vhost.http_remux": "enabled mount fast_cache drop_if_not_match has_audio has_video guess_has_av",
+  "vhost.http_static": "enabled mount dir",
+  "vhost.http_hooks":
+    "enabled on_connect on_close on_publish on_unpublish on_play on_stop on_dvr on_hls on_hls_notify",
+  "vhost.hls":
+    "enabled hls_entry_prefix hls_path hls_fragment hls_window hls_on_error hls_storage " +
+    "hls_mount hls_td_ratio hls_aof_ratio hls_acodec hls_vcodec hls_m3u8_file hls_ts_file hls_ts_floor " +
+    "hls_cleanup hls_nb_notify hls_wait_keyframe hls_dispose hls_keys hls_fragments_per_key hls_key_file " +
+    "hls_key_file_path hls_key_url hls_dts_directly hls_ctx hls_ts_ctx",
+  "vhost.dash": "enabled dash_fragment dash_update_period dash_timeshift dash_path dash_mpd_file " +
+    "dash_window_size dash_dispose dash_cleanup",
+  "vhost.hds": "enabled hds_fragment hds_window hds_path",
+  "vhost.dvr": "enabled dvr_apply dvr_path dvr_plan dvr_duration dvr_wait_keyframe time_jitter",
+  "vhost.exec": "enabled publish",
+  "vhost.ingest": "enabled input ffmpeg engine",
+  "vhost.ingest.input": "type url",
+  "vhost.transcode": "enabled ffmpeg engine",
+  "vhost.transcode.engine": "enabled perfile iformat vfilter vcodec vbitrate vfps vwidth vheight " +
+    "vthreads vprofile vpreset vparams acodec abitrate asample_rate achannels aparams oformat output",
+  "vhost.rtc":
+    "enabled nack twcc nack_no_copy bframe aac stun_timeout stun_strict_check dtls_role " +
+    "dtls_version drop_for_pt rtc_to_rtmp pli_for_rtmp rtmp_to_rtc keep_bframe keep_avc_nalu_sei " +
+    "opus_bitrate aac_bitrate",
+  "vhost.srt": "enabled srt_to_rtmp",
+  "rtc_server": "enabled listen dir candidate ecdsa tcp encrypt reuseport merge_nalus black_hole " +
+    "protocol ip_family api_as_candidates resolve_api_domain keep_api_domain use_auto_detect_network_ip " +
+    "perf_stat queue_length",
+  "rtc_server.tcp": "enabled listen",
+  "rtc_server.black_hole": "enabled addr",
+  "srt_server": "enabled listen maxbw mss latency recvlatency peerlatency connect_timeout " +
+    "peer_idle_timeout sendbuf recvbuf payloadsize default_app sei_filter mix_correct tlpktdrop tlpkdrop " +
+    "tsbpdmode passphrase pbkeylen",
+  "stream_caster": "enabled caster output listen sip",
+  "stream_caster.sip": "enabled listen timeout reinvite candidate",
+  "tencentcloud_cls": "enabled label tag secret_id secret_key endpoint topic_id debug_logging " +
+    "stat_heartbeat heartbeat_ratio stat_streams streams_ratio",
+  "tencentcloud_apm": "enabled token endpoint service_name debug_logging team",
+  "threads": "interval",
+  "circuit_breaker":
+    "enabled high_threshold high_pulse critical_threshold critical_pulse dying_threshold dying_pulse",
+};
+
+function blockAt(path: string): Block {
+  let block = CONFIG;
+  for (const name of path === "" ? [] : path.split(".")) {
+    const spec = lookUp(block, name)?.spec;
+    assert.ok(spec?.type === "block", `${path} is a block`);
+    block = spec;
+  }
+  return block;
+}
+
+for (const [path, names] of Object.entries(KNOWN)) {
+  Deno.test(`config table: ${path || "root"} has the names that SRS knows, and no other`, () => {
+    assert.deepEqual(Object.keys(blockAt(path).children).sort(), names.split(" ").sort());
+  });
+}
+
+Deno.test("config table: paths are unique, everything is described, defaults are what they would be read as", () => {
+  const paths = allDirectives().map(({ path }) => path);
+  assert.equal(new Set(paths).size, paths.length);
+  for (const { spec, path } of allDirectives()) {
+    assert.match(spec.about, /^.*\S.*\.$/, path);
+    if (spec.type === "leaf" && spec.range) {
+      const silent = { odd: () => assert.fail(path), bad: () => assert.fail(path) };
+      assert.equal(spec.kind.parse([spec.kind.format(spec.default)], silent), spec.default, path);
+    }
+  }
+});
+
+Deno.test("config table: what is honoured", () => {
+  const honoured = allDirectives().filter(({ status }) => status === "honoured").map(({ path }) =>
+    path
+  );
+  assert.deepEqual(
+    honoured.filter((path) => !/^vhost\.(play|publish)\./.test(path)),
+    "listen max_connections chunk_size pithy_print_ms daemon pid work_dir utc_time srs_log_tank srs_log_level srs_log_level_v2 srs_log_file http_api http_api.enabled http_api.listen vhost vhost.enabled vhost.min_latency vhost.tcp_nodelay vhost.chunk_size vhost.in_ack_size vhost.out_ack_size vhost.play vhost.publish"
+      .split(" "),
+  );
+  assert.equal(honoured.filter((path) => path.startsWith("vhost.play.")).length, 11);
+  assert.equal(honoured.filter((path) => path.startsWith("vhost.publish.")).length, 6);
+});
+
+Deno.test("config table: environment variables", () => {
+  const variables = new Map(
+    allDirectives().map(({ path, variables }) => [path, variables.join(" ")]),
+  );
+  const rows: [string, string][] = [
+    ["listen", "SRS_LISTEN"],
+    ["srs_log_tank", "SRS_LOG_TANK SRS_SRS_LOG_TANK"],
+    ["srs_log_level_v2", "SRS_LOG_LEVEL_V2 SRS_SRS_LOG_LEVEL_V2"],
+    ["chunk_size", "SRS_VHOST_CHUNK_SIZE"],
+    ["vhost.chunk_size", "SRS_VHOST_CHUNK_SIZE"],
+    ["http_api.raw_api.allow_reload", "SRS_HTTP_API_RAW_API_ALLOW_RELOAD"],
+    ["http_api.https.key", "SRS_HTTP_API_HTTPS_KEY"],
+    ["http_server.https.listen", "SRS_HTTP_SERVER_HTTPS_LISTEN"],
+    ["vhost.play.gop_cache", "SRS_VHOST_PLAY_GOP_CACHE"],
+    ["vhost.publish.try_annexb_first", "SRS_VHOST_PUBLISH_TRY_ANNEXB_FIRST"],
+    ["vhost.http_hooks.on_connect", "SRS_VHOST_HTTP_HOOKS_ON_CONNECT"],
+    ["circuit_breaker.high_pulse", "SRS_CIRCUIT_BREAKER_HIGH_PULSE"],
+    ["threads.interval", "SRS_THREADS_INTERVAL"],
+    ["vhost.enabled", ""],
+    ["vhost.cluster.origin", ""],
+    ["vhost.forward.enabled", ""],
+    ["vhost.security.enabled", ""],
+    ["stats.network", ""],
+  ];
+  for (const [path, names] of rows) assert.equal(variables.get(path), names, path);
+});
+
+Deno.test("config table: a spec from elsewhere is a bug of ours", () => {
+  assert.throws(() => entryOf({ ...CONFIG }), TypeError);
+});
+
+Deno.test("config suggestions", () => {
+  const names = ["gop_cache", "gop_cache_max_frames", "queue_length", "atc", "hls", "mr"];
+  const rows: [string, string | null][] = [
+    ["gop_cahce", "gop_cache"],
+    ["gopcache", "gop_cache"],
+    ["gop_cache_max_frame", "gop_cache_max_frames"],
+    ["queue_lenght", "queue_length"],
+    ["hsl", "hls"],
+    ["banana", null],
+    ["x", null],
+    ["q".repeat(1_000_000), null],
+  ];
+  for (const [name, meant] of rows) assert.equal(nearest(name, names), meant, name.slice(0, 30));
+});
+
+function errorsOf(text: string): string[] {
+  try {
+    loadConfig("a.conf", () => text, {});
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.diagnostics.map((diagnostic) => diagnostic.format());
+  }
+}
+
+function warningsOf(text: string): string[] {
+  return loadConfig("a.conf", () => text, {}).warnings.map((warning) => warning.format());
+}
+
+Deno.test("config check: every unknown name is an error with its place and a hint", () => {
+  const text = `listen 1935;
+lisen 1;
+vhost a {
+  play { gop_cahce off; constructor 1; __proto__ 2; }
+  mw_msgs 3; gop_cahce on; hls { hls_pth x; }
+  hls_path x;
+}
+toString;`;
+  assert.deepEqual(errorsOf(text), [
+    'a.conf:2:1: unknown directive "lisen", did you mean "listen"?',
+    'a.conf:4:10: unknown directive "gop_cahce", did you mean "gop_cache"?',
+    'a.conf:4:25: unknown directive "constructor" in vhost.play { }: SRS has none of that name there, remove it',
+    'a.conf:4:40: unknown directive "__proto__" in vhost.play { }: SRS has none of that name there, remove it',
+    'a.conf:5:3: unknown directive "mw_msgs" in vhost { }: it belongs in vhost.play { }',
+    'a.conf:5:14: unknown directive "gop_cahce", did you mean "gop_cache" in vhost.play { }?',
+    'a.conf:5:34: unknown directive "hls_pth", did you mean "hls_path"?',
+    'a.conf:6:3: unknown directive "hls_path" in vhost { }: SRS has none of that name there, remove it',
+    'a.conf:8:1: unknown directive "toString" in the top level of the file: SRS has none of that name there, remove it',
+  ]);
+});
+
+Deno.test("config check: a hostile number of errors ends at a hundred", () => {
+  assert.equal(errorsOf(`listen 1;${"\nnonsense;".repeat(5000)}`).length, 100);
+});
+
+Deno.test("config check: a hostile number of warnings is cut", () => {
+  const warnings = warningsOf(`listen 1;vhost a {}${"\nlisten 2;".repeat(5000)}`);
+  assert.equal(warnings.length, 201);
+  assert.match(warnings[200], /4800 more warnings are not shown/);
+});
+
+Deno.test("config check: what is not offered gets one warning for its block", () => {
+  const text = `listen 1935;
+http_server { enabled on; listen 8080; }
+query_latest_version off;
+vhost a { hls { enabled on; hls_path x; } bandcheck { anything 1; } hds { whatever; } }
+http_api { enabled on; crossdomain on; auth { enabled on; } }`;
+  assert.deepEqual(warningsOf(text), [
+    "a.conf:2:1: http_server is known to SRS but not offered here, it is ignored",
+    "a.conf:3:1: query_latest_version has no effect and is ignored: remove it",
+    "a.conf:4:11: vhost.hls is known to SRS but not offered here, it is ignored",
+    "a.conf:4:43: vhost.bandcheck has no effect and is ignored: remove it",
+    "a.conf:4:69: vhost.hds is known to SRS but not offered here, it is ignored",
+    "a.conf:5:24: http_api.crossdomain has no effect and is ignored: remove it",
+    "a.conf:5:40: http_api.auth is known to SRS but not offered here, it is ignored",
+  ]);
+});
+
+Deno.test("config check: shapes and repetitions", () => {
+  const text = `listen 1935;
+listen 1936;
+vhost a b { play; enabled on { x; } }
+vhost a { }
+vhost c { play { gop_cache off; } play { gop_cache on; } publish x { } }`;
+  assert.deepEqual(warningsOf(text), [
+    "a.conf:2:1: listen is given again and ignored: the one at a.conf:1:1 counts, remove one",
+    'a.conf:3:9: "b" is ignored',
+    "a.conf:3:13: play is a block and has none: its defaults are used",
+    "a.conf:3:19: enabled takes a value: its block { } is ignored",
+    'a.conf:4:1: vhost "a" is given again and ignored: the one at a.conf:3:1 counts, remove one',
+    "a.conf:5:35: play is given again and ignored: the one at a.conf:5:11 counts, remove one",
+    'a.conf:5:66: "x" is ignored',
+  ]);
+});
+
+Deno.test("config check: a vhost without a name, and SRS's reference file, are refused", () => {
+  assert.match(errorsOf("listen 1;\nvhost { }")[0], /^a\.conf:2:1: vhost needs a name/);
+  assert.match(errorsOf("listen 1; vhost a { } is_full on;")[0], /never use full\.conf\(a\.conf\)/);
+  assert.deepEqual(errorsOf("listen 1; vhost a { } is_full off;"), []);
+});

@@ -1,0 +1,72 @@
+/**
+ * What `-t` shows.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { loadConfig } from "../../src/config/load.ts";
+import { formatSummary } from "../../src/config/summary.ts";
+
+function summary(text: string | null, env: Record<string, string> = {}): string[] {
+  return formatSummary(loadConfig(text === null ? null : "a.conf", () => text ?? "", env)).split(
+    "\n",
+  );
+}
+
+/** A line with its columns apart by one space. */
+function squeezed(line: string): string {
+  return line.trim().replace(/ +/g, " ");
+}
+
+Deno.test("config summary: values, and whether file, environment or default gave them", () => {
+  const lines = summary(
+    "listen 1935 [::1]:1936;\nvhost a { min_latency on; play { mw_latency 100; } }\nvhost b { }",
+    { SRS_MAX_CONNECTIONS: "77" },
+  );
+  assert.equal(lines[0], "in effect (a.conf):");
+  const body = lines.map(squeezed);
+  for (
+    const line of [
+      "listen 0.0.0.0:1935 [::1]:1936 a.conf:1:1",
+      "max_connections 77 connections env SRS_MAX_CONNECTIONS",
+      "srs_log_tank console default",
+      "srs_log_level trace default",
+      "pid (none) default",
+      "http_api.listen 127.0.0.1:1985 default",
+      "min_latency on a.conf:2:11",
+      "play.mw_latency 100 ms a.conf:2:34",
+      "play.mw_msgs 0 messages default",
+      "publish.kickoff_for_idle 0 s default",
+    ]
+  ) assert.ok(body.includes(line), `${line}\n${lines.join("\n")}`);
+  const vhosts = body.filter((line) => line.startsWith("vhost "));
+  assert.deepEqual(vhosts, ["vhost a", "vhost b"]);
+  assert.equal(body.filter((line) => line.startsWith("play.mw_msgs ")).length, 2);
+  assert.equal(body.some((line) => line.includes("ignored")), false);
+});
+
+Deno.test("config summary: columns are aligned", () => {
+  const lines = summary("listen 1935; vhost a { }");
+  const start = lines.findIndex((line) => line === "  vhost a") + 1;
+  const columns = lines.slice(start).map((line) => line.lastIndexOf("default"));
+  assert.equal(new Set(columns).size, 1, lines.join("\n"));
+});
+
+Deno.test("config summary: everything in the file that is known and has no effect", () => {
+  const lines = summary(
+    "listen 1935;\nvhost a { hls { enabled on; hls_path x; } bandcheck { } }\nserver_id x;",
+    { SRS_HTTP_SERVER_ENABLED: "on" },
+  );
+  const from = lines.indexOf("known to SRS, not offered here, ignored:");
+  assert.deepEqual(lines.slice(from).map(squeezed), [
+    "known to SRS, not offered here, ignored:",
+    "vhost.hls { enabled hls_path } a.conf:2:11",
+    "server_id a.conf:3:1",
+    "http_server.enabled env SRS_HTTP_SERVER_ENABLED",
+    "without effect, ignored:",
+    "vhost.bandcheck a.conf:2:43",
+  ]);
+});
+
+Deno.test("config summary: without a file", () => {
+  assert.equal(summary(null)[0], "in effect (environment only):");
+});
