@@ -90,7 +90,7 @@ async function run(file: string | null): Promise<number | null> {
   const { config } = loaded;
   let server: Server;
   try {
-    if (config.workDir) process.chdir(config.workDir);
+    if (config.workDir) changeDirectory(config.workDir);
     await openLog(config.log);
     serverLog.info(`${SERVER_NAME}/${VERSION}, ${runtimeName()}, config ${file ?? "environment"}`);
     if (config.daemonRequested) {
@@ -106,13 +106,23 @@ async function run(file: string | null): Promise<number | null> {
     return EXIT_START;
   }
   handleSignals(server, config.pid);
-  console.log(welcome(server));
+  // The log is written at the end of the turn; this belongs below it.
+  setTimeout(() => console.log(welcome(server)), 0);
   return null;
 }
 
 function runtimeName(): string {
   const { deno, bun, node } = process.versions;
   return deno ? `deno ${deno}` : bun ? `bun ${bun}` : `node ${node}`;
+}
+
+function changeDirectory(path: string): void {
+  try {
+    process.chdir(path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`cannot change to work_dir ${path}: ${reason}. Make the directory, or drop it`);
+  }
 }
 
 function writePidFile(path: string): void {

@@ -109,7 +109,14 @@ export class Server {
     const api = this.#config.httpApi.listen;
     if (!api) return;
     const app = createApp(this.#registry);
-    this.#http = await listenHttp(api, (request) => app.fetch(request));
+    try {
+      this.#http = await listenHttp(api, (request) => app.fetch(request));
+    } catch (error) {
+      // A second server on the same machine must not fail for an API that nobody asked for.
+      if (this.#config.httpApi.asked) throw error;
+      serverLog.warn(`no HTTP API: ${error instanceof Error ? error.message : String(error)}`);
+      return;
+    }
     serverLog.info(`HTTP-API listen at tcp://${formatAddress(this.#http.address)}`);
   }
 

@@ -104,9 +104,9 @@ function buildHttpApi(
   if (asked && !switched) {
     report.warn(asked, "http_api is off, as in SRS, because it does not say: enabled on;");
   }
-  if (!enabled) return { listen: null };
+  if (!enabled) return { listen: null, asked: asked !== null };
   const taken = rtmp.find((address) => overlap(address, listen));
-  if (!taken) return { listen };
+  if (!taken) return { listen, asked: asked !== null };
   const what = `http_api needs ${formatListen(listen)}, which ${formatListen(taken)} takes`;
   if (asked) {
     const where = api.find(API.listen) ?? root.find(HTTP_API) ?? asked;
@@ -114,7 +114,7 @@ function buildHttpApi(
   } else {
     report.warn(root.find(ROOT.listen) ?? top, `${what} in listen; the API is off`);
   }
-  return { listen: null };
+  return { listen: null, asked: asked !== null };
 }
 
 /** Whether two addresses cannot be listened on at once. */

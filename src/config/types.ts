@@ -28,6 +28,8 @@ export interface LogConfig {
 export interface HttpApiConfig {
   /** Where the API listens; 127.0.0.1:1985 when the file has no `http_api` block. Null: switched off. */
   readonly listen: ListenAddress | null;
+  /** Whether the user has said anything about it. If not, the server does without when it must. */
+  readonly asked: boolean;
 }
 
 /** How timestamps of a stream are corrected (spec: SRS `time_jitter`). */

@@ -74,7 +74,7 @@ const DEFAULTS: Config = {
   pid: null,
   workDir: null,
   log: { tank: "console", level: "info", file: "./objs/srs.log", utc: false },
-  httpApi: { listen: { host: "127.0.0.1", port: 1985 } },
+  httpApi: { listen: { host: "127.0.0.1", port: 1985 }, asked: false },
   pithyPrintMs: 10_000,
   vhosts: [{
     name: "v",
@@ -155,7 +155,7 @@ Deno.test("config load: every honoured directive", () => {
     pid: "./a.pid",
     workDir: "/tmp",
     log: { tank: "console", level: "debug", file: "./a.log", utc: true },
-    httpApi: { listen: { host: "10.0.0.1", port: 80 } },
+    httpApi: { listen: { host: "10.0.0.1", port: 80 }, asked: true },
     pithyPrintMs: 3000,
     vhosts: [{
       name: "v",
