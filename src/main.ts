@@ -10,8 +10,9 @@ import { helpText, type Invocation, parseCommandLine, UsageError } from "./cli.t
 import { ConfigError } from "./config/diagnostic.ts";
 import { loadConfig, type Loaded } from "./config/load.ts";
 import { formatSummary } from "./config/summary.ts";
-import type { ListenAddress } from "./config/types.ts";
+import type { Config, ListenAddress } from "./config/types.ts";
 import { closeLog, openLog, reopenLog, serverLog } from "./log/log.ts";
+import { openableFiles } from "./net/file_limit.ts";
 import { formatAddress } from "./net/tcp.ts";
 import { Server } from "./server.ts";
 import { SERVER_NAME, VERSION } from "./version.ts";
@@ -20,6 +21,8 @@ import { SERVER_NAME, VERSION } from "./version.ts";
 const EXIT_CONFIG = 255;
 /** Exit status when the server cannot start for another reason. */
 const EXIT_START = 1;
+/** Files that are not connections: log, listeners, libraries (SRS). */
+const RESERVED_FILES = 128;
 /** The port that RTMP URLs need not name. */
 const RTMP_PORT = 1935;
 
@@ -73,9 +76,11 @@ function load(file: string | null): Loaded | number {
 function testConfig(file: string | null): number {
   const name = file ?? "(environment)";
   const loaded = load(file);
-  if (typeof loaded === "number") {
+  const shortage = typeof loaded === "number" ? null : fileShortage(loaded.config);
+  if (shortage) complain(shortage);
+  if (typeof loaded === "number" || shortage) {
     serverLog.info(`config file ${name} test is failed`);
-    return loaded;
+    return typeof loaded === "number" ? loaded : EXIT_CONFIG;
   }
   console.log(formatSummary(loaded));
   serverLog.info(`the config file ${name} syntax is ok`);
@@ -83,11 +88,26 @@ function testConfig(file: string | null): number {
   return 0;
 }
 
+/** Why the open files do not suffice for `max_connections`, and the cure; null if they do (SRS). */
+function fileShortage({ maxConnections }: Config): string | null {
+  const wanted = maxConnections + RESERVED_FILES;
+  const openable = openableFiles(wanted);
+  if (openable === wanted) return null;
+  const advice = Math.max(10_000, 10 * maxConnections);
+  return `max_connections=${maxConnections} needs ${wanted} open files, and this process may have ` +
+    `${openable}. Run: ulimit -HSn ${advice}, or lower max_connections`;
+}
+
 /** Starts the server; null when it runs. */
 async function run(file: string | null): Promise<number | null> {
   const loaded = load(file);
   if (typeof loaded === "number") return loaded;
   const { config } = loaded;
+  const shortage = fileShortage(config);
+  if (shortage) {
+    complain(shortage);
+    return EXIT_CONFIG;
+  }
   let server: Server;
   try {
     if (config.workDir) changeDirectory(config.workDir);

@@ -4,6 +4,7 @@
  */
 
 import process from "node:process";
+import { Admission } from "./admission.ts";
 import type { Config, ListenAddress } from "./config/types.ts";
 import { createApp } from "./http/app.ts";
 import { SAMPLE_INTERVAL_MS } from "./http/kbps.ts";
@@ -23,7 +24,7 @@ const TICK_MS = 1000;
 const STOP_TIMEOUT_MS = 3000;
 /** Summary lines in one tick: 200 connections get one every 10 s, and logging stays cheap. */
 const SUMMARIES_PER_TICK = 20;
-/** ms between two log lines about connections refused for `max_connections`. */
+/** ms between two log lines about refused connections. */
 const REFUSAL_LOG_MS = 10_000;
 
 const CLOCK: Clock = {
@@ -40,6 +41,7 @@ export class Server {
   readonly #hub: Hub;
   readonly #registry: Registry;
   readonly #host: RtmpSessionHost;
+  readonly #admission: Admission;
   readonly #rtmp: TcpListener[] = [];
   #http: HttpListener | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -65,6 +67,7 @@ export class Server {
 
   private constructor(config: Config) {
     this.#config = config;
+    this.#admission = new Admission(config);
     this.#hub = new Hub(CLOCK, VERSION);
     this.#registry = new Registry(process.pid, CLOCK.now);
     this.#host = {
@@ -74,7 +77,10 @@ export class Server {
       serverName: `${SERVER_NAME}/${VERSION}`,
       pid: process.pid,
       roleChanged: (session, role) => this.#registry.roleChanged(session, role),
-      finished: (session) => this.#registry.remove(session),
+      finished: (session) => {
+        this.#registry.remove(session);
+        this.#admission.leave(session.socket.remoteAddress);
+      },
     };
   }
 
@@ -121,8 +127,9 @@ export class Server {
   }
 
   #accept(socket: TcpSocket): RtmpSession | null {
-    if (this.#registry.sessions.size >= this.#config.maxConnections) {
-      this.#noteRefusal();
+    const limit = this.#admission.admit(socket.remoteAddress, CLOCK.now());
+    if (limit) {
+      this.#noteRefusal(socket.remote, limit);
       return null;
     }
     const session = new RtmpSession(socket, this.#host, connectionLog(newConnectionId()));
@@ -130,14 +137,11 @@ export class Server {
     return session;
   }
 
-  #noteRefusal(): void {
+  #noteRefusal(remote: string, limit: string): void {
     this.#refused++;
     if (CLOCK.now() - this.#refusalLoggedAt < REFUSAL_LOG_MS) return;
     this.#refusalLoggedAt = CLOCK.now();
-    serverLog.warn(
-      `max_connections=${this.#config.maxConnections} reached: ` +
-        `${this.#refused} connections refused so far`,
-    );
+    serverLog.warn(`client ip=${remote} refused by ${limit}; ${this.#refused} refused so far`);
   }
 
   #tick(): void {

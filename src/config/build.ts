@@ -42,6 +42,8 @@ export function buildConfig(
   const root = new Section(reading, CONFIG, tree);
   const listen = buildListen(root, file, top, reading);
   const maxConnections = root.get(ROOT.max_connections);
+  const maxConnectionsPerIp = root.get(ROOT.max_connections_per_ip);
+  const connectRatePerIp = root.get(ROOT.connect_rate_per_ip);
   const chunkSize = root.get(ROOT.chunk_size);
   const daemonRequested = root.get(ROOT.daemon);
   const pid = root.get(ROOT.pid) || null;
@@ -60,6 +62,8 @@ export function buildConfig(
     file,
     listen,
     maxConnections,
+    maxConnectionsPerIp,
+    connectRatePerIp,
     daemonRequested,
     pid,
     workDir,
@@ -179,6 +183,7 @@ function buildPublish(publish: Section): PublishConfig {
     firstPacketTimeoutMs: publish.get(PUBLISH.firstpkt_timeout),
     normalTimeoutMs: publish.get(PUBLISH.normal_timeout),
     kickoffForIdleMs: publish.get(PUBLISH.kickoff_for_idle) * 1000,
+    takeover: publish.get(PUBLISH.takeover),
     parseSps: publish.get(PUBLISH.parse_sps),
   };
 }

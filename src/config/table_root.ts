@@ -50,6 +50,20 @@ export const ROOT = {
     min: 1,
     below: "refuse",
   }),
+  max_connections_per_ip: integer(0, "Limit for one address, 0 = none. Not in SRS.", {
+    reload: "applied",
+    unit: "connections",
+    min: 0,
+  }),
+  connect_rate_per_ip: integer(
+    0,
+    "New connections a second from one address, 0 = any. Not in SRS.",
+    {
+      reload: "applied",
+      unit: "connections",
+      min: 0,
+    },
+  ),
   chunk_size: integer(60_000, "Outgoing RTMP chunk size of vhosts that name none.", {
     ...CHUNK_SIZE,
     env: ["SRS_VHOST_CHUNK_SIZE"],
@@ -64,7 +78,7 @@ export const ROOT = {
   // SRS's default is on. Service managers and containers want the foreground, and so does a terminal.
   daemon: flag("on", "Run in the background.", { env: true, default: false }),
   // SRS's default is ./objs/srs.pid.
-  pid: text("", "File for the process id, locked while the server runs.", { env: true }),
+  pid: text("", "File for the process id.", { env: true }),
   work_dir: text("", "Directory to change to before files are opened.", { env: true }),
   asprocess: flag("off", "Exit when the parent process is gone.", { ...notOffered, env: true }),
   utc_time: flag("off", "Log times in UTC.", { env: true }),

@@ -16,7 +16,7 @@ import {
 } from "./table_media.ts";
 import { block, choice, decimal, flag, integer, text, texts } from "./spec.ts";
 import { LARGEST } from "./kinds.ts";
-import type { TimeJitter } from "./types.ts";
+import type { Takeover, TimeJitter } from "./types.ts";
 
 const notOffered = { status: "not offered" } as const;
 const live = { env: true, reload: "live" } as const;
@@ -92,6 +92,12 @@ export const PUBLISH = {
       unit: "s",
       max: LARGEST_SECONDS,
     },
+  ),
+  takeover: choice<Takeover>(
+    { deny: "deny", replace: "replace", if_stalled: "if_stalled" },
+    { default: "if_stalled", otherwise: "if_stalled" },
+    "What a second publisher of a stream gets: deny refuses it, replace closes the first one, if_stalled does so only if the first has sent nothing for 2 s. Not in SRS.",
+    applied,
   ),
   parse_sps: flag("on", "Read picture sizes from the stream for the statistics.", live),
   try_annexb_first: flag("on", "How units of video are told apart when the format is unknown.", {

@@ -55,6 +55,9 @@ export interface PlayConfig {
   readonly reduceSequenceHeader: boolean;
 }
 
+/** What a second publisher of a stream gets (ours, not SRS's). */
+export type Takeover = "deny" | "replace" | "if_stalled";
+
 /** `vhost { publish { } }`. */
 export interface PublishConfig {
   readonly mr: boolean;
@@ -66,7 +69,8 @@ export interface PublishConfig {
   readonly normalTimeoutMs: number;
   /** ms without a player after which a publisher is closed; 0 = never. */
   readonly kickoffForIdleMs: number;
-  /** Whether pictures sizes are read from the SPS for the statistics. */
+  readonly takeover: Takeover;
+  /** Whether picture sizes are read from the SPS for the statistics. */
   readonly parseSps: boolean;
 }
 
@@ -94,6 +98,10 @@ export interface Config {
   readonly listen: readonly ListenAddress[];
   /** Limit over all TCP connections together: RTMP and HTTP. */
   readonly maxConnections: number;
+  /** Limit over the RTMP connections from one address; 0 = none. */
+  readonly maxConnectionsPerIp: number;
+  /** New RTMP connections a second from one address; 0 = any number. */
+  readonly connectRatePerIp: number;
   /** Whether the file asks for a daemon (explicitly); this server stays in the foreground and says so. */
   readonly daemonRequested: boolean;
   /** Path of the pid file, or null when the file names none. */

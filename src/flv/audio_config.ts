@@ -64,7 +64,7 @@ export function aacFigures(config: Uint8Array): AudioFigures {
   if (type === AOT_SBR || type === AOT_PS) {
     rate = sampleRate(bits);
     if (type === AOT_PS && channels === 1) channels = 2;
-  } else if (type === AOT_LC && bits.bits(3) === 0 && bits.left >= 17) {
+  } else if (type === AOT_LC && channels !== null && bits.bits(3) === 0 && bits.left >= 17) {
     if (bits.bits(11) === SBR_SYNC && objectType(bits) === AOT_SBR && bits.flag()) {
       type = AOT_SBR;
       rate = sampleRate(bits);

@@ -91,9 +91,16 @@ function blockAt(path: string): Block {
   return block;
 }
 
+/** Directives of our own. */
+const EXTENSIONS: Record<string, string[]> = {
+  "": ["max_connections_per_ip", "connect_rate_per_ip"],
+  "vhost.publish": ["takeover"],
+};
+
 for (const [path, names] of Object.entries(KNOWN)) {
-  Deno.test(`config table: ${path || "root"} has the names that SRS knows, and no other`, () => {
-    assert.deepEqual(Object.keys(blockAt(path).children).sort(), names.split(" ").sort());
+  Deno.test(`config table: ${path || "root"} has the names that SRS knows, and our own`, () => {
+    const expected = [...names.split(" "), ...(EXTENSIONS[path] ?? [])];
+    assert.deepEqual(Object.keys(blockAt(path).children).sort(), expected.sort());
   });
 }
 
@@ -115,11 +122,11 @@ Deno.test("config table: what is honoured", () => {
   );
   assert.deepEqual(
     honoured.filter((path) => !/^vhost\.(play|publish)\./.test(path)),
-    "listen max_connections chunk_size pithy_print_ms daemon pid work_dir utc_time srs_log_tank srs_log_level srs_log_level_v2 srs_log_file http_api http_api.enabled http_api.listen vhost vhost.enabled vhost.min_latency vhost.tcp_nodelay vhost.chunk_size vhost.in_ack_size vhost.out_ack_size vhost.play vhost.publish"
+    "listen max_connections max_connections_per_ip connect_rate_per_ip chunk_size pithy_print_ms daemon pid work_dir utc_time srs_log_tank srs_log_level srs_log_level_v2 srs_log_file http_api http_api.enabled http_api.listen vhost vhost.enabled vhost.min_latency vhost.tcp_nodelay vhost.chunk_size vhost.in_ack_size vhost.out_ack_size vhost.play vhost.publish"
       .split(" "),
   );
   assert.equal(honoured.filter((path) => path.startsWith("vhost.play.")).length, 11);
-  assert.equal(honoured.filter((path) => path.startsWith("vhost.publish.")).length, 6);
+  assert.equal(honoured.filter((path) => path.startsWith("vhost.publish.")).length, 7);
 });
 
 Deno.test("config table: environment variables", () => {

@@ -63,6 +63,7 @@ const DEFAULT_PUBLISH = {
   firstPacketTimeoutMs: 20_000,
   normalTimeoutMs: 5000,
   kickoffForIdleMs: 0,
+  takeover: "if_stalled" as const,
   parseSps: true,
 };
 
@@ -70,6 +71,8 @@ const DEFAULTS: Config = {
   file: "a.conf",
   listen: [{ host: "0.0.0.0", port: 1935 }],
   maxConnections: 1000,
+  maxConnectionsPerIp: 0,
+  connectRatePerIp: 0,
   daemonRequested: false,
   pid: null,
   workDir: null,
@@ -127,7 +130,7 @@ Deno.test("config load: the recipe's file", () => {
 Deno.test("config load: every honoured directive", () => {
   const { config, warnings } = load(`
     listen 1935 127.0.0.1:1936 [::1]:1937 [::]:1938;
-    max_connections 5; daemon on; pid ./a.pid; work_dir /tmp; chunk_size 4096; pithy_print_ms 3000;
+    max_connections 5; max_connections_per_ip 2; connect_rate_per_ip 3; daemon on; pid ./a.pid; work_dir /tmp; chunk_size 4096; pithy_print_ms 3000;
     srs_log_tank console; srs_log_level warn; srs_log_level_v2 debug; srs_log_file ./a.log; utc_time on;
     http_api { enabled on; listen 10.0.0.1:80; }
     vhost v {
@@ -138,7 +141,7 @@ Deno.test("config load: every honoured directive", () => {
         time_jitter zero;
       }
       publish {
-        mr on; mr_latency 1; firstpkt_timeout 2; normal_timeout 3; kickoff_for_idle 0.5; parse_sps off;
+        mr on; mr_latency 1; firstpkt_timeout 2; normal_timeout 3; kickoff_for_idle 0.5; takeover replace; parse_sps off;
       }
     }`);
   assert.deepEqual(warnings, []);
@@ -151,6 +154,8 @@ Deno.test("config load: every honoured directive", () => {
       { host: "::", port: 1938 },
     ],
     maxConnections: 5,
+    maxConnectionsPerIp: 2,
+    connectRatePerIp: 3,
     daemonRequested: true,
     pid: "./a.pid",
     workDir: "/tmp",
@@ -184,6 +189,7 @@ Deno.test("config load: every honoured directive", () => {
         firstPacketTimeoutMs: 2,
         normalTimeoutMs: 3,
         kickoffForIdleMs: 500,
+        takeover: "replace",
         parseSps: false,
       },
     }],
