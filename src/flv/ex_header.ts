@@ -109,6 +109,11 @@ export function packetTypeOf(header: number): number {
   return header & 15;
 }
 
+/** Where what follows ModEx, or the layout byte of Multitrack, begins. */
+export function nextOffsetOf(header: number): number {
+  return header >> 6;
+}
+
 /** Whether a parsed header is a multitrack one. */
 export function isMultitrack(header: number): boolean {
   return (header & 0x30) !== 0;
