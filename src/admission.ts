@@ -32,6 +32,11 @@ export class Admission {
     this.#limits = limits;
   }
 
+  /** Addresses remembered now. */
+  get rememberedAddresses(): number {
+    return this.#visitors.size;
+  }
+
   /** Lets a connection in, returning null, or says which limit is in the way. */
   admit(address: string, nowMs: number): string | null {
     const { maxConnections, maxConnectionsPerIp, connectRatePerIp } = this.#limits;

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { Admission } from "../../src/admission.ts";
+
+const NONE = { maxConnections: 0, maxConnectionsPerIp: 0, connectRatePerIp: 0 };
+
+Deno.test("H17 max_connections: the excess is refused, and room is made by who leaves", () => {
+  const admission = new Admission({ ...NONE, maxConnections: 2 });
+  assert.equal(admission.admit("10.0.0.1", 0), null);
+  assert.equal(admission.admit("10.0.0.2", 0), null);
+  assert.equal(admission.admit("10.0.0.3", 0), "max_connections=2");
+  admission.leave("10.0.0.1");
+  assert.equal(admission.admit("10.0.0.3", 0), null);
+});
+
+Deno.test("H17 max_connections_per_ip: one address is limited, the others are not", () => {
+  const admission = new Admission({ ...NONE, maxConnectionsPerIp: 1 });
+  assert.equal(admission.admit("10.0.0.1", 0), null);
+  assert.equal(admission.admit("10.0.0.1", 0), "max_connections_per_ip=1");
+  assert.equal(admission.admit("10.0.0.2", 0), null);
+  admission.leave("10.0.0.1");
+  assert.equal(admission.admit("10.0.0.1", 0), null);
+});
+
+Deno.test("H17 connect_rate_per_ip: so many in a second, and again in the next", () => {
+  const admission = new Admission({ ...NONE, connectRatePerIp: 2 });
+  for (const second of [0, 1000, 2500]) {
+    assert.equal(admission.admit("10.0.0.1", second), null);
+    assert.equal(admission.admit("10.0.0.1", second + 10), null);
+    assert.equal(admission.admit("10.0.0.1", second + 20), "connect_rate_per_ip=2");
+    assert.equal(admission.admit("10.0.0.2", second + 20), null);
+    admission.leave("10.0.0.2");
+    admission.leave("10.0.0.1");
+    admission.leave("10.0.0.1");
+  }
+});
+
+Deno.test("H17 a flood from ever new addresses keeps no memory of them", () => {
+  const admission = new Admission({ ...NONE, maxConnectionsPerIp: 1 });
+  for (let i = 0; i < 50_000; i++) {
+    const address = `2001:db8::${i.toString(16)}`;
+    assert.equal(admission.admit(address, i), null);
+    admission.leave(address);
+  }
+  assert.ok(admission.rememberedAddresses <= 10_000, `${admission.rememberedAddresses}`);
+});
