@@ -106,17 +106,21 @@ export class Server {
     await this.#http?.close();
   }
 
+  /** HTTP first: whoever sees the RTMP port open finds everything there. */
   async #listen(): Promise<void> {
+    const api = this.#config.httpApi.listen;
+    if (api) await this.#listenHttp(api);
     for (const address of this.#config.listen) {
       const listener = await listenTcp(address, (socket) => this.#accept(socket));
       this.#rtmp.push(listener);
       serverLog.info(`RTMP listen at tcp://${formatAddress(listener.address)}`);
     }
-    const api = this.#config.httpApi.listen;
-    if (!api) return;
+  }
+
+  async #listenHttp(address: ListenAddress): Promise<void> {
     const app = createApp(this.#registry);
     try {
-      this.#http = await listenHttp(api, (request) => app.fetch(request));
+      this.#http = await listenHttp(address, (request) => app.fetch(request));
     } catch (error) {
       // A second server on the same machine must not fail for an API that nobody asked for.
       if (this.#config.httpApi.asked) throw error;

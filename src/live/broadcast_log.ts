@@ -36,6 +36,10 @@ interface Segment {
   readonly openedAt: number;
   /** A write that refers to it may still be in flight: it goes to the GC, not back to the pool. */
   held: boolean;
+  /** The last view of it, and the entries that are its beginning and its end. */
+  view: Uint8Array;
+  viewFrom: number;
+  viewEnd: number;
 }
 
 /** An append-only log over recycled memory. */
@@ -59,10 +63,6 @@ export class BroadcastLog {
   #arrivals = new Float64Array(INITIAL_ENTRIES);
   #offsets = new Float64Array(INITIAL_ENTRIES);
   #flags = new Uint8Array(INITIAL_ENTRIES);
-
-  #viewFrom = -1;
-  #viewTo = -1;
-  #view: Uint8Array = new Uint8Array(0);
 
   constructor(pool: SegmentPool) {
     this.#pool = pool;
@@ -119,16 +119,16 @@ export class BroadcastLog {
    * trimmed; the memory behind it as long as it is held.
    */
   view(from: number, limit: number = this.head): Uint8Array {
-    if (from === this.#viewFrom && limit === this.#viewTo) return this.#view;
     const segment = this.#segmentOf(from);
     this.viewEnd = Math.min(limit, segment.endEntry);
+    if (segment.viewFrom === from && segment.viewEnd === this.viewEnd) return segment.view;
     const end = this.viewEnd === segment.endEntry
       ? segment.used
       : this.#offsets[this.viewEnd & this.#mask];
-    this.#view = segment.bytes.subarray(this.#offsets[from & this.#mask], end);
-    this.#viewFrom = from;
-    this.#viewTo = limit;
-    return this.#view;
+    segment.view = segment.bytes.subarray(this.#offsets[from & this.#mask], end);
+    segment.viewFrom = from;
+    segment.viewEnd = this.viewEnd;
+    return segment.view;
   }
 
   /** Whether `trim(min)` would free anything. */
@@ -149,7 +149,6 @@ export class BroadcastLog {
       this.#bytes -= segment.bytes.length;
       if (!segment.held) this.#pool.give(segment.bytes);
     }
-    this.#viewFrom = -1;
   }
 
   #room(size: number, nowMs: number): Segment {
@@ -159,13 +158,16 @@ export class BroadcastLog {
     const bytes = size <= this.#segmentSize
       ? this.#pool.take(this.#segmentSize)
       : new Uint8Array(size);
-    const segment = {
+    const segment: Segment = {
       bytes,
       firstEntry: this.head,
       endEntry: this.head,
       used: 0,
       openedAt: nowMs,
       held: false,
+      view: bytes,
+      viewFrom: -1,
+      viewEnd: -1,
     };
     this.#segments.push(segment);
     this.#bytes += bytes.length;

@@ -165,7 +165,6 @@ export class LiveStream {
     this.#publisher = null;
     this.#forgetGop();
     this.#flush();
-    this.#pacer.stop();
     this.#trim();
     this.#noteIdle();
   }
@@ -206,11 +205,11 @@ export class LiveStream {
   /** All that the publisher's socket had for now is in: flush, now or when the pacer says. */
   settle(): void {
     const unsent = this.log.head - this.#flushed;
-    if (unsent === 0 || this.#cancelTimer) return;
+    if (unsent === 0) return;
     const oldest = this.log.arrivalAt(this.#flushed);
     const wait = this.#pacer.delay(this.#shared.clock.now(), unsent, oldest);
     if (wait === 0) this.#flush();
-    else this.#flushAfter(wait);
+    else if (!this.#cancelTimer) this.#flushAfter(wait);
   }
 
   // ---- playing
@@ -249,9 +248,10 @@ export class LiveStream {
     else if (player.cursor < this.log.head && !this.#cancelTimer) this.#flushAfter(interval);
   }
 
-  /** Once a second: moves stalled players on, frees what nobody needs. */
+  /** Once a second: moves players on that do not keep up, frees what nobody needs. */
   tick(): void {
-    for (const player of this.#players) if (player.busy) player.checkLag();
+    const offered = this.#offered;
+    for (const player of this.#players) if (player.cursor < offered) player.checkLag();
     this.#trim();
   }
 
@@ -309,10 +309,10 @@ export class LiveStream {
       flags |= Entry.KEYFRAME;
     }
     const time = this.#timeline.stamp(timestamp, this.#shared.clock.now());
-    this.#hasVideo = true;
     const entry = this.#write(MessageType.VIDEO, ChunkStream.VIDEO, time, payload, flags);
     if (flags & Entry.HEADER) return;
     this.videoFrames++;
+    this.#hasVideo = true;
     this.#audioRun = 0;
     if (flags & Entry.KEYFRAME) this.#keyframe(entry);
     else this.#countGopFrame();
@@ -329,11 +329,8 @@ export class LiveStream {
       this.#headers.noteAudio(payload);
     }
     const time = this.#timeline.stamp(timestamp, this.#shared.clock.now());
-    this.#write(MessageType.AUDIO, ChunkStream.AUDIO, time, payload, flags);
-    if (++this.#audioRun > PURE_AUDIO_MESSAGES) {
-      this.#forgetGop();
-      this.#hasVideo = false;
-    }
+    const entry = this.#write(MessageType.AUDIO, ChunkStream.AUDIO, time, payload, flags);
+    if (++this.#audioRun === PURE_AUDIO_MESSAGES + 1) this.#pureAudio(entry);
     this.#countGopFrame();
   }
 
@@ -367,7 +364,14 @@ export class LiveStream {
       this.#gopStart = entry;
       this.#gopFrames = 1;
     }
-    for (const player of this.#players) player.keyframe(entry);
+    for (const player of this.#players) player.goOn(entry);
+  }
+
+  /** The pictures have ended, or never were: nobody need wait for a keyframe. */
+  #pureAudio(entry: number): void {
+    this.#forgetGop();
+    this.#hasVideo = false;
+    for (const player of this.#players) player.goOn(entry);
   }
 
   /** A GOP that grows past `gop_cache_max_frames` is of no use to joiners; the next one may be. */
@@ -396,6 +400,7 @@ export class LiveStream {
     if (this.vhost.play.sendMinIntervalMs > 0) this.#flushOneEach();
     else this.#flushAll();
     this.#pacer.flushed(start, this.#shared.clock.now());
+    if (!this.active) this.#pacer.stop();
   }
 
   #flushAll(): void {
@@ -405,7 +410,7 @@ export class LiveStream {
     // Backwards: a player whose socket fails leaves in the middle of this.
     for (let i = players.length - 1; i >= 0; i--) {
       const player = players[i];
-      if (player.cursor < head && !player.busy) player.flush(head);
+      if (player.cursor < head && player.ready) player.flush(head);
     }
   }
 
@@ -415,11 +420,16 @@ export class LiveStream {
     let oldest = head;
     for (let i = this.#players.length - 1; i >= 0; i--) {
       const player = this.#players[i];
-      if (player.cursor < head && !player.busy) player.flush(player.cursor + 1);
-      if (player.cursor < oldest && !player.busy) oldest = player.cursor;
+      if (player.cursor < head && player.ready) player.flush(player.cursor + 1);
+      if (player.cursor < oldest && player.ready) oldest = player.cursor;
     }
     this.#flushed = oldest;
     if (oldest < head) this.#flushAfter(this.vhost.play.sendMinIntervalMs);
+  }
+
+  /** A player whose cursor is below this has not taken what it could have. */
+  get #offered(): number {
+    return this.vhost.play.sendMinIntervalMs > 0 ? this.log.head : this.#flushed;
   }
 
   /** Frees what nobody needs; and when too much is needed, sees to it that less is. */
@@ -427,7 +437,11 @@ export class LiveStream {
     this.#free();
     if (this.log.bytes > MAX_LOG_BYTES) {
       this.#forgetGop();
-      for (const player of this.#players) if (player.cursor < this.#flushed) player.drop();
+      this.#free();
+    }
+    if (this.log.bytes > MAX_LOG_BYTES) {
+      const offered = this.#offered;
+      for (const player of this.#players) if (player.cursor < offered) player.drop();
       this.#free();
     }
     this.#lastLogBytes = this.log.bytes;

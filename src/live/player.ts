@@ -20,12 +20,15 @@ export interface PlayerSink {
 export interface PlayerOptions {
   /** ms of stream after which it has had what it asked for; 0 = no end. */
   readonly durationMs: number;
-  /** Called once when `durationMs` have been sent. */
+  /** Called once when `durationMs` have been sent, and never before `join` has returned. */
   readonly onEnd: () => void;
 }
 
 /** The cursor of a player that gets nothing until the next keyframe. */
 const NOWHERE = Infinity;
+
+/** A time that is not known yet. */
+const UNKNOWN = -1;
 
 /** One player of a stream. Made by `LiveStream.join`. */
 export class Player {
@@ -47,7 +50,9 @@ export class Player {
   #paused = false;
   /** From where on entries were left out, while waiting for a keyframe. */
   #droppedFrom = -1;
-  #startTime = -1;
+  /** Stream time of the first audio or video message that it was sent, ms. */
+  #startTime = UNKNOWN;
+  #ended = false;
 
   constructor(stream: LiveStream, sink: PlayerSink, options: PlayerOptions, cursor: number) {
     this.#stream = stream;
@@ -59,6 +64,11 @@ export class Player {
   /** Bytes are on their way that the sink has not got rid of. */
   get busy(): boolean {
     return this.#busy;
+  }
+
+  /** It takes bytes now. */
+  get ready(): boolean {
+    return !this.#busy && !this.#paused;
   }
 
   /** First log entry of the bytes on their way, or -1. */
@@ -86,7 +96,8 @@ export class Player {
   /** Sends all that it has not had up to entry `limit`, as far as the sink takes it. */
   flush(limit: number): void {
     const log = this.#stream.log;
-    while (!this.#busy && !this.#paused && this.cursor < limit) {
+    const first = this.cursor;
+    while (this.ready && this.cursor < limit) {
       const from = this.cursor;
       const bytes = log.view(from, limit);
       this.cursor = log.viewEnd;
@@ -96,7 +107,7 @@ export class Player {
         this.#inFlight = from;
       }
     }
-    if (this.#options.durationMs > 0) this.#checkEnd();
+    if (this.#options.durationMs > 0 && this.cursor > first) this.#checkEnd(first);
   }
 
   /** The sink has got rid of everything. */
@@ -136,8 +147,8 @@ export class Player {
     if (target !== null) this.#resume();
   }
 
-  /** A keyframe has come: entry number `entry`. */
-  keyframe(entry: number): void {
+  /** If it waits: entry number `entry` is one to go on from. */
+  goOn(entry: number): void {
     if (!this.waiting) return;
     this.cursor = entry;
     this.#resume();
@@ -152,13 +163,24 @@ export class Player {
     this.#droppedFrom = -1;
   }
 
-  #checkEnd(): void {
-    const { log } = this.#stream;
+  /**
+   * The entries from `first` to the cursor have been sent. The first ones are never the end as well,
+   * however long the GOP: `join` has not returned yet, and nobody can end what he does not have.
+   */
+  #checkEnd(first: number): void {
+    if (this.#startTime === UNKNOWN) {
+      while (first < this.cursor && !this.#isMedia(first)) first++;
+      if (first < this.cursor) this.#startTime = this.#stream.log.timestampAt(first);
+      return;
+    }
     const last = this.cursor - 1;
-    if (last < log.tail || last >= log.head) return;
-    if ((log.flagsAt(last) & (Entry.AUDIO | Entry.VIDEO)) === 0) return;
-    const time = log.timestampAt(last);
-    if (this.#startTime < 0) this.#startTime = time;
-    else if (time - this.#startTime >= this.#options.durationMs) this.#options.onEnd();
+    if (this.#ended || !this.#isMedia(last)) return;
+    if (this.#stream.log.timestampAt(last) - this.#startTime < this.#options.durationMs) return;
+    this.#ended = true;
+    this.#options.onEnd();
+  }
+
+  #isMedia(entry: number): boolean {
+    return (this.#stream.log.flagsAt(entry) & (Entry.AUDIO | Entry.VIDEO)) !== 0;
   }
 }

@@ -18,6 +18,8 @@ export class Timeline {
   readonly #jitter: TimeJitter;
   /** The stream's time: that of the last audio or video message. Starts so that a first 0 gives 0. */
   #last = -1;
+  /** The highest it has been: sound may be ahead of the pictures. */
+  #highest = -1;
   #lastOriginal = 0;
   #lastArrival = 0;
   /** What `zero` adds to every timestamp of this publisher; null until its first message. */
@@ -33,8 +35,9 @@ export class Timeline {
     return Math.max(0, this.#last);
   }
 
-  /** A publisher begins: its clock has nothing to do with the one before. */
+  /** A publisher begins: its clock has nothing to do with the one before, all of whose time is over. */
   restart(): void {
+    this.#last = this.#highest;
     this.#fresh = true;
     this.#shift = null;
   }
@@ -42,6 +45,7 @@ export class Timeline {
   /** The stream time of an audio or video message that came at `arrivalMs`. */
   stamp(original: number, arrivalMs: number): number {
     this.#last = this.#next(original, arrivalMs);
+    this.#highest = Math.max(this.#highest, this.#last);
     this.#lastOriginal = original;
     this.#lastArrival = arrivalMs;
     this.#fresh = false;
@@ -55,8 +59,14 @@ export class Timeline {
       return Math.max(0, original + this.#shift);
     }
     let step = original - this.#lastOriginal;
-    if (Math.abs(step) > MAX_STEP_MS && !this.#isReal(step, arrivalMs)) step = SUBSTITUTE_STEP_MS;
+    if (this.#isJump(step, arrivalMs)) step = SUBSTITUTE_STEP_MS;
     return Math.max(0, this.#last + step);
+  }
+
+  #isJump(step: number, arrivalMs: number): boolean {
+    // Audio and video of one publisher may overtake each other a little; a new one goes on from here.
+    if (this.#fresh && step < 0) return true;
+    return Math.abs(step) > MAX_STEP_MS && !this.#isReal(step, arrivalMs);
   }
 
   /** Slow cameras do send one frame in a second. */

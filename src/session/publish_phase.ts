@@ -34,6 +34,7 @@ export class PublishPhase extends BasePhase {
   #messages = 0;
   #videoLogged = false;
   #audioLogged = false;
+  /** Cancels the running pause of `mr`; null: none is running. */
   #cancelPause: (() => void) | null = null;
 
   /**
@@ -150,7 +151,10 @@ export class PublishPhase extends BasePhase {
   }
 
   override leave(): void {
-    this.#cancelPause?.();
+    if (this.#cancelPause) {
+      this.#cancelPause();
+      this.session.socket.resumeReading();
+    }
     this.#stream.unpublish(this);
     this.session.log.info(`cleanup when unpublish ${peerText(this.#target.key)}`);
   }
@@ -162,12 +166,19 @@ export class PublishPhase extends BasePhase {
       `players=${this.#stream.playerCount}`;
   }
 
-  /** `mr`: the kernel gathers what comes in the meantime, and one read takes it. */
+  /**
+   * `mr`: the kernel gathers what comes in the meantime. The pause begins with the next turn, since what
+   * has gathered during the last one may be handed over in several pieces.
+   */
   #pauseReading(ms: number): void {
-    this.session.socket.pauseReading();
-    this.#cancelPause = this.session.host.clock.after(ms, () => {
-      this.#cancelPause = null;
-      this.session.socket.resumeReading();
+    if (this.#cancelPause) return;
+    const { socket, host } = this.session;
+    this.#cancelPause = host.clock.after(0, () => {
+      socket.pauseReading();
+      this.#cancelPause = host.clock.after(ms, () => {
+        this.#cancelPause = null;
+        socket.resumeReading();
+      });
     });
   }
 

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
 import { media } from "../tools/media.ts";
 import { scenario } from "../tools/scenario.ts";
+import { accepts } from "../tools/server.ts";
 import { until } from "../tools/process.ts";
 
 /** Where the API is when the configuration does not say. */
@@ -95,7 +96,9 @@ scenario("the API tells streams, clients, summaries and versions of a live serve
   const version = ["major", "minor", "revision"].map((part) => at(versions, "data", part));
   assert.equal(at(versions, "data", "version"), version.join("."));
 
-  await server.api("/healthz");
+  const health = await fetch(`http://127.0.0.1:${server.apiPort}/healthz`);
+  assert.equal(health.status, 200);
+  await health.body?.cancel();
 
   await publisher.stop("SIGINT");
   await player.stop();
@@ -113,6 +116,7 @@ scenario("an unknown stream or client is an error code, not an empty answer", as
 scenario("without an http_api block the API is on 127.0.0.1:1985 and nowhere else", async (s) => {
   const text = "listen 127.0.0.1:PORT; max_connections 100; vhost __defaultVhost__ { }";
   const server = await s.server({ text });
+  await until("the API's port", 5000, () => accepts(DEFAULT_PORT));
   const answer = await fetch(`http://127.0.0.1:${DEFAULT_PORT}/api/v1/versions`);
   assert.equal(at(await answer.json(), "pid"), String(server.process.pid));
   const outside = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])

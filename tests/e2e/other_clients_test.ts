@@ -15,12 +15,18 @@ const SOME_SECONDS = 150_000;
 
 const SETTINGS = "min_latency on; play { gop_cache on; mw_latency 100; }";
 
-/** GStreamer's pipeline that sends a file's two streams, in real time, into `sink`. */
-function pipeline(clip: Media, sink: readonly string[]): string[] {
-  const queue = ["!", "queue", "!", "identity", "sync=true", "!", "mux."];
+/**
+ * GStreamer's pipeline that sends a file's two streams, in real time, into `sink`, and what it sends
+ * into the file `sent`: its multiplexer makes timestamps of its own.
+ */
+function pipeline(clip: Media, sink: readonly string[], sent: string): string[] {
+  const paced = (
+    pad: string,
+  ) => [`demux.${pad}`, "!", "queue", "!", "identity", "sync=true", "!", `mux.${pad}`];
   return ["gst-launch-1.0", "-q", "filesrc", `location=${clip.path}`, "!", "flvdemux", "name=demux"]
-    .concat("flvmux", "name=mux", "streamable=true", "!", ...sink)
-    .concat("demux.video", ...queue, "demux.audio", ...queue);
+    .concat("flvmux", "name=mux", "streamable=true", "!", "tee", "name=both", paced("video"))
+    .concat(paced("audio"), "both.", "!", "queue", "!", ...sink)
+    .concat("both.", "!", "queue", "!", "filesink", `location=${sent}`);
 }
 
 /** Waits until a recording has some seconds, ends the recorder and compares. */
@@ -69,11 +75,15 @@ for (
     const clip = await media("h264-aac");
     const url = server.url("live/livestream");
     const player = await s.play(url);
-    const publisher = s.spawn(sink, pipeline(clip, [sink, `location=${location(url)}`]));
+    const file = `${s.folder}/sent.flv`;
+    const publisher = s.spawn(sink, pipeline(clip, [sink, `location=${location(url)}`], file));
     const status = await publisher.finish(20_000);
     assert.ok(status.success, `${sink} failed`);
-    await player.received("video", 100);
-    const played = await player.stop();
-    assertPlayed(`player of ${sink}`, played, clip, { seconds: 4, startsWithKeyframe: true });
+    const sent = { ...clip, recording: await probe(file) };
+    for (const kind of ["video", "audio"] as const) {
+      assert.equal(sent.recording[kind].length, clip.recording[kind].length, `${kind} it sent`);
+      await player.received(kind, sent.recording[kind].length);
+    }
+    assertPlayed(`player of ${sink}`, await player.stop(), sent, { seconds: 5 });
   });
 }

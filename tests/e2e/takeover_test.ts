@@ -107,6 +107,8 @@ scenario("players wait for a publisher that comes, leaves and comes again", asyn
   const clips = [await media("small-0"), await media("small-1"), await media("small-2")];
   const url = server.url("live/livestream");
   const player = await s.play(url);
+  const witness = await s.raw(server);
+  await witness.play("live", "livestream");
   await sleep(1000);
   for (const [number, clip] of clips.entries()) {
     const publisher = s.publish(clip, url);
@@ -114,6 +116,7 @@ scenario("players wait for a publisher that comes, leaves and comes again", asyn
     await sleep(1000);
   }
   assert.equal(player.process.exit, null, "the player stayed");
+  assertOneTimeline(witness);
   assertStretches(await player.stop(), clips, true);
 });
 

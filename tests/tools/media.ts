@@ -78,7 +78,7 @@ async function make(name: string): Promise<Media> {
   const path = new URL(`${name}-${key}.flv`, CACHE).pathname;
   if (!await exists(path)) {
     // Test files run side by side: whoever is first renames a finished file into place.
-    const unfinished = `${path}.${Deno.pid}`;
+    const unfinished = `${path}.${crypto.randomUUID()}`;
     await run(
       ["ffmpeg", "-nostdin", "-v", "error", "-y", ...recipe, "-f", "flv", unfinished],
       MAKE_LIMIT_MS,

@@ -24,7 +24,7 @@ const TAIL_LIMIT_MS = 8_000;
 const SECOND_INTERRUPT_MS = 200;
 
 /** ffmpeg's flags in every call. */
-const FFMPEG = ["ffmpeg", "-nostdin", "-hide_banner"];
+const FFMPEG = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats"];
 
 /** What a usual stream consists of. */
 const BOTH: readonly Kind[] = ["video", "audio"];
@@ -103,13 +103,14 @@ export class Scenario {
   readonly #children: Child[] = [];
   readonly #clients: RawClient[] = [];
   #players = 0;
+  #disposed = false;
 
   /** `folder` is the test's own and goes with it. */
   constructor(readonly folder: string) {}
 
   /** Starts a server and waits until it accepts. */
   server(options: ServerOptions = {}): Promise<Server> {
-    return startServer(this.folder, options, (server) => this.#children.push(server.process));
+    return startServer(this.folder, options, (server) => this.#add(server.process));
   }
 
   /** Runs the server's command with these arguments. */
@@ -172,11 +173,16 @@ export class Scenario {
 
   #add(child: Child): Child {
     this.#children.push(child);
+    if (this.#disposed) {
+      void child.kill();
+      throw new Error(`${child.label} was started after the test's end`);
+    }
     return child;
   }
 
   /** Ends every process and connection. */
   async dispose(): Promise<void> {
+    this.#disposed = true;
     for (const client of this.#clients) client.destroy();
     await Promise.all(this.#children.map((child) => child.kill()));
   }

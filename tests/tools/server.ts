@@ -9,8 +9,9 @@ const READY_LIMIT_MS = 30_000;
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-const DENO_PERMISSIONS =
-  "--allow-net --allow-read --allow-write --allow-env --allow-sys --allow-run".split(" ");
+const DENO_PERMISSIONS = "--allow-net --allow-read --allow-write --allow-env --allow-sys".split(
+  " ",
+);
 
 /**
  * The command that starts the server, without its arguments. `SRS_EDGE_RUNTIME` chooses: `deno` (the
@@ -33,18 +34,24 @@ export function launch(label: string, args: readonly string[]): Child {
   return new Child(label, [...serverCommand(), ...args], { cwd: ROOT });
 }
 
+/** Below the range from which the kernel takes the ports of outgoing connections. */
+const FIRST_PORT = 20_000;
+const PORTS = 12_000;
+
 /** Ports given out already, so that no two servers of a file get the same one. */
 const taken = new Set<number>();
 
-/** A loopback port on which nothing listens. */
+/** A loopback port on which nothing listens; random, because test files run side by side. */
 export function freePort(): number {
   while (true) {
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = listener.addr;
-    listener.close();
-    if (!taken.has(port)) {
-      taken.add(port);
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    if (taken.has(port)) continue;
+    taken.add(port);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
       return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     }
   }
 }
@@ -134,9 +141,12 @@ export async function startServer(
   await Deno.writeTextFile(file, configText(port, apiPort, options));
   const server = new Server(file, port, apiPort);
   started(server);
-  await until("the server's RTMP port", READY_LIMIT_MS, () => {
-    if (server.process.exit !== null) throw new Error("the server ended while it started");
-    return accepts(port);
-  });
+  for (const [what, number] of [["RTMP", port], ["API", apiPort]] as const) {
+    if (what === "API" && options.text !== undefined) continue;
+    await until(`the server's ${what} port`, READY_LIMIT_MS, () => {
+      if (server.process.exit !== null) throw new Error("the server ended while it started");
+      return accepts(number);
+    });
+  }
   return server;
 }

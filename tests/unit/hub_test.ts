@@ -1,0 +1,99 @@
+/**
+ * The hub: streams by key, and their end.
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { Hub } from "../../src/live/hub.ts";
+import type { LiveStream } from "../../src/live/live_stream.ts";
+import { FakePlayer } from "./support/fake_player.ts";
+import { FakePublisher, payloads, VERSION, vhostOf } from "./support/live_fixture.ts";
+import { ManualClock } from "./support/manual_clock.ts";
+
+const SECOND_MS = 1000;
+
+class HubFixture {
+  readonly clock = new ManualClock();
+  readonly hub = new Hub(this.clock, VERSION);
+
+  obtain(key: string): LiveStream {
+    return this.hub.obtain(key, vhostOf(), "live", key);
+  }
+
+  get keys(): string[] {
+    return [...this.hub.streams].map((stream) => stream.key);
+  }
+
+  /** Lets seconds go by with a tick at the end of each; the keys that were forgotten. */
+  seconds(count: number): string[] {
+    const gone: string[] = [];
+    for (let i = 0; i < count; i++) {
+      this.clock.advance(SECOND_MS);
+      gone.push(...this.hub.tick().map((stream) => stream.key));
+    }
+    return gone;
+  }
+}
+
+Deno.test("one key is one stream, whoever comes first", () => {
+  const fixture = new HubFixture();
+  const stream = fixture.obtain("a");
+  assert.equal(fixture.obtain("a"), stream);
+  assert.notEqual(fixture.obtain("b"), stream);
+  assert.deepEqual(fixture.keys, ["a", "b"]);
+  assert.deepEqual([stream.app, stream.name, stream.key], ["live", "a", "a"]);
+});
+
+Deno.test("a stream that nobody uses is forgotten after 3 s, and not before", () => {
+  const fixture = new HubFixture();
+  const stream = fixture.obtain("a");
+  assert.deepEqual(fixture.seconds(2), []);
+  assert.deepEqual(fixture.seconds(1), ["a"]);
+  assert.deepEqual(fixture.keys, []);
+  assert.notEqual(fixture.obtain("a"), stream);
+});
+
+Deno.test("a publisher keeps it, and for 3 s longer", () => {
+  const fixture = new HubFixture();
+  const stream = fixture.obtain("a");
+  const publisher = new FakePublisher(stream);
+  publisher.start();
+  assert.deepEqual(fixture.seconds(60), []);
+  publisher.stop();
+  assert.deepEqual(fixture.seconds(2), []);
+  // The next one comes just in time.
+  publisher.start();
+  assert.deepEqual(fixture.seconds(5), []);
+  publisher.stop();
+  assert.deepEqual(fixture.seconds(3), ["a"]);
+});
+
+Deno.test("players that wait keep it, published or not", () => {
+  const fixture = new HubFixture();
+  const stream = fixture.obtain("a");
+  const first = new FakePlayer(stream);
+  const second = new FakePlayer(stream);
+  assert.deepEqual(fixture.seconds(60), []);
+  first.leave();
+  assert.deepEqual(fixture.seconds(60), []);
+  second.leave();
+  // Leaving twice does not start the time anew.
+  assert.deepEqual(fixture.seconds(2), []);
+  second.leave();
+  assert.deepEqual(fixture.seconds(1), ["a"]);
+});
+
+Deno.test("a stream that is forgotten leaves no memory behind", () => {
+  const fixture = new HubFixture();
+  const stream = fixture.obtain("a");
+  const publisher = new FakePublisher(stream);
+  const player = new FakePlayer(stream);
+  publisher.start();
+  publisher.headers();
+  for (let i = 0; i < 100; i++) publisher.video(i * 40, payloads.keyframe(i, 10_000));
+  publisher.stop();
+  player.leave();
+  assert.deepEqual(fixture.seconds(3), ["a"]);
+  assert.equal(stream.log.bytes, 0);
+  assert.equal(fixture.clock.pending, 0);
+});
