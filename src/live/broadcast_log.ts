@@ -18,6 +18,10 @@ export const Entry = {
   KEYFRAME: 8,
   /** A sequence header or other configuration that decoders need. */
   HEADER: 16,
+  /** A multitrack message: for players that have said they understand such. */
+  MULTITRACK: 32,
+  /** The main track of the message before it: for all other players. */
+  MAIN_TRACK: 64,
 } as const;
 
 /** A segment that fills faster than this (ms) is followed by one twice as large. */
@@ -129,6 +133,18 @@ export class BroadcastLog {
     segment.viewFrom = from;
     segment.viewEnd = this.viewEnd;
     return segment.view;
+  }
+
+  /** The first entry from `from` on that has none of these flags, or `limit`. */
+  nextWithout(flags: number, from: number, limit: number): number {
+    while (from < limit && (this.flagsAt(from) & flags) !== 0) from++;
+    return from;
+  }
+
+  /** The first entry from `from` on that has any of these flags, or `limit`. */
+  nextWith(flags: number, from: number, limit: number): number {
+    while (from < limit && (this.flagsAt(from) & flags) === 0) from++;
+    return from;
   }
 
   /** Whether `trim(min)` would free anything. */

@@ -7,19 +7,21 @@
 import type { VhostConfig } from "../config/types.ts";
 import { audioFlags, audioTrackId } from "../flv/audio_header.ts";
 import { type AudioInfo, audioInfo, type VideoInfo, videoInfo } from "../flv/codec_info.ts";
-import { FrameFlag, JOIN_FLAGS } from "../flv/ex_header.ts";
+import { ExPacketType, FrameFlag, JOIN_FLAGS } from "../flv/ex_header.ts";
 import { readMetadata, writeMetadata } from "../flv/metadata.ts";
+import { mainTrack } from "../flv/multitrack.ts";
 import { videoFlags, videoTrackId } from "../flv/video_header.ts";
 import { propertyOf } from "../rtmp/amf_access.ts";
 import { wireSize, writeMessage } from "../rtmp/chunk_writer.ts";
 import { ChunkStream, MessageType, STREAM_ID } from "../rtmp/message.ts";
 import { BroadcastLog, Entry } from "./broadcast_log.ts";
 import type { Clock } from "./clock.ts";
-import { HeaderCache } from "./header_cache.ts";
+import { type Audience, HeaderCache } from "./header_cache.ts";
 import { MixQueue } from "./mix_queue.ts";
 import { type FlushBudget, Pacer } from "./pacer.ts";
 import { Player, type PlayerOptions, type PlayerSink } from "./player.ts";
 import type { SegmentPool } from "./segment_pool.ts";
+import { STALLED_MS, TakeoverRule } from "./takeover.ts";
 import { Timeline } from "./timeline.ts";
 
 /** Audio messages without a video one between them that make a stream pure audio (SRS). */
@@ -30,6 +32,14 @@ const PURE_AUDIO_MESSAGES = 115;
  */
 export const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
+/** Video messages with these flags show nothing. */
+const NO_PICTURE = FrameFlag.COMMAND | FrameFlag.END_OF_SEQUENCE;
+
+/** Tells headers of one kind, track and audience from all others. */
+function headerKey(frame: number, track: number, audience: Audience): number {
+  return (track * 256 + (frame & JOIN_FLAGS)) * 2 + (audience === "main track" ? 1 : 0);
+}
+
 /** What all streams of a process share. */
 export interface LiveShared {
   readonly clock: Clock;
@@ -37,6 +47,16 @@ export interface LiveShared {
   readonly budget: FlushBudget;
   /** Version of this server, for the metadata that players get. */
   readonly version: string;
+}
+
+/** Who publishes a stream. */
+export interface Publisher {
+  /** The peer's address. */
+  readonly address: string;
+  /** Clock ms at which it last sent anything. */
+  readonly lastBytesAt: number;
+  /** Another publisher takes the stream over: ends this one, with `unpublish`, before it returns. */
+  replaced(): void;
 }
 
 /** A live stream, keyed by `[vhost]/app/stream`. */
@@ -49,6 +69,8 @@ export class LiveStream {
   readonly log: BroadcastLog;
   /** Video messages with a picture that publishers have sent, all in all. */
   videoFrames = 0;
+  /** It has had multitrack messages: not every entry of the log is for every player. */
+  hasTracks = false;
   /** Since when (clock ms) nobody has played it; null while somebody does. */
   playerlessSince: number | null;
   /** Since when (clock ms) it has had neither publisher nor player; null while it has. */
@@ -62,7 +84,8 @@ export class LiveStream {
   /** Timestamps are the publisher's own, those of metadata too. */
   #absolute: boolean;
   #headers = new HeaderCache();
-  #publisher: object | null = null;
+  #publisher: Publisher | null = null;
+  readonly #takeover: TakeoverRule;
   /** Everything before this entry has been offered to the players. */
   #flushed = 0;
   #cancelTimer: (() => void) | null = null;
@@ -93,6 +116,7 @@ export class LiveStream {
     this.#pacer = new Pacer({ minLatency: vhost.minLatency, ...vhost.play }, shared.budget);
     this.#timeline = new Timeline(vhost.play.atc ? "off" : vhost.play.timeJitter);
     this.#absolute = vhost.play.atc || vhost.play.timeJitter === "off";
+    this.#takeover = new TakeoverRule(vhost.publish.takeover);
     this.#mix = vhost.play.mixCorrect ? new MixQueue() : null;
     this.playerlessSince = this.idleSince = shared.clock.now();
   }
@@ -144,9 +168,11 @@ export class LiveStream {
 
   // ---- publishing
 
-  /** A publisher, known by any object of its own, takes the stream; false when it is taken. */
-  publish(publisher: object): boolean {
-    if (this.#publisher) return false;
+  /**
+   * A publisher takes the stream, from another one if `takeover` allows it; false when it is taken.
+   */
+  publish(publisher: Publisher): boolean {
+    if (this.#publisher && !this.#putOut(this.#publisher, publisher.address)) return false;
     this.#publisher = publisher;
     this.#headers = new HeaderCache();
     this.#timeline.restart();
@@ -159,7 +185,7 @@ export class LiveStream {
   }
 
   /** The publisher is gone. Players stay and get what has not been flushed yet. */
-  unpublish(publisher: object): void {
+  unpublish(publisher: Publisher): void {
     if (this.#publisher !== publisher) return;
     this.#mix?.drain((type, timestamp, payload) => this.#accept(type, timestamp, payload));
     this.#publisher = null;
@@ -184,7 +210,7 @@ export class LiveStream {
     const fields = readMetadata(type, payload);
     if (!fields) return false;
     const { play } = this.vhost;
-    if (play.atcAuto && propertyOf(fields, "bravo_atc") === "true") {
+    if (play.atcAuto && !this.#absolute && propertyOf(fields, "bravo_atc") === "true") {
       this.#timeline = new Timeline("off");
       this.#absolute = true;
     }
@@ -224,7 +250,7 @@ export class LiveStream {
     const player = new Player(this, sink, options, cursor);
     this.#players.push(player);
     this.playerlessSince = this.idleSince = null;
-    if (this.active) player.sendPrivate(this.headerBytes(this.timeAt(cursor)));
+    if (this.active) player.sendHeaders();
     this.flushPlayer(player);
     return player;
   }
@@ -280,8 +306,8 @@ export class LiveStream {
   }
 
   /** Metadata and sequence headers as bytes, stamped with a stream time in ms. */
-  headerBytes(time: number): Uint8Array {
-    return this.#headers.encode(time, this.vhost.chunkSize);
+  headerBytes(time: number, multitrack: boolean): Uint8Array {
+    return this.#headers.encode(time, this.vhost.chunkSize, multitrack);
   }
 
   /** Stream time of an entry; the present time for one that is still to come. */
@@ -298,20 +324,21 @@ export class LiveStream {
 
   #acceptVideo(timestamp: number, payload: Uint8Array): void {
     const frame = videoFlags(payload);
+    const isMain = !(frame & FrameFlag.SIDE_TRACK);
     let flags: number = Entry.VIDEO;
     if (frame & JOIN_FLAGS) {
       flags |= Entry.HEADER;
       const changed = this.#remember(MessageType.VIDEO, frame, videoTrackId(payload), payload);
       if (!changed && this.vhost.play.reduceSequenceHeader) return;
       // What was decodable with the old header is not with the new one.
-      if (changed && (frame & FrameFlag.SEQUENCE_HEADER)) this.#forgetGop();
-    } else if ((frame & FrameFlag.KEYFRAME) && !(frame & FrameFlag.SIDE_TRACK)) {
+      if (changed && isMain && (frame & FrameFlag.SEQUENCE_HEADER)) this.#forgetGop();
+    } else if ((frame & FrameFlag.KEYFRAME) && isMain) {
       flags |= Entry.KEYFRAME;
     }
     const time = this.#timeline.stamp(timestamp, this.#shared.clock.now());
-    const entry = this.#write(MessageType.VIDEO, ChunkStream.VIDEO, time, payload, flags);
+    const entry = this.#writeMedia(MessageType.VIDEO, time, payload, frame, flags);
     if (flags & Entry.HEADER) return;
-    this.videoFrames++;
+    if (!(frame & NO_PICTURE)) this.videoFrames++;
     this.#hasVideo = true;
     this.#audioRun = 0;
     if (flags & Entry.KEYFRAME) this.#keyframe(entry);
@@ -329,14 +356,44 @@ export class LiveStream {
       this.#headers.noteAudio(payload);
     }
     const time = this.#timeline.stamp(timestamp, this.#shared.clock.now());
-    const entry = this.#write(MessageType.AUDIO, ChunkStream.AUDIO, time, payload, flags);
+    const entry = this.#writeMedia(MessageType.AUDIO, time, payload, frame, flags);
     if (++this.#audioRun === PURE_AUDIO_MESSAGES + 1) this.#pureAudio(entry);
     this.#countGopFrame();
   }
 
   /** Keeps a header for joiners, one of each kind for each track; false if it was known. */
   #remember(type: number, frame: number, track: number, payload: Uint8Array): boolean {
-    return this.#headers.set(type, track * 256 + (frame & JOIN_FLAGS), payload);
+    const audience: Audience = frame & FrameFlag.MULTITRACK ? "multitrack" : "all";
+    return this.#headers.set(type, headerKey(frame, track, audience), payload, audience);
+  }
+
+  /**
+   * Writes an audio or video message; one with several tracks is followed by its main track alone, for
+   * players that know no others (Q60). Returns the number of the first entry.
+   */
+  #writeMedia(
+    type: number,
+    time: number,
+    payload: Uint8Array,
+    frame: number,
+    flags: number,
+  ): number {
+    const isVideo = type === MessageType.VIDEO;
+    const chunkStream = isVideo ? ChunkStream.VIDEO : ChunkStream.AUDIO;
+    if (!(frame & FrameFlag.MULTITRACK)) {
+      return this.#write(type, chunkStream, time, payload, flags);
+    }
+    this.hasTracks = true;
+    const entry = this.#write(type, chunkStream, time, payload, flags | Entry.MULTITRACK);
+    const { VIDEO_MULTITRACK, AUDIO_MULTITRACK } = ExPacketType;
+    const main = mainTrack(payload, isVideo ? VIDEO_MULTITRACK : AUDIO_MULTITRACK);
+    if (main) {
+      if (flags & Entry.HEADER) {
+        this.#headers.set(type, headerKey(frame, 0, "main track"), main, "main track");
+      }
+      this.#write(type, chunkStream, time, main, flags | Entry.MAIN_TRACK);
+    }
+    return entry;
   }
 
   /** Turns a message into wire bytes, once for all players. */
@@ -356,6 +413,15 @@ export class LiveStream {
     if (flags & Entry.HEADER) this.#lastHeaderEntry = entry;
     if (this.log.bytes !== this.#lastLogBytes) this.#trim();
     return entry;
+  }
+
+  /** Whether `newcomer` gets the stream of the present publisher, which is ended then. */
+  #putOut(present: Publisher, newcomer: string): boolean {
+    const now = this.#shared.clock.now();
+    if (!this.#takeover.allows(newcomer, present.lastBytesAt, now)) return false;
+    if (now - present.lastBytesAt < STALLED_MS) this.#takeover.putOut(present.address, now);
+    present.replaced();
+    return true;
   }
 
   #keyframe(entry: number): void {

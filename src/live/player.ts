@@ -20,6 +20,8 @@ export interface PlayerSink {
 export interface PlayerOptions {
   /** ms of stream after which it has had what it asked for; 0 = no end. */
   readonly durationMs: number;
+  /** It understands multitrack messages; without, it gets the main track alone. */
+  readonly multitrack: boolean;
   /** Called once when `durationMs` have been sent, and never before `join` has returned. */
   readonly onEnd: () => void;
 }
@@ -53,12 +55,18 @@ export class Player {
   /** Stream time of the first audio or video message that it was sent, ms. */
   #startTime = UNKNOWN;
   #ended = false;
+  /** Flags of entries that are not for it. */
+  readonly #skip: number;
+  /** How far it was behind when it joined, ms: a long GOP is no fault of its own. */
+  #allowanceMs: number;
 
   constructor(stream: LiveStream, sink: PlayerSink, options: PlayerOptions, cursor: number) {
     this.#stream = stream;
     this.#sink = sink;
     this.#options = options;
     this.cursor = cursor;
+    this.#skip = options.multitrack ? Entry.MAIN_TRACK : Entry.MULTITRACK;
+    this.#allowanceMs = cursor < stream.log.head ? stream.lagOf(cursor) : 0;
   }
 
   /** Bytes are on their way that the sink has not got rid of. */
@@ -86,6 +94,12 @@ export class Player {
     return this.cursor < this.#stream.log.head ? this.#stream.lagOf(this.cursor) : 0;
   }
 
+  /** Sends metadata and sequence headers, stamped with the time of what comes next. */
+  sendHeaders(): void {
+    const time = this.#stream.timeAt(this.cursor);
+    this.sendPrivate(this.#stream.headerBytes(time, this.#options.multitrack));
+  }
+
   /** Sends bytes of its own, in order with the stream's. */
   sendPrivate(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
@@ -97,9 +111,12 @@ export class Player {
   flush(limit: number): void {
     const log = this.#stream.log;
     const first = this.cursor;
+    const skip = this.#stream.hasTracks ? this.#skip : 0;
     while (this.ready && this.cursor < limit) {
+      if (skip !== 0) this.cursor = log.nextWithout(skip, this.cursor, limit);
+      if (this.cursor === limit) break;
       const from = this.cursor;
-      const bytes = log.view(from, limit);
+      const bytes = log.view(from, skip === 0 ? limit : log.nextWith(skip, from, limit));
       this.cursor = log.viewEnd;
       this.sentBytes += bytes.length;
       if (!this.#sink.send(bytes)) {
@@ -107,6 +124,7 @@ export class Player {
         this.#inFlight = from;
       }
     }
+    if (this.cursor === limit) this.#allowanceMs = 0;
     if (this.#options.durationMs > 0 && this.cursor > first) this.#checkEnd(first);
   }
 
@@ -134,7 +152,8 @@ export class Player {
   checkLag(): void {
     const { log } = this.#stream;
     if (this.cursor >= log.head) return;
-    if (this.#stream.lagOf(this.cursor) > this.#stream.queueLengthMs) this.drop();
+    const allowed = this.#stream.queueLengthMs + this.#allowanceMs;
+    if (this.#stream.lagOf(this.cursor) > allowed) this.drop();
   }
 
   /** Leaves out what it has not had, up to the newest keyframe or to the next one. */
@@ -158,7 +177,7 @@ export class Player {
   #resume(): void {
     this.droppedMessages += this.cursor - this.#droppedFrom;
     if (this.#stream.headersChangedSince(this.#droppedFrom)) {
-      this.sendPrivate(this.#stream.headerBytes(this.#stream.timeAt(this.cursor)));
+      this.sendHeaders();
     }
     this.#droppedFrom = -1;
   }

@@ -92,6 +92,11 @@ export class ChunkReader {
     return this.#partialBytes;
   }
 
+  /** Bytes of memory held for messages, unfinished ones and those to come. */
+  get allocatedBytes(): number {
+    return this.#allocatedBytes;
+  }
+
   /** Hands over the next bytes; all earlier ones must have been used up by `next`. */
   push(bytes: Uint8Array): void {
     this.#input = bytes;
@@ -183,7 +188,7 @@ export class ChunkReader {
   #forgetIdle(): void {
     for (const [id, stream] of this.#streams) {
       if (stream.have > 0) continue;
-      this.#allocatedBytes -= stream.buffer.length;
+      this.#release(stream);
       this.#streams.delete(id);
       return;
     }
@@ -260,16 +265,20 @@ export class ChunkReader {
     return true;
   }
 
-  /** The sniffed bytes were data after all, and if the chunk is short, the next header's beginning. */
+  /** The sniffed bytes were data after all, and behind a short chunk's data headers too: read them again. */
   #returnSniffed(): void {
-    const stream = this.#current;
-    const sniffed = new Uint8Array(4);
-    new DataView(sniffed.buffer).setUint32(0, stream.extendedValue);
-    const data = Math.min(this.#sniffed, this.#chunkLeft);
-    this.#append(stream, sniffed, 0, data);
-    this.#header.set(sniffed.subarray(data, this.#sniffed), 0);
-    this.#headerHave = this.#sniffed - data;
     this.#phase = Phase.DATA;
+    if (this.#position >= this.#sniffed) {
+      this.#position -= this.#sniffed;
+      return;
+    }
+    // Some came with an earlier piece of input.
+    const rest = this.#input.subarray(this.#position);
+    const joined = new Uint8Array(this.#sniffed + rest.length);
+    const field = this.#current.extendedValue;
+    for (let i = 0; i < this.#sniffed; i++) joined[i] = field >>> (24 - 8 * i);
+    joined.set(rest, this.#sniffed);
+    this.push(joined);
   }
 
   /** Takes data of the current chunk; true when that completes a message. */
@@ -278,6 +287,7 @@ export class ChunkReader {
     const available = this.#input.length - this.#position;
     if (stream.have === 0 && this.#chunkLeft === stream.length && available >= stream.length) {
       const end = this.#position + stream.length;
+      this.#checkPartial(stream.length);
       this.#deliver(stream, this.#input.subarray(this.#position, end));
       this.#position = end;
       return true;
@@ -292,22 +302,14 @@ export class ChunkReader {
     this.#deliver(stream, stream.buffer.subarray(0, stream.length));
     this.#partialBytes -= stream.length;
     stream.have = 0;
-    if (this.#allocatedBytes > KEPT_BUFFER_BYTES) {
-      this.#allocatedBytes -= stream.buffer.length;
-      stream.buffer = NO_BYTES;
-    }
+    if (this.#allocatedBytes > KEPT_BUFFER_BYTES) this.#release(stream);
     return true;
   }
 
   #append(stream: ChunkStreamState, source: Uint8Array, at: number, count: number): void {
     if (count === 0) return;
+    this.#checkPartial(count);
     this.#partialBytes += count;
-    if (this.#partialBytes > MAX_PARTIAL_BYTES) {
-      throw new RtmpError(
-        ErrorCode.LIMIT,
-        `unfinished messages add up to more than ${MAX_PARTIAL_BYTES} bytes`,
-      );
-    }
     const wanted = stream.have + count;
     if (wanted > stream.buffer.length) {
       // Grows with what has arrived; the announced length is a promise that nobody has to keep (H1).
@@ -320,6 +322,20 @@ export class ChunkReader {
     stream.buffer.set(source.subarray(at, at + count), stream.have);
     stream.have += count;
     this.#chunkLeft -= count;
+  }
+
+  /** Also for a message in one piece, which is not held: how it was cut must not matter. */
+  #checkPartial(more: number): void {
+    if (this.#partialBytes + more <= MAX_PARTIAL_BYTES) return;
+    throw new RtmpError(
+      ErrorCode.LIMIT,
+      `unfinished messages add up to more than ${MAX_PARTIAL_BYTES} bytes`,
+    );
+  }
+
+  #release(stream: ChunkStreamState): void {
+    this.#allocatedBytes -= stream.buffer.length;
+    stream.buffer = NO_BYTES;
   }
 
   #deliver(stream: ChunkStreamState, payload: Uint8Array): void {
@@ -352,6 +368,7 @@ export class ChunkReader {
     if (!stream) return;
     this.#partialBytes -= stream.have;
     stream.have = 0;
+    this.#release(stream);
   }
 }
 

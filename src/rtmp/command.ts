@@ -47,6 +47,29 @@ const CLIENT_ID = "ASAICiss";
 /** The Flash Media Server that we are as good as: clients look at this for features. */
 const FMS_VERSION = "FMS/3,5,3,888";
 
+/** `capsEx` bits of Enhanced RTMP v2 (G4.33). */
+export const CapsEx = { RECONNECT: 1, MULTITRACK: 2, MOD_EX: 4, NANO_OFFSET: 8 } as const;
+/** `FourCcInfoMask` bit: we pass such media on, and neither decode nor encode it. */
+const CAN_FORWARD = 4;
+
+/** Names in the connect command by which a client says that it speaks Enhanced RTMP. */
+export const ENHANCED_FIELDS = [
+  "fourCcList",
+  "videoFourCcInfoMap",
+  "audioFourCcInfoMap",
+  "capsEx",
+] as const;
+
+/** What a relay can do for a client that speaks Enhanced RTMP: pass on everything (G4.33). */
+function relayCapabilities(): [string, AmfValue][] {
+  return [
+    ["fourCcList", ["*"]],
+    ["videoFourCcInfoMap", new AmfObject([["*", CAN_FORWARD]])],
+    ["audioFourCcInfoMap", new AmfObject([["*", CAN_FORWARD]])],
+    ["capsEx", CapsEx.MULTITRACK | CapsEx.MOD_EX | CapsEx.NANO_OFFSET],
+  ];
+}
+
 /** Who answers, for the `connect` result. */
 export interface ServerIdentity {
   /** Name and version, "srs-edge/1.0.0". */
@@ -56,16 +79,25 @@ export interface ServerIdentity {
   readonly connectionId: string;
 }
 
-/** `_result` to connect. `objectEncoding` is the client's own, echoed. */
+/**
+ * `_result` to connect. `objectEncoding` is the client's own, echoed; a client that speaks Enhanced RTMP
+ * is told what we can do.
+ */
 export function connectResult(
   transactionId: number,
   objectEncoding: number,
   who: ServerIdentity,
+  enhanced: boolean,
 ): Uint8Array {
   return encodeAmf0(
     "_result",
     transactionId,
-    new AmfObject([["fmsVer", FMS_VERSION], ["capabilities", 127], ["mode", 1]]),
+    new AmfObject([
+      ["fmsVer", FMS_VERSION],
+      ["capabilities", 127],
+      ["mode", 1],
+      ...(enhanced ? relayCapabilities() : []),
+    ]),
     new AmfObject([
       ["level", "status"],
       ["code", "NetConnection.Connect.Success"],

@@ -5,7 +5,14 @@
 
 import { peerText } from "../log/text.ts";
 import { numberOf, propertyOf, stringOf } from "../rtmp/amf_access.ts";
-import { type Command, connectError, connectResult, onBwDone } from "../rtmp/command.ts";
+import {
+  CapsEx,
+  type Command,
+  connectError,
+  connectResult,
+  ENHANCED_FIELDS,
+  onBwDone,
+} from "../rtmp/command.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
 import { ChunkStream, MessageType, peerBandwidthBody, u32Body } from "../rtmp/message.ts";
 import { IdentifyPhase } from "./identify_phase.ts";
@@ -45,6 +52,8 @@ export class ConnectPhase extends BasePhase {
       pageUrl: stringOf(propertyOf(object, "pageUrl")) ?? "",
       swfUrl: stringOf(propertyOf(object, "swfUrl")) ?? "",
       flashVer: stringOf(propertyOf(object, "flashVer")) ?? "",
+      enhanced: ENHANCED_FIELDS.some((field) => propertyOf(object, field) !== undefined),
+      multitrack: ((numberOf(propertyOf(object, "capsEx")) ?? 0) & CapsEx.MULTITRACK) !== 0,
     };
     session.info = info;
     const text = (value: string) => peerText(value);
@@ -82,7 +91,7 @@ export class ConnectPhase extends BasePhase {
       server: session.host.serverName,
       pid: session.host.pid,
       connectionId: session.id,
-    });
+    }, session.info.enhanced);
     session.reply(ChunkStream.COMMAND, MessageType.COMMAND_AMF0, answer);
     session.reply(ChunkStream.COMMAND, MessageType.COMMAND_AMF0, onBwDone());
   }

@@ -54,9 +54,6 @@ export class IdentifyPhase extends BasePhase {
         return this.#publish(command);
       case "play":
         return this.#play(command);
-      case "deleteStream":
-        this.#hasStream = false;
-        return this.#answerIfAsked(transactionId, null);
       case "getStreamLength":
         return this.#answerIfAsked(transactionId, 0);
       case "_result":

@@ -6,7 +6,7 @@
 import type { LiveStream } from "../live/live_stream.ts";
 import type { Player, PlayerSink } from "../live/player.ts";
 import { peerText } from "../log/text.ts";
-import { booleanOf, numberOf } from "../rtmp/amf_access.ts";
+import { booleanOf } from "../rtmp/amf_access.ts";
 import {
   type Command,
   createStreamResult,
@@ -52,7 +52,7 @@ export class PlayPhase extends BasePhase implements PlayerSink {
     // The stream's chunks are cut already: what we announce must be what they were cut to.
     applyVhost(session, stream.vhost);
     control(session, UserControl.STREAM_BEGIN);
-    const details = [["details", url.stream]] as const;
+    const details = [["details", "stream"]] as const;
     status(session, "NetStream.Play.Reset", "Playing and resetting stream.", details);
     status(session, "NetStream.Play.Start", "Started playing stream.", details);
     session.reply(ChunkStream.STATUS, MessageType.DATA_AMF0, sampleAccess(), STREAM_ID);
@@ -77,6 +77,7 @@ export class PlayPhase extends BasePhase implements PlayerSink {
     this.role = { type: "rtmp-play", publish: false, stream, name: target.url.stream };
     this.#player = stream.join(this, {
       durationMs: Math.max(0, durationMs),
+      multitrack: session.info.multitrack,
       onEnd: () => this.#onEnd(),
     });
   }
@@ -89,7 +90,7 @@ export class PlayPhase extends BasePhase implements PlayerSink {
       return through;
     } catch (error) {
       this.session.fault(error);
-      return true;
+      return false;
     }
   }
 
@@ -105,9 +106,6 @@ export class PlayPhase extends BasePhase implements PlayerSink {
         return this.#pause(booleanOf(args[1]) ?? false);
       case "closeStream":
         return this.session.identifyAgain(true);
-      case "deleteStream":
-        if ((numberOf(args[1]) ?? STREAM_ID) === STREAM_ID) this.session.identifyAgain(false);
-        return;
       case "play":
         this.session.identifyAgain(true);
         return this.session.redispatch(command);
@@ -118,6 +116,7 @@ export class PlayPhase extends BasePhase implements PlayerSink {
       case "onStatus":
         return;
       default:
+        // deleteStream too: ffmpeg's does not stop the stream with SRS either.
         if (transactionId > 0) {
           this.#answer(result(transactionId, name === "getStreamLength" ? 0 : null));
         }

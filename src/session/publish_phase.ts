@@ -4,7 +4,7 @@
  */
 
 import type { AudioInfo, VideoInfo } from "../flv/codec_info.ts";
-import type { LiveStream } from "../live/live_stream.ts";
+import type { LiveStream, Publisher } from "../live/live_stream.ts";
 import { peerText } from "../log/text.ts";
 import { numberOf } from "../rtmp/amf_access.ts";
 import { type Command, isTimeCode, onFcStatus, onStatus, result } from "../rtmp/command.ts";
@@ -24,13 +24,14 @@ const FMLE_END = new Set(["FCUnpublish", "releaseStream", "FCPublish"]);
 const FLASH_END = new Set(["FCUnpublish", "releaseStream", "FCPublish", "publish", "play"]);
 
 /** Media flows from the client into a stream. */
-export class PublishPhase extends BasePhase {
+export class PublishPhase extends BasePhase implements Publisher {
   override readonly role: ClientRole;
   readonly #style: PublishStyle;
   readonly #stream: LiveStream;
   readonly #target: Target;
   readonly #startedAt: number;
-  #lastBytesAt: number;
+  /** `Publisher`: clock ms of the last bytes. */
+  lastBytesAt: number;
   #messages = 0;
   #videoLogged = false;
   #audioLogged = false;
@@ -84,13 +85,25 @@ export class PublishPhase extends BasePhase {
     this.#style = style;
     this.#stream = stream;
     this.#target = target;
-    this.#startedAt = this.#lastBytesAt = session.host.clock.now();
+    this.#startedAt = this.lastBytesAt = session.host.clock.now();
     this.role = {
       type: `${style}-publish`,
       publish: true,
       stream,
       name: target.url.stream,
     };
+  }
+
+  /** `Publisher`: the peer's address. */
+  get address(): string {
+    return this.session.socket.remoteAddress;
+  }
+
+  /** `Publisher`: another one takes the stream over, and this one is told. */
+  replaced(): void {
+    const reason = "another publisher has taken the stream over";
+    status(this.session, onStatus("error", "NetStream.Publish.BadName", reason));
+    this.session.close(ErrorCode.STREAM_BUSY, reason);
   }
 
   override media(message: Message): void {
@@ -104,7 +117,7 @@ export class PublishPhase extends BasePhase {
   }
 
   override settle(bytes: number): void {
-    this.#lastBytesAt = this.session.host.clock.now();
+    this.lastBytesAt = this.session.host.clock.now();
     this.#stream.settle();
     const { vhost } = this.#target;
     if (vhost.publish.mr && !vhost.minLatency && bytes < SMALL_READ_BYTES) {
@@ -135,7 +148,7 @@ export class PublishPhase extends BasePhase {
     const { publish } = this.#target.vhost;
     const first = this.#messages === 0;
     const limit = first ? publish.firstPacketTimeoutMs : publish.normalTimeoutMs;
-    if (nowMs - (first ? this.#startedAt : this.#lastBytesAt) > limit) {
+    if (nowMs - (first ? this.#startedAt : this.lastBytesAt) > limit) {
       const what = first ? "no first message" : "nothing received";
       return this.session.close(ErrorCode.TIMEOUT, `publish timeout: ${what} for ${limit} ms`);
     }

@@ -44,6 +44,8 @@ const NOTHING_SAID: ConnectInfo = {
   pageUrl: "",
   swfUrl: "",
   flashVer: "",
+  enhanced: false,
+  multitrack: false,
 };
 
 /** What a session needs of the server around it, and tells it. */
@@ -106,7 +108,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   }
 
   onWritable(): void {
-    this.#guard(() => this.#phase?.writable());
+    if (!this.#closed) this.#guard(() => this.#phase?.writable());
   }
 
   onClose(error: Error | null): void {
@@ -207,6 +209,8 @@ export class RtmpSession implements TcpHandler, SessionContext {
   }
 
   enter(phase: Phase): void {
+    // A player whose first bytes could not be sent: the connection ended while the phase began.
+    if (this.#ended) return phase.leave();
     this.#phase?.leave();
     this.#phase = phase;
     this.host.roleChanged(this, phase.role);
@@ -235,6 +239,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   fault(error: unknown): void {
     this.log.error("internal fault, connection closed", undefined, error);
     this.#closed = true;
+    this.#end();
     this.socket.abort();
   }
 
@@ -254,8 +259,12 @@ export class RtmpSession implements TcpHandler, SessionContext {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#phase?.leave();
-    this.host.roleChanged(this, null);
+    try {
+      this.#phase?.leave();
+      this.host.roleChanged(this, null);
+    } catch (error) {
+      this.fault(error);
+    }
   }
 
   #receive(bytes: Uint8Array): void {
@@ -265,9 +274,13 @@ export class RtmpSession implements TcpHandler, SessionContext {
     if (!this.#handshake.done) bytes = bytes.subarray(this.#shakeHands(bytes));
     if (!this.#handshake.done) return;
 
-    this.#reader.push(bytes);
-    while (!this.#closed && this.#reader.next()) this.#message(this.#reader.message);
     this.#acknowledge();
+    this.#reader.push(bytes);
+    while (!this.#closed && this.#reader.next()) {
+      // Before the message: one that sets the window is not the first to be counted against it.
+      this.#acknowledge();
+      this.#message(this.#reader.message);
+    }
     this.flush();
     if (!this.#closed) this.#phase?.settle(bytes.length);
   }

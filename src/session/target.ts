@@ -15,6 +15,10 @@ export interface ConnectInfo {
   readonly pageUrl: string;
   readonly swfUrl: string;
   readonly flashVer: string;
+  /** It speaks Enhanced RTMP, and is to be told what we make of it. */
+  readonly enhanced: boolean;
+  /** It understands messages with several tracks (`capsEx`). */
+  readonly multitrack: boolean;
 }
 
 /** A stream that a client may publish or play. */

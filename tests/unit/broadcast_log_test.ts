@@ -206,7 +206,7 @@ class Real extends Fixture {
   constructor() {
     super();
     this.publisher.start();
-    this.noise.publish(this);
+    new FakePublisher(this.noise).start();
   }
 }
 

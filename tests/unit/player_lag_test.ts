@@ -37,6 +37,22 @@ Deno.test("a player that lags too much goes on at the newest keyframe", () => {
   assert.equal(good.player.jumps, 0);
 });
 
+Deno.test("a joiner whose GOP is longer than queue_length gets all of it", () => {
+  const scene = playing(`${HEADERS} K10`, { queueLengthMs: 3000, gopCache: true });
+  for (let i = 0; i < 20; i++) scene.publish("P11 P12", 250);
+  const joiner = scene.join({ fast: false });
+  scene.live.tick();
+  scene.publish("P13 P14", 250);
+  joiner.drain();
+  assert.equal(joiner.player.jumps, 0);
+  assert.equal(joiner.take().length, 3 + 1 + 40 + 2);
+  // Once it has caught up it is a player like any other.
+  joiner.sink.fast = false;
+  for (let i = 0; i < 20; i++) scene.publish("P15 P16", 250);
+  scene.live.tick();
+  assert.equal(joiner.player.jumps, 1);
+});
+
 Deno.test("a player that lags less loses nothing", () => {
   const scene = playing(HEADERS, { queueLengthMs: 3000 });
   const slow = scene.join({ fast: false });

@@ -79,7 +79,12 @@ export class FakePlayer {
   constructor(stream: LiveStream, options: Partial<PlayerOptions> & { fast?: boolean } = {}) {
     this.#stream = stream;
     this.sink.fast = options.fast ?? true;
-    this.player = stream.join(this.sink, { durationMs: 0, onEnd: () => {}, ...options });
+    this.player = stream.join(this.sink, {
+      durationMs: 0,
+      multitrack: false,
+      onEnd: () => {},
+      ...options,
+    });
   }
 
   /** Messages received since the last time. */

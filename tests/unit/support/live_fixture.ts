@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import { loadConfig } from "../../../src/config/load.ts";
 import { findVhost, type PlayConfig, type VhostConfig } from "../../../src/config/types.ts";
-import { LiveStream } from "../../../src/live/live_stream.ts";
+import { LiveStream, type Publisher } from "../../../src/live/live_stream.ts";
 import { FlushBudget } from "../../../src/live/pacer.ts";
 import { SegmentPool } from "../../../src/live/segment_pool.ts";
 import { encodeAmf0 } from "../../../src/rtmp/amf0.ts";
@@ -66,10 +66,21 @@ export const payloads = {
 };
 
 /** Publishes into a stream: each call is one read of the socket with one message in it. */
-export class FakePublisher {
+export class FakePublisher implements Publisher {
   readonly #stream: LiveStream;
+  address = "10.0.0.1";
+  /** As if it had just sent something, unless a test says otherwise. */
+  lastBytesAt = Infinity;
+  /** Times that another publisher took its stream over. */
+  replacements = 0;
+
   constructor(stream: LiveStream) {
     this.#stream = stream;
+  }
+
+  replaced(): void {
+    this.replacements++;
+    this.stop();
   }
 
   /** Takes the stream; whether it could. */
