@@ -11,7 +11,7 @@
  */
 
 import { ErrorCode, RtmpError } from "./error.ts";
-import { controlValue, type Message, MessageType, readU32 } from "./message.ts";
+import { ChunkStream, controlValue, type Message, MessageType, readU32 } from "./message.ts";
 
 /** Chunk size of either side until it announces another (RTMP 1.0 §5.4.1). */
 export const DEFAULT_CHUNK_SIZE = 128;
@@ -25,6 +25,10 @@ export const MAX_PARTIAL_BYTES = MAX_MESSAGE_SIZE + 1024 * 1024;
 export const MAX_CHUNK_STREAMS = 64;
 /** Assembly buffers kept for the next message, bytes per connection; larger ones are let go. */
 const KEPT_BUFFER_BYTES = 1024 * 1024;
+/** What OBS had announced before it reconnected, and goes on using (Q14). */
+const STALE_CHUNK_SIZE = 4096;
+/** How a connect command begins: an AMF0 string (02), 7 bytes long. */
+const CONNECT_BEGIN = [0x02, 0x00, 0x07, ...new TextEncoder().encode("connect")];
 /** Smallest assembly buffer, bytes. */
 const MIN_BUFFER_BYTES = 4096;
 
@@ -39,6 +43,7 @@ const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** What must be remembered of a chunk stream between its chunks. */
 class ChunkStreamState {
+  constructor(readonly id: number) {}
   timestamp = 0;
   delta = 0;
   length = 0;
@@ -70,7 +75,7 @@ export class ChunkReader {
   #position = 0;
   #phase = Phase.HEADER;
   readonly #streams = new Map<number, ChunkStreamState>();
-  #current = new ChunkStreamState();
+  #current = new ChunkStreamState(0);
   /** Bytes of the current chunk's data still to come. */
   #chunkLeft = 0;
   /** The first bytes of a header whose end has not arrived. */
@@ -79,6 +84,8 @@ export class ChunkReader {
   #sniffed = 0;
   /** Whether this peer repeats the extended timestamp in type-3 chunks (Q1, Q2); null: not seen yet. */
   #repeatsExtended: boolean | null = null;
+  /** No message has come yet. */
+  #fresh = true;
   #partialBytes = 0;
   #allocatedBytes = 0;
 
@@ -110,6 +117,7 @@ export class ChunkReader {
    */
   next(): boolean {
     for (;;) {
+      if (this.#fresh && this.#phase === Phase.HEADER) this.#recogniseStaleChunkSize();
       if (this.#phase === Phase.HEADER && !this.#readHeader()) return false;
       if (this.#phase === Phase.SNIFF && !this.#sniffExtended()) return false;
       if (this.#phase !== Phase.DATA) continue;
@@ -120,6 +128,22 @@ export class ChunkReader {
       this.#applyControl();
       return true;
     }
+  }
+
+  /**
+   * Old OBS versions reconnect with the chunk size of the connection before (Q14): where the header of
+   * the second chunk of `connect` should be, that command goes on.
+   */
+  #recogniseStaleChunkSize(): void {
+    const { id, buffer, have, length } = this.#current;
+    if (have !== DEFAULT_CHUNK_SIZE || this.#chunkSize !== DEFAULT_CHUNK_SIZE) return;
+    if (id !== ChunkStream.COMMAND || !CONNECT_BEGIN.every((byte, i) => buffer[i] === byte)) return;
+    if (this.#headerHave > 0 || this.#position >= this.#input.length) return;
+    const next = this.#input[this.#position];
+    if (next === (0xc0 | id) || next === ChunkStream.CONTROL) return;
+    this.#chunkSize = STALE_CHUNK_SIZE;
+    this.#chunkLeft = Math.min(STALE_CHUNK_SIZE, length) - have;
+    this.#phase = Phase.DATA;
   }
 
   /** Collects one header, from the input in place when it is all there, and applies it. */
@@ -180,7 +204,7 @@ export class ChunkReader {
       );
     }
     if (this.#streams.size >= MAX_CHUNK_STREAMS) this.#forgetIdle();
-    const stream = new ChunkStreamState();
+    const stream = new ChunkStreamState(id);
     this.#streams.set(id, stream);
     return stream;
   }
@@ -340,6 +364,7 @@ export class ChunkReader {
 
   #deliver(stream: ChunkStreamState, payload: Uint8Array): void {
     this.#phase = Phase.HEADER;
+    this.#fresh = false;
     this.message.type = stream.type;
     this.message.timestamp = stream.timestamp;
     this.message.streamId = stream.streamId;
