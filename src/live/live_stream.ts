@@ -32,6 +32,9 @@ const PURE_AUDIO_MESSAGES = 115;
  */
 export const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
+/** A running timer is left alone if the flush need be no more than this earlier, ms. */
+const TIMER_SLACK_MS = 1;
+
 /** Video messages with these flags show nothing. */
 const NO_PICTURE = FrameFlag.COMMAND | FrameFlag.END_OF_SEQUENCE;
 
@@ -89,6 +92,10 @@ export class LiveStream {
   /** Everything before this entry has been offered to the players. */
   #flushed = 0;
   #cancelTimer: (() => void) | null = null;
+  /** Clock ms at which the running timer flushes. */
+  #timerDue = 0;
+  /** Entry of the newest message with pictures. */
+  #newestVideo = -1;
   #lastLogBytes = 0;
 
   /** Entry of the newest keyframe that can be decoded with the present headers; -1: none. */
@@ -233,9 +240,15 @@ export class LiveStream {
     const unsent = this.log.head - this.#flushed;
     if (unsent === 0) return;
     const oldest = this.log.arrivalAt(this.#flushed);
-    const wait = this.#pacer.delay(this.#shared.clock.now(), unsent, oldest);
-    if (wait === 0) this.#flush();
-    else if (!this.#cancelTimer) this.#flushAfter(wait);
+    const soundOnly = this.#hasVideo && this.#newestVideo < this.#flushed;
+    const wait = this.#pacer.delay(this.#shared.clock.now(), unsent, oldest, soundOnly);
+    if (wait === 0) return this.#flush();
+    // What has come now may have to go sooner than what the timer was set for.
+    if (this.#cancelTimer && this.#shared.clock.now() + wait < this.#timerDue - TIMER_SLACK_MS) {
+      this.#cancelTimer();
+      this.#cancelTimer = null;
+    }
+    if (!this.#cancelTimer) this.#flushAfter(wait);
   }
 
   // ---- playing
@@ -411,6 +424,7 @@ export class LiveStream {
     writeMessage(target, this.log.writeAt, chunkStream, type, time, STREAM_ID, payload, chunkSize);
     const entry = this.log.commit(size, flags, time, now);
     if (flags & Entry.HEADER) this.#lastHeaderEntry = entry;
+    if (flags & Entry.VIDEO) this.#newestVideo = entry;
     if (this.log.bytes !== this.#lastLogBytes) this.#trim();
     return entry;
   }
@@ -453,6 +467,7 @@ export class LiveStream {
   }
 
   #flushAfter(ms: number): void {
+    this.#timerDue = this.#shared.clock.now() + ms;
     this.#cancelTimer = this.#shared.clock.after(ms, () => {
       this.#cancelTimer = null;
       this.#flush();

@@ -5,7 +5,14 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FLUSH_SHARE, FlushBudget, Pacer, type PacerSettings } from "../../src/live/pacer.ts";
+import {
+  FLUSH_SHARE,
+  FlushBudget,
+  Pacer,
+  type PacerSettings,
+  RIDE_INTERVAL_MS,
+  RIDE_MS,
+} from "../../src/live/pacer.ts";
 
 const REALTIME: PacerSettings = {
   minLatency: true,
@@ -122,6 +129,25 @@ Deno.test("a simulated core spends its share on flushing, and no more", () => {
   const share = spent / now;
   assert.ok(share <= FLUSH_SHARE + 0.02, `takes ${share}`);
   assert.ok(share > FLUSH_SHARE / 2, `takes ${share}, waits for nothing`);
+});
+
+Deno.test("sound rides with pictures once flushing costs something, and never waits long", () => {
+  const budget = new FlushBudget();
+  const pacer = new Pacer(REALTIME, budget);
+  assert.equal(pacer.delay(0, 1, 0, true), 0, "while it costs nothing sound goes at once");
+  budget.total = RIDE_INTERVAL_MS * FLUSH_SHARE;
+  assert.equal(pacer.delay(0, 1, 0, true), 0, "up to the limit too");
+  budget.total = 2 * RIDE_INTERVAL_MS * FLUSH_SHARE;
+  pacer.flushed(0, 0);
+  assert.equal(pacer.delay(20, 1, 20, true), RIDE_MS);
+  assert.equal(
+    pacer.delay(40, 2, 20, false),
+    0,
+    "a picture goes at once, and takes the sound along",
+  );
+  assert.equal(pacer.delay(20 + RIDE_MS, 3, 20, true), 0);
+  const strict = new Pacer({ ...REALTIME, mwLatencyMs: 30 }, budget);
+  assert.equal(strict.delay(20, 1, 20, true), 30, "mw_latency is a ceiling here too");
 });
 
 Deno.test("min_latency off: the oldest message waits for mw_latency", () => {
