@@ -8,8 +8,11 @@ import { Buffer } from "node:buffer";
 import net from "node:net";
 import type { ListenAddress } from "../config/types.ts";
 
-/** Connections that may wait to be accepted (SRS: 512). */
-const BACKLOG = 512;
+/**
+ * Connections that may wait to be accepted. The kernel cuts this to net.core.somaxconn; Deno 2.4 takes
+ * it for the most that may be open, so it must not be small (SRS: 512).
+ */
+const BACKLOG = 16_383;
 /** ms that a peer has to take the last bytes and close, before it is cut off. */
 const CLOSE_LINGER_MS = 2000;
 /** ms of silence after which the kernel asks whether a peer is still there (H21). */
