@@ -88,10 +88,15 @@ function excerpt({ source, line, column }: Place): string[] {
   const text = source.lines[line - 1];
   if (text === undefined) return [];
   const from = text.length <= SHOWN_COLUMNS ? 0 : Math.max(0, column - SHOWN_COLUMNS / 2);
-  const shown = text.slice(from, from + SHOWN_COLUMNS).trimEnd();
+  const shown = visible(text.slice(from, from + SHOWN_COLUMNS).trimEnd());
   // Tabs stay tabs in front of the caret, so that it stands under its character at any tab width.
   const lead = text.slice(from, column - 1).replace(/[^\t]/g, " ");
   return [`    ${shown}`, `    ${lead}^`];
+}
+
+/** One sign for each that could upset a terminal (H33), so that the caret stays where it belongs. */
+function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (sign) => sign === "\t" ? sign : "\ufffd");
 }
 
 function includeChain(place: Place): string[] {

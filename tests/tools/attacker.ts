@@ -73,8 +73,13 @@ export function connect(more: { readonly [key: string]: Amf } = {}): Uint8Array 
 }
 
 /** Everything up to a publish or play, said in one breath. */
-export function hello(what: "publish" | "play" | "nothing", name: Amf = "s"): Uint8Array {
-  const parts = [HANDSHAKE, connect(), command("createStream", 2, null)];
+export function hello(
+  what: "publish" | "play" | "nothing",
+  name: Amf = "s",
+  app = "live",
+): Uint8Array {
+  const connecting = connect({ app, tcUrl: `rtmp://127.0.0.1/${app}` });
+  const parts = [HANDSHAKE, connecting, command("createStream", 2, null)];
   if (what !== "nothing") parts.push(command(what, 3, null, name));
   return Buffer.concat(parts);
 }

@@ -31,6 +31,8 @@ export interface HostileOptions extends EdgeOptions {
   readonly full?: number;
   /** ... and in the one before it that warms the server up (default 1; 0: there is none). */
   readonly warmUp?: number;
+  /** ms until the memory must be back; default: `MEMORY_LIMIT_MS`. */
+  readonly memoryLimitMs?: number;
   /** Bytes by which the server may grow during the attack; default: any number. */
   readonly peak?: number;
 }
@@ -127,7 +129,7 @@ export async function attack(
     const control = held.control = await ControlStream.start(edge.port);
     const hostile = held.hostile = new Hostile(edge, control, folder);
     const warmUp = options.warmUp ?? 1;
-    if (warmUp > 0) await work(hostile, warmUp);
+    if (warmUp !== 0) await work(hostile, warmUp);
     await hostile.leave();
     await control.progress("before the attack");
     const memory = held.memory = new Memory(edge);
@@ -135,7 +137,7 @@ export async function attack(
     await control.progress("after the attack");
     memory.assertPeak(options.peak ?? Infinity);
     await hostile.leave();
-    await memory.assertBack();
+    await memory.assertBack(options.memoryLimitMs ?? MEMORY_LIMIT_MS);
     await control.progress("at the end");
     assert.equal(edge.process.exit, null, "the server runs");
     assert.deepEqual(edge.faults, [], "faults in the log");
@@ -193,8 +195,8 @@ class Memory {
     assert.ok(grown <= limit, `the server grew by ${grown >> 20} MB, ${limit >> 20} are allowed`);
   }
 
-  async assertBack(): Promise<void> {
-    const end = performance.now() + MEMORY_LIMIT_MS;
+  async assertBack(limitMs: number): Promise<void> {
+    const end = performance.now() + limitMs;
     while (true) {
       const more = this.#look() - this.#before;
       if (more <= MEMORY_SLACK) return;
