@@ -43,7 +43,7 @@ export const ROOT = {
     env: true,
     reload: "applied",
   }),
-  max_connections: integer(1000, "Limit over all TCP connections together.", {
+  max_connections: integer(1000, "Limit over the RTMP connections.", {
     env: true,
     reload: "applied",
     unit: "connections",

@@ -96,7 +96,7 @@ export interface Config {
   /** Path of the main file as given, or null in environment-only mode. */
   readonly file: string | null;
   readonly listen: readonly ListenAddress[];
-  /** Limit over all TCP connections together: RTMP and HTTP. */
+  /** Limit over the RTMP connections. */
   readonly maxConnections: number;
   /** Limit over the RTMP connections from one address; 0 = none. */
   readonly maxConnectionsPerIp: number;

@@ -114,7 +114,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   onClose(error: Error | null): void {
     if (!this.#closed && this.recvBytes === 0) {
       // What load balancers do to see whether the port is open (Q58).
-      this.log.info("client disconnect peer before it sent anything");
+      this.log.info(`client disconnect peer before it sent anything. ret=${ErrorCode.PEER_CLOSED}`);
     } else if (!this.#closed) {
       const reason = error ? `connection lost: ${error.message}` : "client disconnect peer";
       this.log.warn(`${peerText(reason)}. ret=${ErrorCode.PEER_CLOSED}`, ErrorCode.PEER_CLOSED);
