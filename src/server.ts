@@ -15,6 +15,7 @@ import { connectionLog, serverLog } from "./log/log.ts";
 import { type HttpListener, listenHttp } from "./net/http_listener.ts";
 import { formatAddress, listenTcp, type TcpListener, type TcpSocket } from "./net/tcp.ts";
 import { Registry } from "./registry.ts";
+import { IdleReaders } from "./session/idle_readers.ts";
 import { RtmpSession, type RtmpSessionHost } from "./session/rtmp_session.ts";
 import { SERVER_NAME, VERSION } from "./version.ts";
 
@@ -74,6 +75,7 @@ export class Server {
       config,
       hub: this.#hub,
       clock: CLOCK,
+      idleReaders: new IdleReaders(CLOCK),
       serverName: `${SERVER_NAME}/${VERSION}`,
       pid: process.pid,
       roleChanged: (session, role) => this.#registry.roleChanged(session, role),

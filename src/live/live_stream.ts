@@ -58,6 +58,8 @@ export interface Publisher {
   readonly address: string;
   /** Clock ms at which it last sent anything. */
   readonly lastBytesAt: number;
+  /** The stream has got its first player. */
+  wanted(): void;
   /** Another publisher takes the stream over: ends this one, with `unpublish`, before it returns. */
   replaced(): void;
 }
@@ -262,6 +264,7 @@ export class LiveStream {
     const cursor = fromGop ? this.#gopStart : this.log.head;
     const player = new Player(this, sink, options, cursor);
     this.#players.push(player);
+    if (this.#players.length === 1) this.#publisher?.wanted();
     this.playerlessSince = this.idleSince = null;
     if (this.active) player.sendHeaders();
     this.flushPlayer(player);

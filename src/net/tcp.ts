@@ -13,6 +13,11 @@ import type { ListenAddress } from "../config/types.ts";
  * it for the most that may be open, so it must not be small (SRS: 512).
  */
 const BACKLOG = 16_383;
+/**
+ * Bytes that the runtime reads ahead for us. As good as none: a connection whose reading is paused must
+ * leave them in the kernel, and writing does not look at it.
+ */
+const HIGH_WATER_MARK = 1;
 /** ms that a peer has to take the last bytes and close, before it is cut off. */
 const CLOSE_LINGER_MS = 2000;
 /** ms of silence after which the kernel asks whether a peer is still there (H21). */
@@ -171,7 +176,8 @@ export function listenTcp(
   address: ListenAddress,
   accept: (socket: TcpSocket) => TcpHandler | null,
 ): Promise<TcpListener> {
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const options = { allowHalfOpen: true, noDelay: true, highWaterMark: HIGH_WATER_MARK };
+  const server = net.createServer(options, (socket) => {
     const connection = new NetSocket(socket);
     const handler = accept(connection);
     if (handler) {

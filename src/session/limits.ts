@@ -24,5 +24,12 @@ export const MAX_CREATE_STREAM = 3;
 export const MAX_PENDING_ANSWERS = 256 * 1024;
 /** A read shorter than this (bytes) is followed by the pause of `mr` (SRS). */
 export const SMALL_READ_BYTES = 4096;
+/**
+ * A read larger than this (bytes) shows a stream that could fill its socket's buffer while it is left
+ * there because nobody plays it.
+ */
+export const IDLE_GATHER_MAX_BYTES = 32 * 1024;
+/** ms for which such a stream is read at once again: a full buffer would slow its encoder down. */
+export const IDLE_GATHER_REST_MS = 10_000;
 /** Window in Set Peer Bandwidth, bytes (SRS). */
 export const PEER_BANDWIDTH = 2_500_000;

@@ -16,6 +16,7 @@ import type { Log } from "../log/log.ts";
 import type { TcpSocket } from "../net/tcp.ts";
 import type { Command } from "../rtmp/command.ts";
 import type { Message } from "../rtmp/message.ts";
+import type { IdleReaders } from "./idle_readers.ts";
 import type { ConnectInfo } from "./target.ts";
 
 /** What a session needs of the server around it. */
@@ -23,6 +24,7 @@ export interface SessionHost {
   readonly config: Config;
   readonly hub: Hub;
   readonly clock: Clock;
+  readonly idleReaders: IdleReaders;
   /** Name and version, as peers see it. */
   readonly serverName: string;
   readonly pid: number;

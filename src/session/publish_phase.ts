@@ -11,7 +11,7 @@ import { type Command, isTimeCode, onFcStatus, onStatus, result } from "../rtmp/
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
 import { MAX_MESSAGE_SIZE } from "../rtmp/chunk_reader.ts";
 import { ChunkStream, type Message, MessageType, STREAM_ID } from "../rtmp/message.ts";
-import { SMALL_READ_BYTES } from "./limits.ts";
+import { IDLE_GATHER_MAX_BYTES, IDLE_GATHER_REST_MS, SMALL_READ_BYTES } from "./limits.ts";
 import { applyVhost, BasePhase, type ClientRole, type SessionContext } from "./phase.ts";
 import { findTarget, type Target } from "./target.ts";
 
@@ -37,6 +37,8 @@ export class PublishPhase extends BasePhase implements Publisher {
   #audioLogged = false;
   /** Cancels the running pause of `mr`; null: none is running. */
   #cancelPause: (() => void) | null = null;
+  /** Clock ms before which nothing is gathered although nobody plays. */
+  #gatherFrom = 0;
 
   /**
    * Takes the stream and answers the client.
@@ -119,10 +121,16 @@ export class PublishPhase extends BasePhase implements Publisher {
   override settle(bytes: number): void {
     this.lastBytesAt = this.session.host.clock.now();
     this.#stream.settle();
-    const { vhost } = this.#target;
-    if (vhost.publish.mr && !vhost.minLatency && bytes < SMALL_READ_BYTES) {
-      this.#pauseReading(vhost.publish.mrLatencyMs);
+    if (this.#mergesReads) {
+      if (bytes < SMALL_READ_BYTES) this.#pauseReading(this.#target.vhost.publish.mrLatencyMs);
+    } else if (this.#stream.playerCount === 0) {
+      this.#gatherIdle(bytes);
     }
+  }
+
+  /** `Publisher`: somebody plays the stream from now on. */
+  wanted(): void {
+    this.session.host.idleReaders.remove(this.session.socket);
   }
 
   command(command: Command): void {
@@ -164,9 +172,11 @@ export class PublishPhase extends BasePhase implements Publisher {
   }
 
   override leave(): void {
+    const { socket, host } = this.session;
+    host.idleReaders.remove(socket);
     if (this.#cancelPause) {
       this.#cancelPause();
-      this.session.socket.resumeReading();
+      socket.resumeReading();
     }
     this.#stream.unpublish(this);
     this.session.log.info(`cleanup when unpublish ${peerText(this.#target.key)}`);
@@ -177,6 +187,23 @@ export class PublishPhase extends BasePhase implements Publisher {
     return `<- CPB ${peerText(this.#target.key)} msgs=${this.#messages}, mr=${mr ? 1 : 0}/` +
       `${mrLatencyMs}, p1stpt=${firstPacketTimeoutMs}, pnt=${normalTimeoutMs}, ` +
       `players=${this.#stream.playerCount}`;
+  }
+
+  /** Whether `mr` is in effect: `min_latency` overrides it (SRS). */
+  get #mergesReads(): boolean {
+    const { vhost } = this.#target;
+    return vhost.publish.mr && !vhost.minLatency;
+  }
+
+  /** Nobody waits for what comes: it may gather a little, unless it is much. */
+  #gatherIdle(bytes: number): void {
+    const { socket, host } = this.session;
+    if (bytes > IDLE_GATHER_MAX_BYTES) {
+      this.#gatherFrom = this.lastBytesAt + IDLE_GATHER_REST_MS;
+      host.idleReaders.remove(socket);
+    } else if (this.lastBytesAt >= this.#gatherFrom) {
+      host.idleReaders.add(socket);
+    }
   }
 
   /**

@@ -7,6 +7,8 @@
 import assert from "node:assert/strict";
 import type { AmfValue } from "../../src/rtmp/amf_value.ts";
 import { STALLED_MS } from "../../src/live/takeover.ts";
+import { IDLE_GATHER_MS, IDLE_READ_MS } from "../../src/session/idle_readers.ts";
+import { IDLE_GATHER_MAX_BYTES, IDLE_GATHER_REST_MS } from "../../src/session/limits.ts";
 import { concat } from "./hex.ts";
 import { command, connectObject, type Peer, recipe, TestServer } from "./support/rtmp_peer.ts";
 
@@ -34,6 +36,54 @@ Deno.test("realtime.conf: a message is with idle players when the publisher's re
     publisher.send({ type: 9, payload: KEYFRAME, timestamp: 40 * i, csid: 6 });
     assert.deepEqual(players.map(videos), [1, 1], `message ${i}`);
   }
+});
+
+Deno.test("while nobody plays, sockets are read now and then; the first player ends that at once", () => {
+  const server = new TestServer();
+  const publisher = server.publisher();
+  const { clock } = server;
+  for (let i = 0; i < 3; i++) {
+    assert.equal(publisher.socket.reading, true);
+    clock.advance(IDLE_READ_MS);
+    assert.equal(publisher.socket.reading, false);
+    clock.advance(IDLE_GATHER_MS - IDLE_READ_MS);
+  }
+  clock.advance(IDLE_READ_MS);
+  assert.equal(publisher.socket.reading, false);
+  server.player();
+  assert.equal(publisher.socket.reading, true);
+  for (let i = 0; i < 100; i++) {
+    publisher.send({ type: 9, payload: KEYFRAME, timestamp: 40 * i, csid: 6 });
+    clock.advance(7);
+    assert.equal(publisher.socket.reading, true);
+  }
+});
+
+Deno.test("an idle publisher that unpublishes is read at once again", () => {
+  const server = new TestServer();
+  const publisher = server.publisher();
+  server.clock.advance(IDLE_READ_MS);
+  assert.equal(publisher.socket.reading, false);
+  publisher.send(command("FCUnpublish", 6, null, "s"));
+  assert.equal(publisher.socket.reading, true);
+  server.clock.advance(1000);
+  assert.equal(publisher.socket.reading, true);
+});
+
+Deno.test("a stream that could fill its socket's buffer meanwhile is not left there", () => {
+  const server = new TestServer();
+  const publisher = server.publisher();
+  const large = concat(KEYFRAME, new Uint8Array(IDLE_GATHER_MAX_BYTES));
+  publisher.send({ type: 9, payload: large, timestamp: 0, csid: 6 });
+  for (let second = 0; second < IDLE_GATHER_REST_MS / 1000; second++) {
+    publisher.send({ type: 9, payload: KEYFRAME, timestamp: 0, csid: 6 });
+    server.clock.advance(IDLE_READ_MS);
+    assert.equal(publisher.socket.reading, true, `second ${second}`);
+    server.clock.advance(1000 - IDLE_READ_MS);
+  }
+  publisher.send({ type: 9, payload: KEYFRAME, timestamp: 0, csid: 6 });
+  server.clock.advance(IDLE_READ_MS);
+  assert.equal(publisher.socket.reading, false);
 });
 
 function publishAgain(server: TestServer): Peer {

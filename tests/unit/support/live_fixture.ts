@@ -78,6 +78,8 @@ export class FakePublisher implements Publisher {
     this.#stream = stream;
   }
 
+  wanted(): void {}
+
   replaced(): void {
     this.replacements++;
     this.stop();
