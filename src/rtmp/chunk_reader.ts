@@ -29,8 +29,8 @@ const KEPT_BUFFER_BYTES = 1024 * 1024;
 const STALE_CHUNK_SIZE = 4096;
 /** How a connect command begins: an AMF0 string (02), 7 bytes long. */
 const CONNECT_BEGIN = [0x02, 0x00, 0x07, ...new TextEncoder().encode("connect")];
-/** Smallest assembly buffer, bytes. */
-const MIN_BUFFER_BYTES = 4096;
+/** Smallest assembly buffer, bytes: a connect command. A player never needs more. */
+const MIN_BUFFER_BYTES = 512;
 
 const EXTENDED = 0xffffff;
 const TIME_MASK = 0x7fffffff;

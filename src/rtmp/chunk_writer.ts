@@ -82,11 +82,13 @@ export function writeMessage(
 /** Initial size of a writer's buffer, bytes: the whole answer to connect fits. */
 const INITIAL_BYTES = 1024;
 
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
 /** Gathers messages, to be sent in one write. */
 export class MessageWriter {
   /** Outgoing chunk size, bytes; it is up to the caller to announce a change first. */
   chunkSize = DEFAULT_CHUNK_SIZE;
-  #buffer = new Uint8Array(INITIAL_BYTES);
+  #buffer = NO_BYTES;
   #length = 0;
 
   /** Bytes gathered so far. */
@@ -104,7 +106,7 @@ export class MessageWriter {
   ): void {
     const wanted = this.#length + wireSize(payload.length, timestamp, this.chunkSize);
     if (wanted > this.#buffer.length) {
-      const grown = new Uint8Array(Math.max(wanted, 2 * this.#buffer.length));
+      const grown = new Uint8Array(Math.max(wanted, INITIAL_BYTES, 2 * this.#buffer.length));
       grown.set(this.#buffer.subarray(0, this.#length));
       this.#buffer = grown;
     }
@@ -120,11 +122,11 @@ export class MessageWriter {
     );
   }
 
-  /** What was gathered, in memory of its own: a socket may hold on to it. Starts anew. */
+  /** What was gathered, in memory that is nobody else's: a socket may hold on to it. Starts anew. */
   take(): Uint8Array {
-    const bytes = this.#buffer.slice(0, this.#length);
+    const bytes = this.#buffer.subarray(0, this.#length);
+    this.#buffer = NO_BYTES;
     this.#length = 0;
-    if (this.#buffer.length > INITIAL_BYTES) this.#buffer = new Uint8Array(INITIAL_BYTES);
     return bytes;
   }
 }

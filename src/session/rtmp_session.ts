@@ -70,7 +70,8 @@ export class RtmpSession implements TcpHandler, SessionContext {
   /** Bytes to the peer, handshake included. */
   sentBytes = 0;
 
-  readonly #handshake = new ServerHandshake();
+  /** Null once it is over. */
+  #handshake: ServerHandshake | null = new ServerHandshake();
   readonly #reader = new ChunkReader();
   readonly #writer = new MessageWriter();
   #phase: Phase | null = null;
@@ -274,9 +275,10 @@ export class RtmpSession implements TcpHandler, SessionContext {
     if (this.#closed) return;
     this.recvBytes += bytes.length;
     this.#unacknowledged += bytes.length;
-    if (!this.#handshake.done) bytes = bytes.subarray(this.#shakeHands(bytes));
-    if (!this.#handshake.done) return;
-
+    if (this.#handshake) {
+      bytes = bytes.subarray(this.#shakeHands(this.#handshake, bytes));
+      if (this.#handshake) return;
+    }
     this.#acknowledge();
     this.#reader.push(bytes);
     while (!this.#closed && this.#reader.next()) {
@@ -289,16 +291,19 @@ export class RtmpSession implements TcpHandler, SessionContext {
   }
 
   /** Returns the bytes that the handshake has used. */
-  #shakeHands(bytes: Uint8Array): number {
-    const used = this.#handshake.push(bytes, this.host.clock.now());
-    const { answer, kind, proxiedAddress } = this.#handshake;
+  #shakeHands(handshake: ServerHandshake, bytes: Uint8Array): number {
+    const used = handshake.push(bytes, this.host.clock.now());
+    const { answer, kind, proxiedAddress } = handshake;
     if (answer) {
-      this.#handshake.answer = null;
+      handshake.answer = null;
       this.send(answer);
       const from = proxiedAddress ? `, real ip=${proxiedAddress}` : "";
       this.log.info(`${kind} handshake success${from}`);
     }
-    if (this.#handshake.done) this.enter(new ConnectPhase(this));
+    if (handshake.done) {
+      this.#handshake = null;
+      this.enter(new ConnectPhase(this));
+    }
     return used;
   }
 
