@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { EVERYWHERE, media } from "./tools/media.ts";
+import { NGINX, NGINX_RTMP } from "./tools/nginx.ts";
 import { Child } from "./tools/process.ts";
 
 /** The version of Bun that the server is tested with. */
@@ -32,6 +33,19 @@ const gstElement = (element: string, plugins: string): Tool => ({
 const TOOLS: readonly Tool[] = [
   { name: "ffmpeg", probe: ["ffmpeg", "-version"], packages: ["ffmpeg"] },
   { name: "ffprobe", probe: ["ffprobe", "-version"], packages: ["ffmpeg"] },
+  { name: "ffplay", probe: ["ffplay", "-version"], packages: ["ffmpeg"] },
+  { name: "mpv", probe: ["mpv", "--version"], packages: ["mpv"] },
+  {
+    name: "VLC",
+    // It says nothing to root, and its plugins are a package of their own.
+    probe: ["sh", "-c", "command -v vlc && ls /usr/lib/*/vlc/plugins/access/libavio_plugin.so"],
+    packages: ["vlc-bin", "vlc-plugin-base"],
+  },
+  {
+    name: "nginx with its RTMP module",
+    probe: ["sh", "-c", `test -x ${NGINX} && test -f ${NGINX_RTMP}`],
+    packages: ["nginx", "libnginx-mod-rtmp"],
+  },
   { name: "rtmpdump", probe: ["sh", "-c", "command -v rtmpdump"], packages: ["rtmpdump"] },
   {
     name: "gst-launch-1.0",
@@ -43,7 +57,17 @@ const TOOLS: readonly Tool[] = [
   gstElement("rtmp2src", "bad"),
   gstElement("rtmp2sink", "bad"),
   gstElement("rtmpsink", "bad"),
+  gstElement("rtmpsrc", "bad"),
 ];
+
+/** Debian asks this program whether a package may start its service: while it is there, nginx may not. */
+const NO_SERVICES = "/usr/sbin/policy-rc.d";
+
+/** Shell commands that put it there unless there is one already, and take it away at the end. */
+const WITHOUT_SERVICES = `if [ ! -e ${NO_SERVICES} ]; then
+  trap 'rm -f ${NO_SERVICES}' EXIT
+  printf '#!/bin/sh\\nexit 101\\n' >${NO_SERVICES} && chmod +x ${NO_SERVICES}
+fi`;
 
 /** Says one line and gives up. */
 function fail(message: string): never {
@@ -77,7 +101,8 @@ async function ensureTools(): Promise<void> {
     await succeeds(["apt-get", "--version"], PROBE_LIMIT_MS);
   if (!canInstall) fail(`missing: ${names}. Install them as root: ${cure}`);
   console.log(`installing ${packages}`);
-  const install = `export DEBIAN_FRONTEND=noninteractive; apt-get update -q && ${cure} -q`;
+  const install = `${WITHOUT_SERVICES}
+export DEBIAN_FRONTEND=noninteractive; apt-get update -q && ${cure} -q`;
   const installed = await succeeds(["sh", "-c", install], INSTALL_LIMIT_MS);
   if (!installed || (await missingTools()).length > 0) {
     fail(`could not install ${names}. Try it by hand and see why: apt-get update && ${cure}`);

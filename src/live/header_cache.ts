@@ -75,14 +75,22 @@ export class HeaderCache {
   }
 
   /**
-   * All of it as RTMP bytes for a joining player, stamped `time` ms: metadata, audio, video.
+   * All of it as RTMP bytes for a joining player: metadata, audio, video.
+   * @param time Of the sequence headers, ms.
+   * @param metadataTime Of the metadata, ms.
    * @param multitrack Whether the player understands multitrack messages.
    */
-  encode(time: number, chunkSize: number, multitrack: boolean): Uint8Array {
+  encode(
+    time: number,
+    metadataTime: number,
+    chunkSize: number,
+    multitrack: boolean,
+  ): Uint8Array {
     const writer = new MessageWriter();
     writer.chunkSize = chunkSize;
     if (this.#metadata) {
-      writer.write(ChunkStream.DATA, MessageType.DATA_AMF0, time, STREAM_ID, this.#metadata);
+      const { DATA } = ChunkStream;
+      writer.write(DATA, MessageType.DATA_AMF0, metadataTime, STREAM_ID, this.#metadata);
     }
     const other: Audience = multitrack ? "main track" : "multitrack";
     for (const { payload, audience } of this.#audio.values()) {

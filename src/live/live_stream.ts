@@ -35,6 +35,12 @@ export const MAX_LOG_BYTES = 64 * 1024 * 1024;
 /** A running timer is left alone if the flush need be no more than this earlier, ms. */
 const TIMER_SLACK_MS = 1;
 
+/**
+ * Timestamp of metadata, ms (SRS): ffmpeg's demuxer takes any other for a track of subtitles, and VLC,
+ * waiting for those, shows the first picture for ever.
+ */
+const METADATA_TIME = 0;
+
 /** Video messages with these flags show nothing. */
 const NO_PICTURE = FrameFlag.COMMAND | FrameFlag.END_OF_SEQUENCE;
 
@@ -226,13 +232,13 @@ export class LiveStream {
     const metadata = writeMetadata(fields, this.#shared.version);
     const changed = this.#headers.setMetadata(metadata);
     if (!changed && play.reduceSequenceHeader) return true;
-    const time = this.#absolute ? timestamp : this.#timeline.now;
     this.#write(
       MessageType.DATA_AMF0,
       ChunkStream.DATA,
-      time,
+      this.#timeline.now,
       metadata,
       Entry.DATA | Entry.HEADER,
+      this.#absolute ? timestamp : METADATA_TIME,
     );
     return true;
   }
@@ -323,7 +329,8 @@ export class LiveStream {
 
   /** Metadata and sequence headers as bytes, stamped with a stream time in ms. */
   headerBytes(time: number, multitrack: boolean): Uint8Array {
-    return this.#headers.encode(time, this.vhost.chunkSize, multitrack);
+    const metadataTime = this.#absolute ? time : METADATA_TIME;
+    return this.#headers.encode(time, metadataTime, this.vhost.chunkSize, multitrack);
   }
 
   /** Stream time of an entry; the present time for one that is still to come. */
@@ -412,19 +419,23 @@ export class LiveStream {
     return entry;
   }
 
-  /** Turns a message into wire bytes, once for all players. */
+  /**
+   * Turns a message into wire bytes, once for all players. `time` is when it is due in the stream,
+   * `stamp` what players are told, both ms.
+   */
   #write(
     type: number,
     chunkStream: number,
     time: number,
     payload: Uint8Array,
     flags: number,
+    stamp: number = time,
   ): number {
     const { chunkSize } = this.vhost;
     const now = this.#shared.clock.now();
-    const size = wireSize(payload.length, time, chunkSize);
+    const size = wireSize(payload.length, stamp, chunkSize);
     const target = this.log.reserve(size, now);
-    writeMessage(target, this.log.writeAt, chunkStream, type, time, STREAM_ID, payload, chunkSize);
+    writeMessage(target, this.log.writeAt, chunkStream, type, stamp, STREAM_ID, payload, chunkSize);
     const entry = this.log.commit(size, flags, time, now);
     if (flags & Entry.HEADER) this.#lastHeaderEntry = entry;
     if (flags & Entry.VIDEO) this.#newestVideo = entry;

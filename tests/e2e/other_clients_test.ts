@@ -37,7 +37,10 @@ async function compare(recorder: Child, file: string, clip: Media): Promise<void
     return size > SOME_SECONDS;
   });
   await recorder.stop("SIGINT");
-  assertPlayed(recorder.label, await probe(file), clip, { seconds: 1.5, loop: true });
+  const { video, audio, config } = await probe(file);
+  // librtmp hands out bytes, not packets: the last one may have been cut by the stop.
+  const whole = { video: video.slice(0, -1), audio: audio.slice(0, -1), config };
+  assertPlayed(recorder.label, whole, clip, { seconds: 1.5, loop: true });
 }
 
 /** A server with a looped stream on the air. */
@@ -57,11 +60,19 @@ scenario("rtmpdump plays", async (s) => {
   await compare(dump, file, clip);
 });
 
-scenario("GStreamer's rtmp2src plays", async (s) => {
-  const { clip, url, file } = await live(s);
-  const command = ["gst-launch-1.0", "-q", "-e", "rtmp2src", `location=${url}`, "!", "filesink"];
-  await compare(s.spawn("rtmp2src", [...command, `location=${file}`]), file, clip);
-});
+for (
+  const [source, location] of [
+    ["rtmp2src", (url: string) => url],
+    ["rtmpsrc", (url: string) => `${url} live=1`],
+  ] as const
+) {
+  scenario(`GStreamer's ${source} plays`, async (s) => {
+    const { clip, url, file } = await live(s);
+    const command = ["gst-launch-1.0", "-q", "-e", source, `location=${location(url)}`]
+      .concat("!", "filesink", `location=${file}`);
+    await compare(s.spawn(source, command), file, clip);
+  });
+}
 
 for (
   const [sink, location] of [

@@ -9,8 +9,9 @@ import { probe, type Recording } from "./packets.ts";
 /** Where made files are kept; not part of the repository. */
 const CACHE = new URL("../.cache/", import.meta.url);
 
-/** Seconds of each file. */
+/** Seconds of each file, and of a long one. */
 const SECONDS = 6;
+const LONG_SECONDS = 30;
 
 /** ms that ffmpeg may take for one file; it needs about half a second. */
 const MAKE_LIMIT_MS = 60_000;
@@ -23,19 +24,24 @@ export interface Media {
 }
 
 /** Frames carry a counter and the tone rises, so that no two packets are the same. */
-const picture = (size: string, options = "") =>
-  `testsrc2=size=${size}:rate=25:duration=${SECONDS}${options}`;
-const tone = (from: number) => `aevalsrc='0.3*sin(2*PI*(${from}+40*t)*t)':s=44100:d=${SECONDS}`;
+const picture = (size: string, seconds = SECONDS) =>
+  `testsrc2=size=${size}:rate=25:duration=${seconds}`;
+const tone = (from: number, seconds = SECONDS) =>
+  `aevalsrc='0.3*sin(2*PI*(${from}+40*t)*t)':s=44100:d=${seconds}`;
 
 const input = (source: string) => ["-f", "lavfi", "-i", source];
 const x264 = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "25"]
   .concat("-keyint_min", "25", "-sc_threshold", "0", "-threads", "1");
 const bFrames = [...x264, "-profile:v", "high", "-bf", "2"];
-const aac = ["-c:a", "aac", "-b:a", "48k"];
+/** Without noise substitution: the noise would be another one in every decoder. */
+const aac = ["-c:a", "aac", "-aac_pns", "0", "-b:a", "48k"];
 
 /** ffmpeg's arguments, by the name of the file that they make. */
 const RECIPES: Readonly<Record<string, readonly string[]>> = {
   "h264-aac": [...input(picture("320x180")), ...input(tone(300)), ...bFrames, ...aac],
+  // Decoders do as they like where a looped file starts over; this one is published once.
+  "long": [...input(picture("320x180", LONG_SECONDS)), ...input(tone(300, LONG_SECONDS))]
+    .concat(bFrames, aac),
   "h264-only": [...input(picture("320x180")), ...bFrames],
   "aac-only": [...input(tone(300)), ...aac],
   "h264-mp3": [...input(picture("320x180")), ...input(tone(300)), ...bFrames]

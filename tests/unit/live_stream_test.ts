@@ -35,7 +35,11 @@ Deno.test("headers come in one write, and with the time of what follows", () => 
   assert.equal(player.sink.views.length, 2);
   const received = player.take();
   const keyframe = received.find(({ payload }) => payload[0] === 0x17 && payload[1] === 1);
-  assert.deepEqual(received.slice(0, 3).map(({ time }) => time), Array(3).fill(keyframe?.time));
+  // Metadata at another time than 0 are a track of subtitles for ffmpeg's demuxer, and VLC freezes.
+  assert.deepEqual(
+    received.slice(0, 3).map(({ time }) => time),
+    [0, keyframe?.time, keyframe?.time],
+  );
 });
 
 Deno.test("before the first keyframe there is no GOP to start with", () => {
@@ -134,8 +138,9 @@ Deno.test("players stay for the next publisher, and get its headers as they come
   const received = player.take();
   assert.equal(words(received), "P3 M AH7 VH7 K8");
   const times = received.map(({ time }) => time);
+  assert.equal(times.splice(1, 1)[0], 0, "metadata are at 0");
   assert.deepEqual(times, times.toSorted((a, b) => a - b));
-  assert.ok(times[4] - times[0] <= 50, `time goes on: ${times}`);
+  assert.ok(times[3] - times[0] <= 50, `time goes on: ${times}`);
   assert.equal(taken(scene.join()), "M AH7 VH7");
 });
 
@@ -265,13 +270,13 @@ Deno.test("mix_correct: in the order of timestamps, nothing lost at the end", ()
   assert.equal(taken(player), "P2");
 });
 
-Deno.test("time_jitter full: one timeline, headers and metadata with the time of their neighbours", () => {
+Deno.test("time_jitter full: one timeline for sound and pictures, metadata at 0", () => {
   const scene = new Scene();
   const player = scene.join();
   scene.publisher.start();
   scene.time = 50_000 - 40;
   scene.publish("K1 P2 M P3 P4");
-  assert.deepEqual(player.take().map(({ time }) => time), [9, 49, 49, 129, 169]);
+  assert.deepEqual(player.take().map(({ time }) => time), [9, 49, 0, 129, 169]);
   assert.equal(scene.live.time, 169);
 });
 
