@@ -16,6 +16,8 @@ import { wireSize, writeMessage } from "../rtmp/chunk_writer.ts";
 import { ChunkStream, MessageType, STREAM_ID } from "../rtmp/message.ts";
 import { BroadcastLog, Entry } from "./broadcast_log.ts";
 import type { Clock } from "./clock.ts";
+import { Flusher } from "./flusher.ts";
+import { Gop } from "./gop.ts";
 import { type Audience, HeaderCache } from "./header_cache.ts";
 import { MixQueue } from "./mix_queue.ts";
 import { type FlushBudget, Pacer } from "./pacer.ts";
@@ -24,16 +26,11 @@ import type { SegmentPool } from "./segment_pool.ts";
 import { STALLED_MS, TakeoverRule } from "./takeover.ts";
 import { Timeline } from "./timeline.ts";
 
-/** Audio messages without a video one between them that make a stream pure audio (SRS). */
-const PURE_AUDIO_MESSAGES = 115;
 /**
  * Bytes that one stream's log may hold before slow players lose their backlog and joiners their GOP,
  * whatever `queue_length` says: half a minute at 17 Mbps, and bearable on a board with 1 GB.
  */
 export const MAX_LOG_BYTES = 64 * 1024 * 1024;
-
-/** A running timer is left alone if the flush need be no more than this earlier, ms. */
-const TIMER_SLACK_MS = 1;
 
 /**
  * Timestamp of metadata, ms (SRS): ffmpeg's demuxer takes any other for a track of subtitles, and VLC,
@@ -90,6 +87,8 @@ export class LiveStream {
   readonly #shared: LiveShared;
   readonly #players: Player[] = [];
   readonly #pacer: Pacer;
+  readonly #flusher: Flusher;
+  readonly #gop: Gop;
   readonly #mix: MixQueue | null;
   #timeline: Timeline;
   /** Timestamps are the publisher's own, those of metadata too. */
@@ -97,22 +96,10 @@ export class LiveStream {
   #headers = new HeaderCache();
   #publisher: Publisher | null = null;
   readonly #takeover: TakeoverRule;
-  /** Everything before this entry has been offered to the players. */
-  #flushed = 0;
-  #cancelTimer: (() => void) | null = null;
-  /** Clock ms at which the running timer flushes. */
-  #timerDue = 0;
   /** Entry of the newest message with pictures. */
   #newestVideo = -1;
   #lastLogBytes = 0;
 
-  /** Entry of the newest keyframe that can be decoded with the present headers; -1: none. */
-  #newestKeyframe = -1;
-  /** Where a joiner starts when `gop_cache` is on; -1: at the head. */
-  #gopStart = -1;
-  #gopFrames = 0;
-  #audioRun = 0;
-  #hasVideo = false;
   #lastHeaderEntry = -1;
 
   constructor(
@@ -129,6 +116,15 @@ export class LiveStream {
     this.key = key;
     this.log = new BroadcastLog(shared.pool);
     this.#pacer = new Pacer({ minLatency: vhost.minLatency, ...vhost.play }, shared.budget);
+    const { gopCache, gopCacheMaxFrames, sendMinIntervalMs } = vhost.play;
+    this.#flusher = new Flusher(
+      this.log,
+      this.#players,
+      shared.clock,
+      this.#pacer,
+      sendMinIntervalMs,
+    );
+    this.#gop = new Gop(gopCache, gopCacheMaxFrames);
     this.#timeline = new Timeline(vhost.play.atc ? "off" : vhost.play.timeJitter);
     this.#absolute = vhost.play.atc || vhost.play.timeJitter === "off";
     this.#takeover = new TakeoverRule(vhost.publish.takeover);
@@ -191,9 +187,8 @@ export class LiveStream {
     this.#publisher = publisher;
     this.#headers = new HeaderCache();
     this.#timeline.restart();
-    this.#forgetGop();
-    this.#hasVideo = false;
-    this.#audioRun = 0;
+    this.#gop.restart();
+    this.#flusher.stopped = false;
     this.playerlessSince = this.#players.length > 0 ? null : this.#shared.clock.now();
     this.idleSince = null;
     return true;
@@ -204,8 +199,9 @@ export class LiveStream {
     if (this.#publisher !== publisher) return;
     this.#mix?.drain((type, timestamp, payload) => this.#accept(type, timestamp, payload));
     this.#publisher = null;
-    this.#forgetGop();
-    this.#flush();
+    this.#gop.forget();
+    this.#flusher.stopped = true;
+    this.#flusher.flush();
     this.#trim();
     this.#noteIdle();
   }
@@ -245,18 +241,7 @@ export class LiveStream {
 
   /** All that the publisher's socket had for now is in: flush, now or when the pacer says. */
   settle(): void {
-    const unsent = this.log.head - this.#flushed;
-    if (unsent === 0) return;
-    const oldest = this.log.arrivalAt(this.#flushed);
-    const soundOnly = this.#hasVideo && this.#newestVideo < this.#flushed;
-    const wait = this.#pacer.delay(this.#shared.clock.now(), unsent, oldest, soundOnly);
-    if (wait === 0) return this.#flush();
-    // What has come now may have to go sooner than what the timer was set for.
-    if (this.#cancelTimer && this.#shared.clock.now() + wait < this.#timerDue - TIMER_SLACK_MS) {
-      this.#cancelTimer();
-      this.#cancelTimer = null;
-    }
-    if (!this.#cancelTimer) this.#flushAfter(wait);
+    this.#flusher.settle(this.#gop.hasPictures && this.#newestVideo < this.#flusher.flushed);
   }
 
   // ---- playing
@@ -266,8 +251,8 @@ export class LiveStream {
    * the next message on. Without a publisher it waits for one.
    */
   join(sink: PlayerSink, options: PlayerOptions): Player {
-    const fromGop = this.active && this.#gopStart >= 0;
-    const cursor = fromGop ? this.#gopStart : this.log.head;
+    const fromGop = this.active && this.#gop.start >= 0;
+    const cursor = fromGop ? this.#gop.start : this.log.head;
     const player = new Player(this, sink, options, cursor);
     this.#players.push(player);
     if (this.#players.length === 1) this.#publisher?.wanted();
@@ -291,14 +276,12 @@ export class LiveStream {
 
   /** Brings one player up to what the others have been sent. */
   flushPlayer(player: Player): void {
-    const interval = this.vhost.play.sendMinIntervalMs;
-    if (interval === 0) player.flush(this.#flushed);
-    else if (player.cursor < this.log.head && !this.#cancelTimer) this.#flushAfter(interval);
+    this.#flusher.serve(player);
   }
 
   /** Once a second: moves players on that do not keep up, frees what nobody needs. */
   tick(): void {
-    const offered = this.#offered;
+    const { offered } = this.#flusher;
     for (const player of this.#players) if (player.cursor < offered) player.checkLag();
     this.#trim();
   }
@@ -317,9 +300,9 @@ export class LiveStream {
 
   /** Where a player at `cursor` that lags too far goes on; null: it must wait for a keyframe. */
   resumePoint(cursor: number): number | null {
-    const keyframe = this.#newestKeyframe;
+    const keyframe = this.#gop.newestKeyframe;
     if (keyframe > cursor && this.lagOf(keyframe) <= this.queueLengthMs) return keyframe;
-    return this.#hasVideo ? null : this.log.head;
+    return this.#gop.hasPictures ? null : this.log.head;
   }
 
   /** Whether headers came in at entry `entry` or later. */
@@ -354,7 +337,7 @@ export class LiveStream {
       const changed = this.#remember(MessageType.VIDEO, frame, videoTrackId(payload), payload);
       if (!changed && this.vhost.play.reduceSequenceHeader) return;
       // What was decodable with the old header is not with the new one.
-      if (changed && isMain && (frame & FrameFlag.SEQUENCE_HEADER)) this.#forgetGop();
+      if (changed && isMain && (frame & FrameFlag.SEQUENCE_HEADER)) this.#gop.forget();
     } else if ((frame & FrameFlag.KEYFRAME) && isMain) {
       flags |= Entry.KEYFRAME;
     }
@@ -362,10 +345,12 @@ export class LiveStream {
     const entry = this.#writeMedia(MessageType.VIDEO, time, payload, frame, flags);
     if (flags & Entry.HEADER) return;
     if (!(frame & NO_PICTURE)) this.videoFrames++;
-    this.#hasVideo = true;
-    this.#audioRun = 0;
-    if (flags & Entry.KEYFRAME) this.#keyframe(entry);
-    else this.#countGopFrame();
+    if (flags & Entry.KEYFRAME) {
+      this.#gop.keyframe(entry);
+      this.#goOn(entry);
+    } else {
+      this.#gop.picture();
+    }
   }
 
   #acceptAudio(timestamp: number, payload: Uint8Array): void {
@@ -380,8 +365,8 @@ export class LiveStream {
     }
     const time = this.#timeline.stamp(timestamp, this.#shared.clock.now());
     const entry = this.#writeMedia(MessageType.AUDIO, time, payload, frame, flags);
-    if (++this.#audioRun === PURE_AUDIO_MESSAGES + 1) this.#pureAudio(entry);
-    this.#countGopFrame();
+    // The pictures have ended, or never were: nobody need wait for a keyframe.
+    if (this.#gop.sound()) this.#goOn(entry);
   }
 
   /** Keeps a header for joiners, one of each kind for each track; false if it was known. */
@@ -452,90 +437,20 @@ export class LiveStream {
     return true;
   }
 
-  #keyframe(entry: number): void {
-    this.#newestKeyframe = entry;
-    if (this.vhost.play.gopCache) {
-      this.#gopStart = entry;
-      this.#gopFrames = 1;
-    }
+  /** Players that wait for it go on from entry `entry`. */
+  #goOn(entry: number): void {
     for (const player of this.#players) player.goOn(entry);
-  }
-
-  /** The pictures have ended, or never were: nobody need wait for a keyframe. */
-  #pureAudio(entry: number): void {
-    this.#forgetGop();
-    this.#hasVideo = false;
-    for (const player of this.#players) player.goOn(entry);
-  }
-
-  /** A GOP that grows past `gop_cache_max_frames` is of no use to joiners; the next one may be. */
-  #countGopFrame(): void {
-    const max = this.vhost.play.gopCacheMaxFrames;
-    if (this.#gopStart >= 0 && max > 0 && ++this.#gopFrames > max) this.#gopStart = -1;
-  }
-
-  #forgetGop(): void {
-    this.#newestKeyframe = -1;
-    this.#gopStart = -1;
-    this.#gopFrames = 0;
-  }
-
-  #flushAfter(ms: number): void {
-    this.#timerDue = this.#shared.clock.now() + ms;
-    this.#cancelTimer = this.#shared.clock.after(ms, () => {
-      this.#cancelTimer = null;
-      this.#flush();
-    });
-  }
-
-  #flush(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = null;
-    const start = this.#shared.clock.now();
-    if (this.vhost.play.sendMinIntervalMs > 0) this.#flushOneEach();
-    else this.#flushAll();
-    this.#pacer.flushed(start, this.#shared.clock.now());
-    if (!this.active) this.#pacer.stop();
-  }
-
-  #flushAll(): void {
-    const head = this.log.head;
-    this.#flushed = head;
-    const players = this.#players;
-    // Backwards: a player whose socket fails leaves in the middle of this.
-    for (let i = players.length - 1; i >= 0; i--) {
-      const player = players[i];
-      if (player.cursor < head && player.ready) player.flush(head);
-    }
-  }
-
-  /** `send_min_interval`: each player gets one message, and the next one an interval later. */
-  #flushOneEach(): void {
-    const { head } = this.log;
-    let oldest = head;
-    for (let i = this.#players.length - 1; i >= 0; i--) {
-      const player = this.#players[i];
-      if (player.cursor < head && player.ready) player.flush(player.cursor + 1);
-      if (player.cursor < oldest && player.ready) oldest = player.cursor;
-    }
-    this.#flushed = oldest;
-    if (oldest < head) this.#flushAfter(this.vhost.play.sendMinIntervalMs);
-  }
-
-  /** A player whose cursor is below this has not taken what it could have. */
-  get #offered(): number {
-    return this.vhost.play.sendMinIntervalMs > 0 ? this.log.head : this.#flushed;
   }
 
   /** Frees what nobody needs; and when too much is needed, sees to it that less is. */
   #trim(): void {
     this.#free();
     if (this.log.bytes > MAX_LOG_BYTES) {
-      this.#forgetGop();
+      this.#gop.forget();
       this.#free();
     }
     if (this.log.bytes > MAX_LOG_BYTES) {
-      const offered = this.#offered;
+      const { offered } = this.#flusher;
       for (const player of this.#players) if (player.cursor < offered) player.drop();
       this.#free();
     }
@@ -543,8 +458,8 @@ export class LiveStream {
   }
 
   #free(): void {
-    let min = this.#gopStart >= 0 ? this.#gopStart : this.log.head;
-    min = Math.min(min, this.#flushed);
+    const { start } = this.#gop;
+    let min = Math.min(start >= 0 ? start : this.log.head, this.#flusher.flushed);
     for (const player of this.#players) if (player.cursor < min) min = player.cursor;
     if (!this.log.canTrim(min)) return;
     for (const player of this.#players) {

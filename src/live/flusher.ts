@@ -1,0 +1,119 @@
+/**
+ * Serves the players of one log: who gets what is new, and when.
+ * @module
+ */
+
+import type { BroadcastLog } from "./broadcast_log.ts";
+import type { Clock } from "./clock.ts";
+import type { Pacer } from "./pacer.ts";
+import type { Player } from "./player.ts";
+
+/** A running timer is left alone if the flush need be no more than this earlier, ms. */
+const TIMER_SLACK_MS = 1;
+
+/** One write per player per flush, of all that the player has not had. */
+export class Flusher {
+  /** Everything before this entry has been offered to the players. */
+  flushed = 0;
+  /** Nobody publishes: after what is left, flushing costs nothing any more. */
+  stopped = true;
+
+  readonly #log: BroadcastLog;
+  readonly #players: readonly Player[];
+  readonly #clock: Clock;
+  readonly #pacer: Pacer;
+  /** `send_min_interval`, ms; 0 = whole flushes. */
+  readonly #oneEachMs: number;
+  #cancelTimer: (() => void) | null = null;
+  /** Clock ms at which the running timer flushes. */
+  #timerDue = 0;
+
+  /** `players`: the stream's own list, which changes as they come and go. */
+  constructor(
+    log: BroadcastLog,
+    players: readonly Player[],
+    clock: Clock,
+    pacer: Pacer,
+    sendMinIntervalMs: number,
+  ) {
+    this.#log = log;
+    this.#players = players;
+    this.#clock = clock;
+    this.#pacer = pacer;
+    this.#oneEachMs = sendMinIntervalMs;
+  }
+
+  /** A player whose cursor is below this entry has not taken what it could have. */
+  get offered(): number {
+    return this.#oneEachMs > 0 ? this.#log.head : this.flushed;
+  }
+
+  /**
+   * Something new may be in the log: flushes it, now or when the pacer says.
+   * @param soundOnly It is sound, and pictures are to be expected.
+   */
+  settle(soundOnly: boolean): void {
+    const unsent = this.#log.head - this.flushed;
+    if (unsent === 0) return;
+    const now = this.#clock.now();
+    const wait = this.#pacer.delay(now, unsent, this.#log.arrivalAt(this.flushed), soundOnly);
+    if (wait === 0) return this.flush();
+    // What has come now may have to go sooner than what the timer was set for.
+    if (this.#cancelTimer && now + wait < this.#timerDue - TIMER_SLACK_MS) {
+      this.#cancelTimer();
+      this.#cancelTimer = null;
+    }
+    if (!this.#cancelTimer) this.#flushAfter(wait);
+  }
+
+  /** Flushes now. */
+  flush(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    const start = this.#clock.now();
+    if (this.#oneEachMs > 0) this.#flushOneEach();
+    else this.#flushAll();
+    this.#pacer.flushed(start, this.#clock.now());
+    if (this.stopped) this.#pacer.stop();
+  }
+
+  /** Brings one player up to what the others have been sent. */
+  serve(player: Player): void {
+    if (this.#oneEachMs === 0) player.flush(this.flushed);
+    else if (player.cursor < this.#log.head && !this.#cancelTimer) {
+      this.#flushAfter(this.#oneEachMs);
+    }
+  }
+
+  #flushAfter(ms: number): void {
+    this.#timerDue = this.#clock.now() + ms;
+    this.#cancelTimer = this.#clock.after(ms, () => {
+      this.#cancelTimer = null;
+      this.flush();
+    });
+  }
+
+  #flushAll(): void {
+    const { head } = this.#log;
+    this.flushed = head;
+    const players = this.#players;
+    // Backwards: a player whose socket fails leaves in the middle of this.
+    for (let i = players.length - 1; i >= 0; i--) {
+      const player = players[i];
+      if (player.cursor < head && player.ready) player.flush(head);
+    }
+  }
+
+  /** `send_min_interval`: each player gets one message, and the next one an interval later. */
+  #flushOneEach(): void {
+    const { head } = this.#log;
+    let oldest = head;
+    for (let i = this.#players.length - 1; i >= 0; i--) {
+      const player = this.#players[i];
+      if (player.cursor < head && player.ready) player.flush(player.cursor + 1);
+      if (player.cursor < oldest && player.ready) oldest = player.cursor;
+    }
+    this.flushed = oldest;
+    if (oldest < head) this.#flushAfter(this.#oneEachMs);
+  }
+}
