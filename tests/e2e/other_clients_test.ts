@@ -36,7 +36,9 @@ async function compare(recorder: Child, file: string, clip: Media): Promise<void
     const size = await Deno.stat(file).then((info) => info.size).catch(() => 0);
     return size > SOME_SECONDS;
   });
-  await recorder.stop("SIGINT");
+  recorder.signal("SIGINT");
+  // GStreamer's old source now and then does not notice while librtmp reads.
+  await recorder.finish(5000).catch(() => recorder.kill());
   const { video, audio, config } = await probe(file);
   // librtmp hands out bytes, not packets: the last one may have been cut by the stop.
   const whole = { video: video.slice(0, -1), audio: audio.slice(0, -1), config };
