@@ -105,11 +105,20 @@ export class RtmpSession implements TcpHandler, SessionContext {
   // ---- from the socket
 
   onBytes(bytes: Uint8Array): void {
-    this.#guard(() => this.#receive(bytes));
+    try {
+      this.#receive(bytes);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   onWritable(): void {
-    if (!this.#closed) this.#guard(() => this.#phase?.writable());
+    if (this.#closed) return;
+    try {
+      this.#phase?.writable();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   onClose(error: Error | null): void {
@@ -249,14 +258,19 @@ export class RtmpSession implements TcpHandler, SessionContext {
 
   // ---- inside
 
-  /** Whatever goes wrong in here ends this connection, and no other. */
+  /** Runs `work`, whose faults end this connection. Not for the hot path: it takes a closure. */
   #guard(work: () => void): void {
     try {
       work();
     } catch (error) {
-      if (error instanceof RtmpError) this.close(error.code, error.message);
-      else this.fault(error);
+      this.#fail(error);
     }
+  }
+
+  /** Whatever goes wrong in a connection ends it, and no other. */
+  #fail(error: unknown): void {
+    if (error instanceof RtmpError) this.close(error.code, error.message);
+    else this.fault(error);
   }
 
   /** The phase is left exactly once, and the stream is free again. */
