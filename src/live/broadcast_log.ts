@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { OwnBytes } from "../rtmp/memory.ts";
 import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, type SegmentPool } from "./segment_pool.ts";
 
 /** What an entry is; bits. */
@@ -32,7 +33,7 @@ const SEGMENT_SLOW_MS = 8000;
 const INITIAL_ENTRIES = 256;
 
 interface Segment {
-  readonly bytes: Uint8Array;
+  readonly bytes: OwnBytes;
   readonly firstEntry: number;
   /** One past its last entry. */
   endEntry: number;

@@ -72,7 +72,7 @@ hostile("H1: messages of the largest size pass, and leave nothing behind", async
     attacker.destroy();
     await until("the end of the publish", 5000, () => h.unpublished(attacker));
   }
-}, { full: 8, warmUp: 4 });
+}, { full: 8, warmUp: 8 });
 
 hostile("H2: unfinished messages of one connection add up to 17 MB at most", async (h) => {
   const attacker = await publisher(h);

