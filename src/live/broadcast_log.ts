@@ -8,7 +8,6 @@
  * @module
  */
 
-import type { OwnBytes } from "../rtmp/memory.ts";
 import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, type SegmentPool } from "./segment_pool.ts";
 
 /** What an entry is; bits. */
@@ -33,7 +32,7 @@ const SEGMENT_SLOW_MS = 8000;
 const INITIAL_ENTRIES = 256;
 
 interface Segment {
-  readonly bytes: OwnBytes;
+  readonly bytes: Uint8Array;
   readonly firstEntry: number;
   /** One past its last entry. */
   endEntry: number;

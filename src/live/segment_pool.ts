@@ -3,8 +3,6 @@
  * @module
  */
 
-import { free, type OwnBytes } from "../rtmp/memory.ts";
-
 /** Smallest segment, bytes: an idle low-rate stream costs one of these. */
 export const MIN_SEGMENT_BYTES = 64 * 1024;
 /** Largest segment that is shared between streams, bytes. What is longer is made to measure. */
@@ -14,7 +12,7 @@ const MAX_FREE_BYTES = 8 * 1024 * 1024;
 
 /** Hands out segments whose sizes are powers of two, and takes them back. */
 export class SegmentPool {
-  readonly #free = new Map<number, OwnBytes[]>();
+  readonly #free = new Map<number, Uint8Array[]>();
   #freeBytes = 0;
 
   /** Bytes that lie ready. */
@@ -23,19 +21,19 @@ export class SegmentPool {
   }
 
   /** At least `size` bytes, with any contents. */
-  take(size: number): OwnBytes {
+  take(size: number): Uint8Array {
     const free = this.#free.get(size)?.pop();
     if (!free) return new Uint8Array(size);
     this.#freeBytes -= size;
     return free;
   }
 
-  /** Takes memory back that nobody refers to any more; memory that it has no use for is freed. */
-  give(bytes: OwnBytes): void {
+  /** Takes memory back that nobody refers to any more; memory it has no use for is left to the GC. */
+  give(bytes: Uint8Array): void {
     const size = bytes.length;
     const pooled = size >= MIN_SEGMENT_BYTES && size <= MAX_SEGMENT_BYTES &&
       (size & (size - 1)) === 0;
-    if (!pooled || this.#freeBytes + size > MAX_FREE_BYTES) return free(bytes);
+    if (!pooled || this.#freeBytes + size > MAX_FREE_BYTES) return;
     const list = this.#free.get(size);
     if (list) list.push(bytes);
     else this.#free.set(size, [bytes]);

@@ -11,7 +11,6 @@
  */
 
 import { ErrorCode, RtmpError } from "./error.ts";
-import { free, type OwnBytes, resize } from "./memory.ts";
 import { ChunkStream, controlValue, type Message, MessageType, readU32 } from "./message.ts";
 
 /** Chunk size of either side until it announces another (RTMP 1.0 §5.4.1). */
@@ -40,7 +39,7 @@ const MESSAGE_HEADER_SIZE = [11, 7, 3, 0];
 /** Basic header 3 + message header 11 + extended timestamp 4. */
 const MAX_HEADER_SIZE = 18;
 
-const NO_BYTES: OwnBytes = new Uint8Array(0);
+const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** What must be remembered of a chunk stream between its chunks. */
 class ChunkStreamState {
@@ -54,7 +53,7 @@ class ChunkStreamState {
   extended = false;
   extendedValue = 0;
   /** The unfinished message: its first `have` bytes. */
-  buffer: OwnBytes = NO_BYTES;
+  buffer: Uint8Array = NO_BYTES;
   have = 0;
 }
 
@@ -72,7 +71,7 @@ export class ChunkReader {
   maxMessageSize = MAX_MESSAGE_SIZE;
 
   #chunkSize = DEFAULT_CHUNK_SIZE;
-  #input: Uint8Array = NO_BYTES;
+  #input = NO_BYTES;
   #position = 0;
   #phase = Phase.HEADER;
   readonly #streams = new Map<number, ChunkStreamState>();
@@ -85,8 +84,6 @@ export class ChunkReader {
   #sniffed = 0;
   /** Whether this peer repeats the extended timestamp in type-3 chunks (Q1, Q2); null: not seen yet. */
   #repeatsExtended: boolean | null = null;
-  /** Memory that is let go, but may still hold the payload of the present message. */
-  #spent: OwnBytes = NO_BYTES;
   /** No message has come yet. */
   #fresh = true;
   #partialBytes = 0;
@@ -113,27 +110,12 @@ export class ChunkReader {
     this.#position = 0;
   }
 
-  /** Nothing more will be read: frees all memory, the present payload included. */
-  dispose(): void {
-    this.#freeSpent();
-    for (const { buffer } of this.#streams.values()) free(buffer);
-    this.#streams.clear();
-    this.#partialBytes = this.#allocatedBytes = 0;
-  }
-
-  #freeSpent(): void {
-    if (this.#spent.length === 0) return;
-    free(this.#spent);
-    this.#spent = NO_BYTES;
-  }
-
   /**
    * Moves on to the next message; false when more bytes are needed. Set Chunk Size and Abort have
    * taken effect when they are returned.
    * @throws {RtmpError} when the peer breaks the protocol; the reader is of no use after that.
    */
   next(): boolean {
-    this.#freeSpent();
     for (;;) {
       if (this.#fresh && this.#phase === Phase.HEADER) this.#recogniseStaleChunkSize();
       if (this.#phase === Phase.HEADER && !this.#readHeader()) return false;
@@ -356,9 +338,10 @@ export class ChunkReader {
     if (wanted > stream.buffer.length) {
       // Grows with what has arrived; the announced length is a promise that nobody has to keep (H1).
       const size = Math.max(wanted, MIN_BUFFER_BYTES, 2 * stream.buffer.length);
-      const grown = Math.max(wanted, Math.min(size, stream.length));
-      this.#allocatedBytes += grown - stream.buffer.length;
-      stream.buffer = resize(stream.buffer, grown);
+      const grown = new Uint8Array(Math.max(wanted, Math.min(size, stream.length)));
+      grown.set(stream.buffer.subarray(0, stream.have));
+      this.#allocatedBytes += grown.length - stream.buffer.length;
+      stream.buffer = grown;
     }
     stream.buffer.set(source.subarray(at, at + count), stream.have);
     stream.have += count;
@@ -376,8 +359,6 @@ export class ChunkReader {
 
   #release(stream: ChunkStreamState): void {
     this.#allocatedBytes -= stream.buffer.length;
-    this.#freeSpent();
-    this.#spent = stream.buffer;
     stream.buffer = NO_BYTES;
   }
 

@@ -131,7 +131,6 @@ export class RtmpSession implements TcpHandler, SessionContext {
     }
     this.#closed = true;
     this.#end();
-    this.#reader.dispose();
     this.log.info("client finished.");
     this.host.finished(this);
   }

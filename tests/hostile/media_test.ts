@@ -147,7 +147,7 @@ hostile(
     );
   },
   // As much before as after: what the runtime does not give back is in the baseline, a leak is not.
-  { full: 50, warmUp: 50, peak: 2 * MEMORY_SLACK },
+  { full: 50, warmUp: 50, warmUps: 2, peak: 2 * MEMORY_SLACK },
 );
 
 hostile("H15: metadata that is none is left out with a line in the log", async (h) => {
@@ -189,6 +189,7 @@ hostile("H22: a GOP without end is cached up to 64 MB, then not at all", async (
 }, {
   full: 200,
   warmUp: 200,
+  warmUps: 2,
   vhost: "min_latency on; play { gop_cache on; gop_cache_max_frames 0; }",
   peak: MAX_LOG_BYTES + 2 * MEMORY_SLACK,
 });

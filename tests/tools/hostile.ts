@@ -31,6 +31,11 @@ export interface HostileOptions extends EdgeOptions {
   readonly full?: number;
   /** ... and in the one before it that warms the server up (default 1; 0: there is none). */
   readonly warmUp?: number;
+  /**
+   * How often that is done (default 1). The C library keeps what large buffers have taken, as much as
+   * their number at one time, which is a matter of chance; a leak grows with every round.
+   */
+  readonly warmUps?: number;
   /** ms until the memory must be back; default: `MEMORY_LIMIT_MS`. */
   readonly memoryLimitMs?: number;
   /** Bytes by which the server may grow during the attack; default: any number. */
@@ -129,8 +134,10 @@ export async function attack(
     const control = held.control = await ControlStream.start(edge.port);
     const hostile = held.hostile = new Hostile(edge, control, folder);
     const warmUp = options.warmUp ?? 1;
-    if (warmUp !== 0) await work(hostile, warmUp);
-    await hostile.leave();
+    for (let i = 0; warmUp !== 0 && i < (options.warmUps ?? 1); i++) {
+      await work(hostile, warmUp);
+      await hostile.leave();
+    }
     await control.progress("before the attack");
     const memory = held.memory = new Memory(edge);
     await work(hostile, options.full ?? 1);
