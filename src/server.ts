@@ -12,7 +12,9 @@ import type { Clock } from "./live/clock.ts";
 import { Hub } from "./live/hub.ts";
 import { newConnectionId } from "./log/ids.ts";
 import { connectionLog, serverLog } from "./log/log.ts";
+import { MemoryKeeper } from "./memory_keeper.ts";
 import { type HttpListener, listenHttp } from "./net/http_listener.ts";
+import { findCollector } from "./net/collector.ts";
 import { formatAddress, listenTcp, type TcpListener, type TcpSocket } from "./net/tcp.ts";
 import { Registry } from "./registry.ts";
 import { IdleReaders } from "./session/idle_readers.ts";
@@ -43,6 +45,7 @@ export class Server {
   readonly #registry: Registry;
   readonly #host: RtmpSessionHost;
   readonly #admission: Admission;
+  readonly #memory = new MemoryKeeper(() => process.memoryUsage().rss, findCollector());
   readonly #rtmp: TcpListener[] = [];
   #http: HttpListener | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -157,6 +160,7 @@ export class Server {
     this.#summarise(now);
     for (const stream of this.#hub.tick()) this.#registry.forget(stream);
     if (this.#ticks % (SAMPLE_INTERVAL_MS / TICK_MS) === 0) this.#registry.sample();
+    this.#memory.tick(now);
   }
 
   /**

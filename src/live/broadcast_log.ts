@@ -171,9 +171,7 @@ export class BroadcastLog {
     const last = this.#segments.at(-1);
     if (last && last.bytes.length - last.used >= size) return last;
     if (last) this.#adaptSize(nowMs - last.openedAt);
-    const bytes = size <= this.#segmentSize
-      ? this.#pool.take(this.#segmentSize)
-      : new Uint8Array(size);
+    const bytes = this.#pool.take(Math.max(size, this.#segmentSize));
     const segment: Segment = {
       bytes,
       firstEntry: this.head,

@@ -3,6 +3,8 @@
  * @module
  */
 
+import { freeLarge, growLarge, reserveLarge } from "../rtmp/large_buffer.ts";
+
 /** Smallest segment, bytes: an idle low-rate stream costs one of these. */
 export const MIN_SEGMENT_BYTES = 64 * 1024;
 /** Largest segment that is shared between streams, bytes. What is longer is made to measure. */
@@ -22,17 +24,22 @@ export class SegmentPool {
 
   /** At least `size` bytes, with any contents. */
   take(size: number): Uint8Array {
+    if (size > MAX_SEGMENT_BYTES) {
+      const large = reserveLarge(size);
+      growLarge(large, size);
+      return large;
+    }
     const free = this.#free.get(size)?.pop();
     if (!free) return new Uint8Array(size);
     this.#freeBytes -= size;
     return free;
   }
 
-  /** Takes memory back that nobody refers to any more; memory it has no use for is left to the GC. */
+  /** Takes memory back that nobody refers to any more; what it has no use for is freed. */
   give(bytes: Uint8Array): void {
     const size = bytes.length;
-    const pooled = size >= MIN_SEGMENT_BYTES && size <= MAX_SEGMENT_BYTES &&
-      (size & (size - 1)) === 0;
+    if (size > MAX_SEGMENT_BYTES) return freeLarge(bytes);
+    const pooled = size >= MIN_SEGMENT_BYTES && (size & (size - 1)) === 0;
     if (!pooled || this.#freeBytes + size > MAX_FREE_BYTES) return;
     const list = this.#free.get(size);
     if (list) list.push(bytes);

@@ -11,6 +11,7 @@
  */
 
 import { ErrorCode, RtmpError } from "./error.ts";
+import { freeLarge, growLarge, reserveLarge } from "./large_buffer.ts";
 import { ChunkStream, controlValue, type Message, MessageType, readU32 } from "./message.ts";
 
 /** Chunk size of either side until it announces another (RTMP 1.0 §5.4.1). */
@@ -31,6 +32,10 @@ const STALE_CHUNK_SIZE = 4096;
 const CONNECT_BEGIN = [0x02, 0x00, 0x07, ...new TextEncoder().encode("connect")];
 /** Smallest assembly buffer, bytes: a connect command. A player never needs more. */
 const MIN_BUFFER_BYTES = 512;
+/** A message that will not be kept a buffer for gets one of its own size when this much has arrived. */
+const RESERVE_FROM_BYTES = 64 * 1024;
+/** Such a buffer grows by this much at a time. */
+const GROWTH_BYTES = 64 * 1024;
 
 const EXTENDED = 0xffffff;
 const TIME_MASK = 0x7fffffff;
@@ -55,6 +60,8 @@ class ChunkStreamState {
   /** The unfinished message: its first `have` bytes. */
   buffer: Uint8Array = NO_BYTES;
   have = 0;
+  /** `buffer`, if it is one of `reserveLarge`. */
+  large: Uint8Array<ArrayBuffer> | null = null;
 }
 
 const enum Phase {
@@ -88,6 +95,8 @@ export class ChunkReader {
   #fresh = true;
   #partialBytes = 0;
   #allocatedBytes = 0;
+  /** The buffer of the message that `next` has returned, if nobody needs it after that. */
+  #spent: Uint8Array = NO_BYTES;
 
   /** The peer's current chunk size, bytes. */
   get chunkSize(): number {
@@ -104,6 +113,13 @@ export class ChunkReader {
     return this.#allocatedBytes;
   }
 
+  /** Gives all memory back; the reader is of no use after that. */
+  end(): void {
+    this.#freeSpent();
+    for (const stream of this.#streams.values()) this.#release(stream);
+    this.#streams.clear();
+  }
+
   /** Hands over the next bytes; all earlier ones must have been used up by `next`. */
   push(bytes: Uint8Array): void {
     this.#input = bytes;
@@ -116,6 +132,7 @@ export class ChunkReader {
    * @throws {RtmpError} when the peer breaks the protocol; the reader is of no use after that.
    */
   next(): boolean {
+    if (this.#spent.length > 0) this.#freeSpent();
     for (;;) {
       if (this.#fresh && this.#phase === Phase.HEADER) this.#recogniseStaleChunkSize();
       if (this.#phase === Phase.HEADER && !this.#readHeader()) return false;
@@ -326,7 +343,10 @@ export class ChunkReader {
     this.#deliver(stream, stream.buffer.subarray(0, stream.length));
     this.#partialBytes -= stream.length;
     stream.have = 0;
-    if (this.#allocatedBytes > KEPT_BUFFER_BYTES) this.#release(stream);
+    if (this.#allocatedBytes > KEPT_BUFFER_BYTES) {
+      this.#spent = stream.buffer;
+      this.#forget(stream);
+    }
     return true;
   }
 
@@ -337,15 +357,32 @@ export class ChunkReader {
     const wanted = stream.have + count;
     if (wanted > stream.buffer.length) {
       // Grows with what has arrived; the announced length is a promise that nobody has to keep (H1).
-      const size = Math.max(wanted, MIN_BUFFER_BYTES, 2 * stream.buffer.length);
-      const grown = new Uint8Array(Math.max(wanted, Math.min(size, stream.length)));
-      grown.set(stream.buffer.subarray(0, stream.have));
-      this.#allocatedBytes += grown.length - stream.buffer.length;
-      stream.buffer = grown;
+      const before = stream.buffer.length;
+      this.#grow(stream, wanted);
+      this.#allocatedBytes += stream.buffer.length - before;
     }
     stream.buffer.set(source.subarray(at, at + count), stream.have);
     stream.have += count;
     this.#chunkLeft -= count;
+  }
+
+  /** Makes room for the first `wanted` bytes of the unfinished message. */
+  #grow(stream: ChunkStreamState, wanted: number): void {
+    const { buffer, length, have } = stream;
+    const isLarge = length > KEPT_BUFFER_BYTES && wanted > RESERVE_FROM_BYTES;
+    if (isLarge && stream.large) {
+      return growLarge(stream.large, Math.min(length, wanted + GROWTH_BYTES));
+    }
+    let grown: Uint8Array;
+    if (isLarge) {
+      grown = stream.large = reserveLarge(length);
+      growLarge(stream.large, Math.min(length, wanted + GROWTH_BYTES));
+    } else {
+      const size = Math.max(wanted, MIN_BUFFER_BYTES, 2 * buffer.length);
+      grown = new Uint8Array(Math.max(wanted, Math.min(size, length)));
+    }
+    grown.set(buffer.subarray(0, have));
+    stream.buffer = grown;
   }
 
   /** Also for a message in one piece, which is not held: how it was cut must not matter. */
@@ -358,8 +395,20 @@ export class ChunkReader {
   }
 
   #release(stream: ChunkStreamState): void {
+    const { buffer } = stream;
+    this.#forget(stream);
+    freeLarge(buffer);
+  }
+
+  #forget(stream: ChunkStreamState): void {
     this.#allocatedBytes -= stream.buffer.length;
     stream.buffer = NO_BYTES;
+    stream.large = null;
+  }
+
+  #freeSpent(): void {
+    freeLarge(this.#spent);
+    this.#spent = NO_BYTES;
   }
 
   #deliver(stream: ChunkStreamState, payload: Uint8Array): void {

@@ -131,6 +131,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
     }
     this.#closed = true;
     this.#end();
+    this.#reader.end();
     this.log.info("client finished.");
     this.host.finished(this);
   }

@@ -72,7 +72,7 @@ hostile("H1: messages of the largest size pass, and leave nothing behind", async
     attacker.destroy();
     await until("the end of the publish", 5000, () => h.unpublished(attacker));
   }
-}, { full: 8, warmUp: 8, warmUps: 2 });
+}, { full: 8, warmUp: 4 });
 
 hostile("H2: unfinished messages of one connection add up to 17 MB at most", async (h) => {
   const attacker = await publisher(h);
@@ -80,7 +80,7 @@ hostile("H2: unfinished messages of one connection add up to 17 MB at most", asy
   attacker.write(setChunkSize(third.length));
   for (const csid of [10, 11, 12]) await attacker.flush(beginning(MAX_MESSAGE_SIZE, third, csid));
   await h.refused(attacker, /unfinished messages add up to more than \d+ bytes\. ret=2046/);
-}, { warmUps: 5 });
+});
 
 hostile("H2: 65 chunk streams in the middle of a message are one too many", async (h) => {
   const attacker = await publisher(h);

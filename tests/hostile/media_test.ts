@@ -146,8 +146,7 @@ hostile(
       `a joiner gets ${late.receivedBytes} bytes of headers`,
     );
   },
-  // As much before as after: what the runtime does not give back is in the baseline, a leak is not.
-  { full: 50, warmUp: 50, warmUps: 2, peak: 2 * MEMORY_SLACK },
+  { full: 50, warmUp: 5, peak: 3 * MEMORY_SLACK },
 );
 
 hostile("H15: metadata that is none is left out with a line in the log", async (h) => {
@@ -189,7 +188,6 @@ hostile("H22: a GOP without end is cached up to 64 MB, then not at all", async (
 }, {
   full: 200,
   warmUp: 200,
-  warmUps: 2,
   vhost: "min_latency on; play { gop_cache on; gop_cache_max_frames 0; }",
   peak: MAX_LOG_BYTES + 2 * MEMORY_SLACK,
 });
@@ -215,7 +213,7 @@ hostile("H22: hours of pictures without a keyframe cost no memory", async (h, ho
     await from.flush(Buffer.concat(block));
   }
   await h.kept(from);
-}, { full: 10, warmUp: 10, vhost: "play { gop_cache on; }", peak: 2 * MEMORY_SLACK });
+}, { full: 10, vhost: "play { gop_cache on; }", peak: 2 * MEMORY_SLACK });
 
 for (
   const settings of ["", "time_jitter zero;", "time_jitter off;", "mix_correct on;", "atc on;"]

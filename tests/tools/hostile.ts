@@ -10,13 +10,13 @@ import { Edge, type EdgeOptions } from "./edge.ts";
 import { sleep, until, within } from "./process.ts";
 
 /** ms that a test may take unless it says otherwise. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 90_000;
 
 /** Bytes by which the server may be larger after an attack than before. */
 export const MEMORY_SLACK = 32 << 20;
 
-/** ms for that; a garbage collector takes its time. */
-const MEMORY_LIMIT_MS = 20_000;
+/** ms for that: the server has its garbage collected up to 35 s after a burst (`RESTS_MS`). */
+const MEMORY_LIMIT_MS = 45_000;
 
 /** ms until the server has noticed that its peers are gone, or has closed one that broke a rule. */
 const CLOSE_LIMIT_MS = 10_000;
@@ -31,11 +31,6 @@ export interface HostileOptions extends EdgeOptions {
   readonly full?: number;
   /** ... and in the one before it that warms the server up (default 1; 0: there is none). */
   readonly warmUp?: number;
-  /**
-   * How often that is done (default 1). The C library keeps what large buffers have taken, as much as
-   * their number at one time, which is a matter of chance; a leak grows with every round.
-   */
-  readonly warmUps?: number;
   /** ms until the memory must be back; default: `MEMORY_LIMIT_MS`. */
   readonly memoryLimitMs?: number;
   /** Bytes by which the server may grow during the attack; default: any number. */
@@ -134,14 +129,10 @@ export async function attack(
     const control = held.control = await ControlStream.start(edge.port);
     const hostile = held.hostile = new Hostile(edge, control, folder);
     const warmUp = options.warmUp ?? 1;
-    const before = held.memory = new Memory(edge);
-    for (let i = 0; warmUp !== 0 && i < (options.warmUps ?? 1); i++) {
-      await work(hostile, warmUp);
-      await hostile.leave();
-    }
+    if (warmUp !== 0) await work(hostile, warmUp);
+    await hostile.leave();
     await control.progress("before the attack");
-    before.stop();
-    const memory = held.memory = new Memory(edge, before.most);
+    const memory = held.memory = new Memory(edge);
     await work(hostile, options.full ?? 1);
     await control.progress("after the attack");
     memory.assertPeak(options.peak ?? Infinity);
@@ -177,18 +168,14 @@ export function hostile(
 /** ms between two looks at the memory. */
 const MEMORY_LOOK_MS = 100;
 
-/**
- * Watches the server's resident memory from its making on. What it is compared with is the most that the
- * warm-up took: what a garbage collector has not got round to comes and goes by tens of megabytes, a
- * leak only comes.
- */
+/** Watches the server's resident memory from its making on. */
 class Memory {
   readonly #before: number;
   #peak: number;
   readonly #timer: ReturnType<typeof setInterval>;
 
-  constructor(readonly edge: Edge, before = 0) {
-    this.#before = this.#peak = Math.max(before, edge.residentBytes());
+  constructor(readonly edge: Edge) {
+    this.#before = this.#peak = edge.residentBytes();
     this.#timer = setInterval(() => this.#look(), MEMORY_LOOK_MS);
   }
 
@@ -202,11 +189,6 @@ class Memory {
     clearInterval(this.#timer);
   }
 
-  /** The most that it has been, bytes. */
-  get most(): number {
-    return Math.max(this.#peak, this.#look());
-  }
-
   assertPeak(limit: number): void {
     this.stop();
     const grown = this.#peak - this.#before;
@@ -217,6 +199,10 @@ class Memory {
     const end = performance.now() + limitMs;
     while (true) {
       const more = this.#look() - this.#before;
+      if (globalThis.XX !== more >> 20) {
+        globalThis.XX = more >> 20;
+        console.error("MORE", more >> 20, "of", this.#before >> 20);
+      }
       if (more <= MEMORY_SLACK) return;
       assert.ok(
         performance.now() < end,

@@ -1,0 +1,46 @@
+/**
+ * Gives memory back after a burst. The collectors of both runtimes weigh the objects of their heap, not
+ * the buffers behind them: tens of megabytes of read buffers and of large messages that nobody needs any
+ * more stay until the heap itself has grown, on a quiet server for ever.
+ * @module
+ */
+
+/** Growth of the resident memory that is worth a collection, bytes: a fifth of the server's own size. */
+export const MIN_GROWTH_BYTES = 16 * 1024 * 1024;
+/** ... and as a share of what there was: a collection of a large heap takes longer. */
+export const MIN_GROWTH_SHARE = 0.25;
+/**
+ * ms from one collection to the next. Each stops the event loop for about 10 ms; the first may come in
+ * the middle of a burst, when all is in use yet, so some more follow when nothing has grown since.
+ */
+export const RESTS_MS = [5000, 10_000, 20_000];
+
+/** Looks at the memory, and has it collected when it has grown. */
+export class MemoryKeeper {
+  readonly #resident: () => number;
+  readonly #collect: () => void;
+  /** The least since the last growth, bytes; what is more may be garbage. */
+  #least = Infinity;
+  /** Collections since the last growth. */
+  #collections = RESTS_MS.length;
+  #dueAt = -Infinity;
+
+  /** `resident`: this process's memory in bytes; `collect`: the collector. */
+  constructor(resident: () => number, collect: () => void) {
+    this.#resident = resident;
+    this.#collect = collect;
+  }
+
+  /** Once a second; clock ms. */
+  tick(nowMs: number): void {
+    const resident = this.#resident();
+    this.#least = Math.min(this.#least, resident);
+    if (nowMs < this.#dueAt) return;
+    const growth = Math.max(MIN_GROWTH_BYTES, MIN_GROWTH_SHARE * this.#least);
+    if (resident - this.#least >= growth) this.#collections = 0;
+    else if (this.#collections === RESTS_MS.length) return;
+    this.#dueAt = nowMs + RESTS_MS[this.#collections++];
+    this.#collect();
+    this.#least = this.#resident();
+  }
+}

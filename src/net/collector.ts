@@ -1,0 +1,38 @@
+/**
+ * The runtime's garbage collector, asked to work now.
+ * @module
+ */
+
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+/**
+ * Memory that is reserved and never touched, bytes: V8 answers such a demand with a full collection,
+ * the kernel with nothing but an entry in a table.
+ */
+const PROVOKING_BYTES = 64 * 1024 * 1024;
+
+/** The part of Bun's API that is used here. */
+interface BunCollector {
+  gc(force: boolean): void;
+}
+
+/**
+ * The way to start a full collection on this runtime. The call takes some 5 ms, and 10 ms and more with
+ * thousands of connections.
+ */
+export function findCollector(): () => void {
+  if (globalThis.Bun !== undefined) {
+    const bun: unknown = globalThis.Bun;
+    return () => (bun as BunCollector).gc(true);
+  }
+  try {
+    // Contexts made from now on have it; ours need not.
+    setFlagsFromString("--expose-gc");
+    const collect: unknown = runInNewContext("gc");
+    if (typeof collect === "function") return () => void collect();
+  } catch {
+    // Deno 2.4 ignores the flag.
+  }
+  return () => void new ArrayBuffer(PROVOKING_BYTES);
+}
