@@ -199,10 +199,6 @@ class Memory {
     const end = performance.now() + limitMs;
     while (true) {
       const more = this.#look() - this.#before;
-      if (globalThis.XX !== more >> 20) {
-        globalThis.XX = more >> 20;
-        console.error("MORE", more >> 20, "of", this.#before >> 20);
-      }
       if (more <= MEMORY_SLACK) return;
       assert.ok(
         performance.now() < end,
