@@ -6,17 +6,24 @@
  */
 
 import { RateSampler } from "./http/kbps.ts";
+import { ShortWindow } from "./http/short_window.ts";
 import type {
   AudioFigures,
   ClientView,
+  DelayFigures,
+  ServerFigures,
   ServerView,
+  StreamEdge,
   StreamView,
   VhostView,
   VideoFigures,
 } from "./http/view.ts";
+import type { DelayHistogram } from "./live/delay_histogram.ts";
+import type { Hub } from "./live/hub.ts";
 import type { LiveStream } from "./live/live_stream.ts";
 import { newConnectionId, newEntryId, newServerId } from "./log/ids.ts";
 import type { ClientRole } from "./session/phase.ts";
+import type { LoopLag } from "./loop_lag.ts";
 import type { RtmpSession } from "./session/rtmp_session.ts";
 
 /** Bytes of clients that are gone, and the rates of all. */
@@ -36,7 +43,10 @@ interface StreamEntry extends Tally {
   readonly id: string;
   readonly vhost: VhostEntry;
   readonly tcUrl: string;
+  readonly window: ShortWindow;
   publisherId: string | undefined;
+  /** Clock ms. */
+  publishedAt: number;
 }
 
 /** A client in its present role; `recv` and `sent` are what its connection had carried before. */
@@ -54,6 +64,9 @@ interface Sum {
 
 const UNKNOWN = "Other";
 
+/** A player further behind than this, ms, is called lagging. */
+const LAGGING_MS = 1000;
+
 /** All connections of the server. */
 export class Registry implements ServerView {
   readonly serverId = newServerId();
@@ -62,17 +75,23 @@ export class Registry implements ServerView {
   readonly startedMs = Date.now();
 
   readonly #now: () => number;
+  readonly #hub: Hub;
+  readonly #loop: LoopLag;
   readonly #sessions = new Map<string, RtmpSession>();
   readonly #vhosts = new Map<string, VhostEntry>();
   readonly #streams = new Map<LiveStream, StreamEntry>();
   readonly #clients = new Map<string, ClientEntry>();
   #goneRecv = 0;
   #goneSent = 0;
+  #clientsTotal = 0;
+  #clientErrors = 0;
 
   /** `now`: the server's clock, ms. */
-  constructor(pid: number, now: () => number) {
+  constructor(pid: number, now: () => number, hub: Hub, loop: LoopLag) {
     this.pid = pid;
     this.#now = now;
+    this.#hub = hub;
+    this.#loop = loop;
   }
 
   /** Every connection, whether or not it publishes or plays. */
@@ -99,10 +118,14 @@ export class Registry implements ServerView {
 
   /** A client has begun to publish or play, has ended that, or has gone from one to the other. */
   roleChanged(session: RtmpSession, role: ClientRole | null): void {
-    this.#retire(session.id);
+    if (this.#retire(session.id) && session.failed) this.#clientErrors++;
     if (!role) return;
+    this.#clientsTotal++;
     const stream = this.#streamEntry(role.stream, session.info.tcUrl ?? "");
-    if (role.publish) stream.publisherId = session.id;
+    if (role.publish) {
+      stream.publisherId = session.id;
+      stream.publishedAt = this.#now();
+    }
     this.#clients.set(session.id, {
       session,
       role,
@@ -130,6 +153,21 @@ export class Registry implements ServerView {
     for (const [entry, sum] of vhosts) entry.sampler.sample(now, sum.recv, sum.sent);
   }
 
+  /** Every second: takes the samples for what is shown of the last few. */
+  sampleShort(): void {
+    const now = this.#now();
+    const { streams } = this.#sums();
+    for (const [{ videoFrames, stats }, entry] of this.#streams) {
+      const { recv, sent } = streams.get(entry) ?? entry;
+      entry.window.sample(now, {
+        recvBytes: recv,
+        sendBytes: sent,
+        frames: videoFrames,
+        delays: stats.delays,
+      });
+    }
+  }
+
   // ---- ServerView
 
   get totals(): { connections: number; recvBytes: number; sendBytes: number } {
@@ -140,6 +178,37 @@ export class Registry implements ServerView {
       sendBytes += session.sentBytes;
     }
     return { connections: this.#sessions.size, recvBytes, sendBytes };
+  }
+
+  get figures(): ServerFigures {
+    let players = 0;
+    let laggingPlayers = 0;
+    let lagMs = 0;
+    let flushIntervalMs = 0;
+    let logBytes = 0;
+    for (const stream of this.#hub.streams) {
+      const lag = stream.lag(LAGGING_MS);
+      players += stream.playerCount;
+      laggingPlayers += lag.players;
+      lagMs = Math.max(lagMs, lag.mostMs);
+      logBytes += stream.log.bytes;
+      if (stream.active) flushIntervalMs = Math.max(flushIntervalMs, stream.flushIntervalMs);
+    }
+    const { delays, droppedGops, droppedMessages } = this.#hub.stats();
+    return {
+      clientsTotal: this.#clientsTotal,
+      clientErrors: this.#clientErrors,
+      players,
+      laggingPlayers,
+      lagMs,
+      droppedGops,
+      droppedMessages,
+      flushIntervalMs,
+      logBytes,
+      delays: delayFigures(delays),
+      loopLags: delayFigures(this.#loop.lags),
+      loopLagMs: this.#loop.recentMs,
+    };
   }
 
   get vhosts(): ReadonlyMap<string, VhostView> {
@@ -176,6 +245,7 @@ export class Registry implements ServerView {
         publish: { active: stream.active, cid: entry.publisherId },
         video: videoFigures(stream),
         audio: audioFigures(stream),
+        edge: this.#streamEdge(stream, entry),
         recvBytes: sum.recv,
         sendBytes: sum.sent,
         kbps: entry.sampler.kbps,
@@ -202,6 +272,12 @@ export class Registry implements ServerView {
         type: role.type,
         publish: role.publish,
         aliveMs: now - session.acceptedAt,
+        edge: {
+          port: Number(session.socket.remote.slice(session.socket.remote.lastIndexOf(":") + 1)),
+          lagMs: role.player ? role.player.lagMs : null,
+          droppedGops: role.player?.droppedGops ?? 0,
+          droppedMessages: role.player?.droppedMessages ?? 0,
+        },
         recvBytes: session.recvBytes,
         sendBytes: session.sentBytes,
         kbps: client.sampler.kbps,
@@ -218,15 +294,29 @@ export class Registry implements ServerView {
 
   // ---- inside
 
-  #retire(id: string): void {
+  #streamEdge(stream: LiveStream, { window, publishedAt }: StreamEntry): StreamEdge {
+    return {
+      uptimeMs: stream.active ? this.#now() - publishedAt : null,
+      players: stream.playerCount,
+      ...window.recent,
+      flushIntervalMs: stream.flushIntervalMs,
+      lagMs: stream.lag(LAGGING_MS).mostMs,
+      droppedGops: stream.stats.droppedGops,
+      droppedMessages: stream.stats.droppedMessages,
+    };
+  }
+
+  /** False: it had no role. */
+  #retire(id: string): boolean {
     const client = this.#clients.get(id);
-    if (!client) return;
+    if (!client) return false;
     this.#clients.delete(id);
     const { recv, sent } = carried(client);
     for (const entry of [client.stream, client.stream.vhost]) {
       entry.recv += recv;
       entry.sent += sent;
     }
+    return true;
   }
 
   #sampler(): RateSampler {
@@ -241,7 +331,9 @@ export class Registry implements ServerView {
       id: newEntryId(),
       vhost,
       tcUrl,
+      window: new ShortWindow(),
       publisherId: undefined,
+      publishedAt: this.#now(),
       recv: 0,
       sent: 0,
       sampler: this.#sampler(),
@@ -285,6 +377,10 @@ export class Registry implements ServerView {
     }
     return { streams, vhosts };
   }
+}
+
+function delayFigures({ counts, sumMs }: DelayHistogram): DelayFigures {
+  return { counts: Array.from(counts), sumMs };
 }
 
 /** What a client's connection has carried since it took its role. */

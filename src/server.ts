@@ -6,14 +6,14 @@
 import process from "node:process";
 import { Admission } from "./admission.ts";
 import type { Config, ListenAddress } from "./config/types.ts";
-import { createApp } from "./http/app.ts";
 import { SAMPLE_INTERVAL_MS } from "./http/kbps.ts";
+import { HttpListeners } from "./http/listeners.ts";
 import type { Clock } from "./live/clock.ts";
 import { Hub } from "./live/hub.ts";
 import { newConnectionId } from "./log/ids.ts";
 import { connectionLog, serverLog } from "./log/log.ts";
+import { LoopLag } from "./loop_lag.ts";
 import { MemoryKeeper } from "./memory_keeper.ts";
-import { type HttpListener, listenHttp } from "./net/http_listener.ts";
 import { findCollector } from "./net/collector.ts";
 import { formatAddress, listenTcp, type TcpListener, type TcpSocket } from "./net/tcp.ts";
 import { Registry } from "./registry.ts";
@@ -42,12 +42,13 @@ const CLOCK: Clock = {
 export class Server {
   readonly #config: Config;
   readonly #hub: Hub;
+  readonly #loop: LoopLag;
   readonly #registry: Registry;
   readonly #host: RtmpSessionHost;
   readonly #admission: Admission;
   readonly #memory = new MemoryKeeper(() => process.memoryUsage().rss, findCollector());
   readonly #rtmp: TcpListener[] = [];
-  #http: HttpListener | null = null;
+  #http: HttpListeners | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
   #ticks = 0;
   #refused = 0;
@@ -73,7 +74,8 @@ export class Server {
     this.#config = config;
     this.#admission = new Admission(config);
     this.#hub = new Hub(CLOCK, VERSION);
-    this.#registry = new Registry(process.pid, CLOCK.now);
+    this.#loop = new LoopLag(CLOCK.now);
+    this.#registry = new Registry(process.pid, CLOCK.now, this.#hub, this.#loop);
     this.#host = {
       config,
       hub: this.#hub,
@@ -96,12 +98,13 @@ export class Server {
 
   /** Where the HTTP API is served; null if nowhere. */
   get httpAddress(): ListenAddress | null {
-    return this.#http?.address ?? null;
+    return this.#http?.addressOf("api") ?? null;
   }
 
   /** Ends every connection in an orderly way, and closes the listeners. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#loop.stop();
     for (const listener of this.#rtmp) listener.close();
     for (const session of this.#registry.sessions.values()) session.shutdown();
     const deadline = CLOCK.now() + STOP_TIMEOUT_MS;
@@ -113,26 +116,12 @@ export class Server {
 
   /** HTTP first: whoever sees the RTMP port open finds everything there. */
   async #listen(): Promise<void> {
-    const api = this.#config.httpApi.listen;
-    if (api) await this.#listenHttp(api);
+    this.#http = await HttpListeners.open(this.#config, this.#registry);
     for (const address of this.#config.listen) {
       const listener = await listenTcp(address, (socket) => this.#accept(socket));
       this.#rtmp.push(listener);
       serverLog.info(`RTMP listen at tcp://${formatAddress(listener.address)}`);
     }
-  }
-
-  async #listenHttp(address: ListenAddress): Promise<void> {
-    const app = createApp(this.#registry);
-    try {
-      this.#http = await listenHttp(address, (request) => app.fetch(request));
-    } catch (error) {
-      // A second server on the same machine must not fail for an API that nobody asked for.
-      if (this.#config.httpApi.asked) throw error;
-      serverLog.warn(`no HTTP API: ${error instanceof Error ? error.message : String(error)}`);
-      return;
-    }
-    serverLog.info(`HTTP-API listen at tcp://${formatAddress(this.#http.address)}`);
   }
 
   #accept(socket: TcpSocket): RtmpSession | null {
@@ -159,6 +148,7 @@ export class Server {
     for (const session of this.#registry.sessions.values()) session.tick(now);
     this.#summarise(now);
     for (const stream of this.#hub.tick()) this.#registry.forget(stream);
+    this.#registry.sampleShort();
     if (this.#ticks % (SAMPLE_INTERVAL_MS / TICK_MS) === 0) this.#registry.sample();
     this.#memory.tick(now);
   }

@@ -2,17 +2,15 @@
  * A checked tree to the typed {@link Config}: which directive becomes which field, in which unit.
  * @module
  */
+import { buildHttp } from "./build_http.ts";
 import type { Place } from "./diagnostic.ts";
 import { EVERY_ADDRESS } from "./listen.ts";
-import { formatListen } from "./kinds.ts";
 import { type Reading, Section } from "./section.ts";
-import { API, HTTP_API } from "./table_http.ts";
 import { CONFIG, ROOT } from "./table_root.ts";
 import { PLAY, PUBLISH, VHOST, VHOST_ROOT } from "./table_vhost.ts";
 import type { Directive } from "./tree.ts";
 import type {
   Config,
-  HttpApiConfig,
   ListenAddress,
   LogConfig,
   PlayConfig,
@@ -22,9 +20,6 @@ import type {
 
 /** Where RTMP is served when there is no file and no SRS_LISTEN. */
 const STANDARD_LISTEN: ListenAddress = { host: EVERY_ADDRESS, port: 1935 };
-
-/** Where statistics are served when nobody said anything about them: for this machine only. */
-const PRIVATE_API: ListenAddress = { host: "127.0.0.1", port: 1985 };
 
 /** Messages to gather when `min_latency` is on: none. */
 const REALTIME_MW_MSGS = 0;
@@ -50,7 +45,7 @@ export function buildConfig(
   const workDir = root.get(ROOT.work_dir) || null;
   const log = buildLog(root);
   const pithyPrintMs = root.get(ROOT.pithy_print_ms);
-  const httpApi = buildHttpApi(root, listen, top, reading);
+  const http = buildHttp(root, listen, top, reading);
   const vhosts = vhostBlocks(tree).map((vhost) => buildVhost(vhost, chunkSize, reading));
   if (vhosts.length === 0) {
     reading.report.warn(
@@ -68,7 +63,7 @@ export function buildConfig(
     pid,
     workDir,
     log,
-    httpApi,
+    ...http,
     pithyPrintMs,
     vhosts,
   };
@@ -91,42 +86,6 @@ function buildLog(root: Section): LogConfig {
   const file = root.get(ROOT.srs_log_file);
   const level = root.get(ROOT.srs_log_level_v2, root.get(ROOT.srs_log_level));
   return { tank, level, file, utc: root.get(ROOT.utc_time) };
-}
-
-/** Without a word about the API it serves this machine; with one, it does what SRS does. */
-function buildHttpApi(
-  root: Section,
-  rtmp: readonly ListenAddress[],
-  top: Place,
-  { report }: Reading,
-): HttpApiConfig {
-  const api = root.enter(HTTP_API);
-  const switched = api.find(API.enabled);
-  const asked = switched ?? api.find(API.listen) ?? root.find(HTTP_API);
-  const enabled = api.get(API.enabled, asked === null);
-  const listen = api.get(API.listen, asked === null ? PRIVATE_API : API.listen.default);
-  if (asked && !switched) {
-    report.warn(asked, "http_api is off, as in SRS, because it does not say: enabled on;");
-  }
-  if (!enabled) return { listen: null, asked: asked !== null };
-  const taken = rtmp.find((address) => overlap(address, listen));
-  if (!taken) return { listen, asked: asked !== null };
-  const what = `http_api needs ${formatListen(listen)}, which ${formatListen(taken)} takes`;
-  if (asked) {
-    const where = api.find(API.listen) ?? root.find(HTTP_API) ?? asked;
-    report.error(where, `${what} in listen: give one of them another port`);
-  } else {
-    report.warn(root.find(ROOT.listen) ?? top, `${what} in listen; the API is off`);
-  }
-  return { listen: null, asked: asked !== null };
-}
-
-/** Whether two addresses cannot be listened on at once. */
-function overlap(a: ListenAddress, b: ListenAddress): boolean {
-  if (a.port !== b.port) return false;
-  if (a.host === b.host || a.host === "::" || b.host === "::") return true;
-  const sameFamily = a.host.includes(":") === b.host.includes(":");
-  return sameFamily && (a.host === EVERY_ADDRESS || b.host === EVERY_ADDRESS);
 }
 
 /** The vhosts that count: those with a name, the first of each. */

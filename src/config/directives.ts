@@ -42,8 +42,9 @@ export function lookUp(block: Block, name: string): Entry | null {
   return Object.hasOwn(block.children, name) ? entryOf(block.children[name]) : null;
 }
 
-/** A value of a leaf with its unit. */
+/** A value of a leaf with its unit; a secret as stars. */
 export function withUnit<T>(leaf: Leaf<T>, value: T): string {
+  if (leaf.secret && value) return "***";
   return [leaf.kind.format(value), leaf.unit].filter((part) => part !== "").join(" ");
 }
 

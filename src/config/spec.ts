@@ -42,6 +42,8 @@ export interface Traits {
   readonly reload?: Reload;
   /** May stand several times in its block, and every one counts. */
   readonly repeats?: boolean;
+  /** Its value is not to be shown. */
+  readonly secret?: boolean;
 }
 
 /** A directive with a value. */

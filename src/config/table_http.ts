@@ -3,7 +3,7 @@
  * @module
  */
 import { EVERY_ADDRESS } from "./listen.ts";
-import { type Block, block, flag, integer, listen, text, texts } from "./spec.ts";
+import { block, flag, integer, listen, text, texts } from "./spec.ts";
 
 const notOffered = { status: "not offered" } as const;
 
@@ -12,18 +12,30 @@ function everywhere(port: number) {
   return { host: EVERY_ADDRESS, port };
 }
 
-function https(port: number): Block {
-  return block(
-    {
-      enabled: flag("off", "Serve HTTPS.", { env: true }),
-      listen: listen(everywhere(port), "Address of the HTTPS port.", { env: true }),
-      key: text("./conf/server.key", "Private key file.", { env: true }),
-      cert: text("./conf/server.crt", "Certificate file.", { env: true }),
-    },
-    "HTTPS beside HTTP.",
-    { ...notOffered, unchecked: true },
-  );
+function httpsLeaves(port: number) {
+  return {
+    enabled: flag("off", "Serve HTTPS.", { env: true }),
+    listen: listen(everywhere(port), "Address of the HTTPS port.", { env: true }),
+    key: text("./conf/server.key", "Private key file, PEM.", { env: true }),
+    cert: text("./conf/server.crt", "Certificate file, PEM, the whole chain.", { env: true }),
+  };
 }
+
+/** `http_api { https { } }` */
+export const API_HTTPS = httpsLeaves(1990);
+
+/** `http_server { https { } }` */
+export const SERVER_HTTPS = httpsLeaves(8088);
+
+/** SRS does not look at the names inside. */
+const httpsTraits = { unchecked: true } as const;
+
+/** `http_api { auth { } }` */
+export const AUTH = {
+  enabled: flag("off", "Ask for a name and password.", { env: true, reload: "live" }),
+  username: text("", "The name.", { env: true, reload: "live" }),
+  password: text("", "The password.", { env: true, reload: "live", secret: true }),
+};
 
 /** `http_api { }` */
 export const API = {
@@ -45,36 +57,27 @@ export const API = {
     "Commands through the API.",
     notOffered,
   ),
-  auth: block(
-    {
-      enabled: flag("off", "Ask for a name and password.", { env: true, reload: "live" }),
-      username: text("", "The name.", { env: true, reload: "live" }),
-      password: text("", "The password.", { env: true, reload: "live" }),
-    },
-    "HTTP basic authentication for the API.",
-    notOffered,
-  ),
-  https: https(1990),
+  auth: block(AUTH, "HTTP basic authentication for the API."),
+  https: block(API_HTTPS, "HTTPS beside HTTP.", httpsTraits),
 };
 
 /** The block around {@link API}. */
 export const HTTP_API = block(API, "The HTTP endpoint for statistics.");
 
 /** `http_server { }` */
-export const HTTP_SERVER = block(
-  {
-    enabled: flag("off", "Serve files and HTTP-FLV.", { env: true }),
-    listen: listen(everywhere(8080), "Address of the HTTP server.", { env: true }),
-    dir: text("./objs/nginx/html", "Root of the files.", { env: true }),
-    crossdomain: flag("on", "Allow pages of other sites to read answers (CORS).", {
-      env: true,
-      reload: "live",
-    }),
-    https: https(8088),
-  },
-  "The HTTP server for files and streams.",
-  notOffered,
-);
+export const SERVER = {
+  enabled: flag("off", "Serve files and HTTP-FLV.", { env: true }),
+  listen: listen(everywhere(8080), "Address of the HTTP server.", { env: true }),
+  dir: text("./objs/nginx/html", "Root of the files.", { env: true }),
+  crossdomain: flag("on", "Allow pages of other sites to read answers (CORS).", {
+    env: true,
+    reload: "live",
+  }),
+  https: block(SERVER_HTTPS, "HTTPS beside HTTP.", httpsTraits),
+};
+
+/** The block around {@link SERVER}. */
+export const HTTP_SERVER = block(SERVER, "The HTTP server for files and streams.");
 
 /** `stats { }` */
 export const STATS = block(
@@ -88,16 +91,15 @@ export const STATS = block(
 );
 
 /** `exporter { }` */
-export const EXPORTER = block(
-  {
-    enabled: flag("off", "Serve metrics for Prometheus.", { env: true }),
-    listen: listen(everywhere(9972), "Address of the metrics.", { env: true }),
-    label: text("", "Label of srs_build_info.", { env: true }),
-    tag: text("", "Tag of srs_build_info.", { env: true }),
-  },
-  "Metrics for Prometheus on a port of their own.",
-  notOffered,
-);
+export const METRICS = {
+  enabled: flag("off", "Serve metrics for Prometheus.", { env: true }),
+  listen: listen(everywhere(9972), "Address of the metrics.", { env: true }),
+  label: text("", "Label of srs_build_info.", { env: true }),
+  tag: text("", "Tag of srs_build_info.", { env: true }),
+};
+
+/** The block around {@link METRICS}. */
+export const EXPORTER = block(METRICS, "Metrics for Prometheus on a port of their own.");
 
 const beat = { env: true, reload: "live" } as const;
 

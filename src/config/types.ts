@@ -24,12 +24,52 @@ export interface LogConfig {
   readonly utc: boolean;
 }
 
+/** HTTPS beside an HTTP endpoint. */
+export interface HttpsConfig {
+  readonly listen: ListenAddress;
+  /** Path of the private key, PEM. */
+  readonly key: string;
+  /** Path of the certificate and its chain, PEM. */
+  readonly cert: string;
+}
+
+/** Name and password that the API asks for. */
+export interface AuthConfig {
+  readonly username: string;
+  readonly password: string;
+}
+
 /** The HTTP endpoint for statistics. */
 export interface HttpApiConfig {
   /** Where the API listens; 127.0.0.1:1985 when the file has no `http_api` block. Null: switched off. */
   readonly listen: ListenAddress | null;
   /** Whether the user has said anything about it. If not, the server does without when it must. */
   readonly asked: boolean;
+  /** Null: no HTTPS. */
+  readonly https: HttpsConfig | null;
+  /** Null: the API is open to all who can reach it. */
+  readonly auth: AuthConfig | null;
+}
+
+/** The HTTP endpoint for files and streams. */
+export interface HttpServerConfig {
+  /** Null: switched off. It may be the API's address: one port serves both then. */
+  readonly listen: ListenAddress | null;
+  /** Null: no HTTPS. */
+  readonly https: HttpsConfig | null;
+  /** Directory of the files. */
+  readonly dir: string;
+  /** Whether pages of other sites may read answers, those of the API included (SRS). */
+  readonly crossdomain: boolean;
+}
+
+/** Metrics for Prometheus. */
+export interface ExporterConfig {
+  /** Their own endpoint, which may be one of the others. Null: no metrics, on the API's neither. */
+  readonly listen: ListenAddress | null;
+  /** Labels of `srs_build_info`; empty: left out. */
+  readonly label: string;
+  readonly tag: string;
 }
 
 /** How timestamps of a stream are corrected (spec: SRS `time_jitter`). */
@@ -110,6 +150,8 @@ export interface Config {
   readonly workDir: string | null;
   readonly log: LogConfig;
   readonly httpApi: HttpApiConfig;
+  readonly httpServer: HttpServerConfig;
+  readonly exporter: ExporterConfig;
   /** ms between two summary lines of one connection. */
   readonly pithyPrintMs: number;
   /** In the order of the file; the first of a name wins. */

@@ -9,10 +9,11 @@
 
 import { type Context, Hono } from "hono";
 import { redactQuery } from "../log/text.ts";
-import { VERSION } from "../version.ts";
-import { fixed2, type Json, stringify } from "./json.ts";
+import { envelope, json, redirect } from "./answer.ts";
+import { DATA_ENDPOINTS, msJson, versions } from "./api_machine.ts";
+import { fixed2, type Json } from "./json.ts";
 import type { SystemStats } from "./system_stats.ts";
-import type { ClientView, Kbps, ServerView, StreamView, VhostView } from "./view.ts";
+import type { ClientView, Kbps, ServerView, StreamEdge, StreamView, VhostView } from "./view.ts";
 
 /** SRS's numbers for an id that is not known. */
 const NO_VHOST = 2014;
@@ -22,13 +23,32 @@ const NO_CLIENT = 2049;
 /** Entries of a page: the default, and the least that can be asked for (SRS). */
 const PAGE_MIN = 10;
 
+/** SRS's number for a command of the raw API that is not allowed. */
+const RAW_OFF = 1061;
+
+/** What `/api/v1/tests/errors` answers. */
+const TEST_ERROR = 100;
+
 /** What the listing of `/api/v1/` says of its members. Only the keys matter to programs. */
 const V1_URLS = {
   versions: "the version of the server",
   summaries: "the summary(pid, argv, pwd, cpu, mem) of the server",
+  rusages: "the rusage of the server",
+  self_proc_stats: "the process stats of the server",
+  system_proc_stats: "the processor time of the machine",
+  meminfos: "the memory of the machine",
+  authors: "the license and the authors",
+  features: "the features of the server",
+  requests: "the request itself, for debugging",
   vhosts: "manage all vhosts or specified vhost",
   streams: "manage all streams or specified stream",
   clients: "manage all clients or specified client, default query top 10 clients",
+  raw: "the settings of the API",
+  tests: {
+    requests: "show the request",
+    errors: "always an error",
+    redirects: "always a redirect to tests/errors",
+  },
 };
 
 /** What the API needs. */
@@ -36,48 +56,65 @@ export interface ApiOptions {
   /** Unix ms. */
   readonly now: () => number;
   readonly stats: SystemStats;
+  /** Whether name and password are asked for in front of it. */
+  readonly guarded: boolean;
+  /** Where it listens, as in a configuration file; for `/api/v1/raw`. */
+  readonly listen: string;
+  readonly crossdomain: boolean;
 }
 
-/** The routes `/`, `/api/` and below, to be mounted at `/`. */
+/** The route `/` where nothing else is served. */
+export function apiRoot(view: ServerView): Hono {
+  const root = new Hono();
+  root.all("/", (c) => json(c, envelope(view, { urls: { api: "the api root" } })));
+  return root;
+}
+
+/** All that a listener without the API answers of it (SRS). */
+export function apiVersions(view: ServerView): Hono {
+  const api = new Hono();
+  api.all("/api/v1/versions", (c) => json(c, envelope(view, { data: versions() })));
+  return api;
+}
+
+/** The routes below `/api`, to be mounted at `/`. */
 export function apiV1(view: ServerView, options: ApiOptions): Hono {
   const { now, stats } = options;
   const api = new Hono();
-  const envelope = (members: { readonly [key: string]: Json }): Json => ({
-    code: 0,
-    server: view.serverId,
-    service: view.serviceId,
-    pid: String(view.pid),
-    ...members,
-  });
 
-  api.all("/", (c) => json(c, envelope({ urls: { api: "the api root" } })));
   for (const path of ["/api", "/api/v1", "/api/v1/vhosts", "/api/v1/streams", "/api/v1/clients"]) {
     api.all(path, (c) => redirect(c, `${path}/`));
   }
 
-  api.all("/api/v1/versions", (c) => json(c, envelope({ data: versions() })));
-  api.all("/api/v1/summaries", (c) => {
-    return json(c, envelope({ data: summaries(view, stats, now()) }));
-  });
+  for (const [name, data] of Object.entries(DATA_ENDPOINTS)) {
+    api.all(`/api/v1/${name}`, (c) => json(c, envelope(view, { data: data(view, stats, now()) })));
+  }
+  for (const path of ["/api/v1/requests", "/api/v1/tests/requests"]) {
+    api.all(path, (c) => json(c, envelope(view, { data: requestJson(c) })));
+  }
+  api.all("/api/v1/tests/errors", (c) => json(c, { code: TEST_ERROR }));
+  api.all("/api/v1/tests/redirects", (c) => redirect(c, "/api/v1/tests/errors", 301));
+  api.all("/api/v1/raw", (c) => json(c, rawJson(c.req.query("rpc"), options)));
 
-  collection(api, "/api/v1/vhosts/", () => view.vhosts, {
+  collection(view, api, "/api/v1/vhosts/", () => view.vhosts, {
     one: "vhost",
     many: "vhosts",
     missing: NO_VHOST,
     print: vhostJson,
-  }, envelope);
-  collection(api, "/api/v1/streams/", () => view.streams, {
+  });
+  collection(view, api, "/api/v1/streams/", () => view.streams, {
     one: "stream",
     many: "streams",
     missing: NO_STREAM,
     print: (stream: StreamView) => streamJson(stream, now()),
-  }, envelope);
+  });
   api.delete("/api/v1/clients/*", (c) => {
-    if (!mayKick(c)) return c.text(KICK_REFUSED, 403);
+    if (!mayKick(c, options.guarded)) return c.text(KICK_REFUSED, 403);
     const kicked = view.kick(idOf(c, "/api/v1/clients/"));
-    return json(c, kicked ? envelope({}) : { code: NO_CLIENT });
+    return json(c, kicked ? envelope(view, {}) : { code: NO_CLIENT });
   });
   collection(
+    view,
     api,
     "/api/v1/clients/",
     () => view.clients,
@@ -87,12 +124,11 @@ export function apiV1(view: ServerView, options: ApiOptions): Hono {
       missing: NO_CLIENT,
       print: clientJson,
     },
-    envelope,
     ["GET", "HEAD", "DELETE"],
   );
 
-  api.all("/api/v1/*", (c) => json(c, envelope({ urls: V1_URLS })));
-  api.all("/api/*", (c) => json(c, envelope({ urls: { v1: "the api version 1.0" } })));
+  api.all("/api/v1/*", (c) => json(c, envelope(view, { urls: V1_URLS })));
+  api.all("/api/*", (c) => json(c, envelope(view, { urls: { v1: "the api version 1.0" } })));
   return api;
 }
 
@@ -108,22 +144,22 @@ interface Naming<T> {
 
 /** `GET PATH` lists a page of entries, `GET PATHid` shows one; other methods are refused. */
 function collection<T>(
+  view: ServerView,
   api: Hono,
   path: string,
   entries: () => ReadonlyMap<string, T>,
   naming: Naming<T>,
-  envelope: (members: { readonly [key: string]: Json }) => Json,
   methods: readonly string[] = ["GET", "HEAD"],
 ): void {
   api.get(`${path}*`, (c) => {
     const id = idOf(c, path);
     if (id === "") {
       const list = page(entries(), c).map(naming.print);
-      return json(c, envelope({ [naming.many]: list }));
+      return json(c, envelope(view, { [naming.many]: list }));
     }
     const entry = entries().get(id);
     if (entry === undefined) return json(c, { code: naming.missing });
-    return json(c, envelope({ [naming.one]: naming.print(entry) }));
+    return json(c, envelope(view, { [naming.one]: naming.print(entry) }));
   });
   api.all(`${path}*`, (c) => c.text("Method Not Allowed", 405, { Allow: methods.join(", ") }));
 }
@@ -148,80 +184,40 @@ const KICK_REFUSED =
 
 /**
  * Browsers send `Origin` with every DELETE, programs do not. The page must be our own; and since a
- * foreign page can have its name resolved to our address (DNS rebinding), a name does not prove that.
+ * foreign page can have its name resolved to our address (DNS rebinding), a name does not prove that,
+ * unless a password is asked for: browsers keep those by name.
  */
-function mayKick(c: Context): boolean {
+function mayKick(c: Context, guarded: boolean): boolean {
   const origin = c.req.header("Origin");
   if (origin === undefined) return true;
   const host = c.req.header("Host") ?? "";
   const sameOrigin = origin === `http://${host}` || origin === `https://${host}`;
-  return sameOrigin && /^(localhost|\d+(\.\d+){3}|\[[0-9a-f:.]+\])(:\d+)?$/i.test(host);
+  const named = !/^(localhost|\d+(\.\d+){3}|\[[0-9a-f:.]+\])(:\d+)?$/i.test(host);
+  return sameOrigin && (guarded || !named);
 }
 
-function json(c: Context, value: Json): Response {
-  return c.body(stringify(value), 200, { "Content-Type": "application/json" });
-}
+/** Headers that are not for anybody's eyes. */
+const PRIVATE_HEADERS = new Set(["authorization", "cookie", "proxy-authorization"]);
 
-function redirect(c: Context, path: string): Response {
-  const query = c.req.url.indexOf("?");
-  const location = query < 0 ? path : path + c.req.url.slice(query);
-  return c.text(`Redirect to ${location}`, 302, { Location: location });
-}
-
-function versions(): Json {
-  const [major, minor, revision] = VERSION.split(".").map(Number);
-  return { major, minor, revision, version: VERSION };
-}
-
-/** SRS's field names, the misspelt `ilde_time` included. */
-function summaries(view: ServerView, stats: SystemStats, nowMs: number): Json {
-  const { self, system, timeMs } = stats.read(nowMs);
+/** `/api/v1/tests/requests`: what the server has understood of the request. */
+function requestJson(c: Context): Json {
+  const { pathname, host } = new URL(c.req.url);
+  const headers = Object.entries(c.req.header()).map(([name, value]) => {
+    return [name, PRIVATE_HEADERS.has(name.toLowerCase()) ? "***" : redactQuery(value)];
+  });
   return {
-    ok: true,
-    now_ms: nowMs,
-    self: {
-      version: VERSION,
-      pid: self.pid,
-      ppid: self.ppid,
-      argv: redactQuery(self.argv),
-      cwd: self.cwd,
-      mem_kbyte: self.memKbyte,
-      mem_percent: fixed2(self.memPercent),
-      cpu_percent: fixed2(self.cpuPercent),
-      srs_uptime: (nowMs - view.startedMs) / 1000,
-    },
-    system: {
-      cpu_percent: fixed2(system.cpuPercent),
-      disk_read_KBps: system.diskReadKBps,
-      disk_write_KBps: system.diskWriteKBps,
-      // As SRS without a list of disks in its configuration.
-      disk_busy_percent: fixed2(0),
-      mem_ram_kbyte: system.memRamKbyte,
-      mem_ram_percent: fixed2(system.memRamPercent),
-      mem_swap_kbyte: system.memSwapKbyte,
-      mem_swap_percent: fixed2(system.memSwapPercent),
-      cpus: system.cpus,
-      cpus_online: system.cpus,
-      uptime: fixed2(system.uptime),
-      ilde_time: fixed2(system.idleTime),
-      load_1m: fixed2(system.load[0]),
-      load_5m: fixed2(system.load[1]),
-      load_15m: fixed2(system.load[2]),
-      net_sample_time: timeMs,
-      net_recv_bytes: system.netRecvBytes,
-      net_send_bytes: system.netSendBytes,
-      net_recvi_bytes: system.netInnerRecvBytes,
-      net_sendi_bytes: system.netInnerSendBytes,
-      srs_sample_time: nowMs,
-      srs_recv_bytes: view.totals.recvBytes,
-      srs_send_bytes: view.totals.sendBytes,
-      conn_sys: system.connSys,
-      conn_sys_et: system.connSysEt,
-      conn_sys_tw: system.connSysTw,
-      conn_sys_udp: system.connSysUdp,
-      conn_srs: view.totals.connections,
-    },
+    uri: `http://${host}${pathname}`,
+    path: pathname,
+    METHOD: c.req.method,
+    headers: Object.fromEntries(headers),
   };
+}
+
+/** `/api/v1/raw`: only `rpc=raw` is there, which tells what is allowed: nothing else. */
+function rawJson(rpc: string | undefined, { listen, crossdomain }: ApiOptions): Json {
+  if (rpc !== "raw") return { code: RAW_OFF };
+  const off = { enabled: false, allow_reload: false, allow_query: false, allow_update: false };
+  return { code: 0, http_api: { enabled: true, listen, crossdomain, raw_api: off } };
 }
 
 function vhostJson(vhost: VhostView): Json {
@@ -268,6 +264,23 @@ function streamJson(stream: StreamView, nowMs: number): Json {
       channel: audio.channel,
       profile: audio.profile,
     },
+    edge: streamEdgeJson(stream.edge),
+  };
+}
+
+function streamEdgeJson(edge: StreamEdge): Json {
+  return {
+    uptime_ms: edge.uptimeMs,
+    players: edge.players,
+    fps: fixed2(edge.fps),
+    recv_kbps: edge.recvKbps,
+    send_kbps: edge.sendKbps,
+    flush_interval_ms: fixed2(edge.flushIntervalMs),
+    delay_p50_ms: msJson(edge.delayP50Ms),
+    delay_p99_ms: msJson(edge.delayP99Ms),
+    lag_ms: fixed2(edge.lagMs),
+    dropped_gops: edge.droppedGops,
+    dropped_messages: edge.droppedMessages,
   };
 }
 
@@ -288,6 +301,12 @@ function clientJson(client: ClientView): Json {
     send_bytes: client.sendBytes,
     recv_bytes: client.recvBytes,
     kbps: kbpsJson(client.kbps),
+    edge: {
+      port: client.edge.port,
+      lag_ms: msJson(client.edge.lagMs),
+      dropped_gops: client.edge.droppedGops,
+      dropped_messages: client.edge.droppedMessages,
+    },
   };
 }
 

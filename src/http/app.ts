@@ -1,19 +1,50 @@
 /**
- * Puts the HTTP side together: one Hono app for everything that is served by HTTP.
+ * Puts the HTTP side together: the Hono app of one listener. What comes first wins:
+ *
+ *     /healthz  /api/  /metrics  mounts (streams, pages)  /console/  files  /
+ *
  * @module
  */
 
 import { Hono } from "hono";
+import type { AuthConfig } from "../config/types.ts";
 import { serverLog } from "../log/log.ts";
 import { SERVER_NAME, VERSION } from "../version.ts";
-import { apiV1 } from "./api_v1.ts";
+import { type HttpEnv, json, redirect } from "./answer.ts";
+import { apiRoot, apiV1, apiVersions } from "./api_v1.ts";
+import { basicAuth } from "./auth.ts";
+import { EXPOSITION_TYPE } from "./exposition.ts";
+import { type MetricsOptions, metricsText } from "./metrics.ts";
+import { staticFiles } from "./static_files.ts";
 import { SystemStats } from "./system_stats.ts";
 import type { ServerView } from "./view.ts";
 
-/** How the app behaves; what is left out has the value of SRS. */
+/** What a listener is for; one may be for several things. */
+export type Role = "api" | "server" | "exporter";
+
+/** Routes of other parts: streams, pages. They come before the files, and after the API. */
+export interface Mount {
+  /** The listeners that have them: those of the API, of the HTTP server, or both. */
+  readonly on: "api" | "server" | "both";
+  /** Paths are from the root. Handlers find the peer in `c.env.peer`. */
+  readonly routes: Hono<HttpEnv>;
+}
+
+/** How an app behaves; what is left out has the value of SRS. */
 export interface AppOptions {
+  /** Default: the API alone. */
+  readonly roles?: ReadonlySet<Role>;
+  /** Where it listens, as in a configuration file. */
+  readonly listen?: string;
   /** Whether web pages of other origins may read (SRS: `http_server.crossdomain`). Default on. */
   readonly crossdomain?: boolean;
+  /** Name and password for the API; default: it is open. */
+  readonly auth?: AuthConfig | null;
+  /** Null, the default: metrics are off. */
+  readonly metrics?: MetricsOptions | null;
+  /** Directory of the files; none by default. */
+  readonly dir?: string | null;
+  readonly mounts?: readonly Mount[];
   /** Clock in Unix ms. Default: the system's. */
   readonly now?: () => number;
 }
@@ -28,10 +59,17 @@ const CORS_HEADERS = {
   "Access-Control-Request-Private-Network": "true",
 };
 
-/** The app: `/healthz` and the API. A path that nobody serves gets a plain 404. */
-export function createApp(view: ServerView, options: AppOptions = {}): Hono {
-  const { crossdomain = true, now = Date.now } = options;
-  const app = new Hono();
+/** SRS's number for metrics that are off. */
+const EXPORTER_OFF = 1090;
+
+const API_ALONE: ReadonlySet<Role> = new Set(["api"]);
+
+/** The app of a listener. A path that nobody serves gets a plain 404. */
+export function createApp(view: ServerView, options: AppOptions = {}): Hono<HttpEnv> {
+  const { roles = API_ALONE, crossdomain = true, auth = null, metrics = null } = options;
+  const { listen = "", dir = null, mounts = [], now = Date.now } = options;
+  const stats = new SystemStats(now());
+  const app = new Hono<HttpEnv>();
 
   // Set before the answer is made, by c.text() or c.body(): a header added to a finished answer makes
   // Deno 2.4 forget the body's length.
@@ -47,7 +85,36 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono {
   app.options("*", (c) => crossdomain ? c.body(null) : c.text("Method Not Allowed", 405));
 
   app.all("/healthz", (c) => c.text("ok", 200));
-  app.route("/", apiV1(view, { now, stats: new SystemStats(now()) }));
+
+  if (auth) {
+    const guard = basicAuth(auth);
+    app.use("/api/*", guard);
+    // The exporter's own port is for those who may read the metrics, and for nothing else.
+    if (!roles.has("exporter")) app.use("/metrics", guard);
+  }
+  if (roles.has("api")) {
+    app.route("/", apiV1(view, { now, stats, guarded: auth !== null, listen, crossdomain }));
+  } else if (roles.has("server")) {
+    app.route("/", apiVersions(view));
+  }
+  if (roles.has("api") || roles.has("exporter")) {
+    app.all("/metrics", (c) => {
+      if (!metrics) return json(c, { code: EXPORTER_OFF });
+      const text = metricsText(view, stats, now(), metrics);
+      return c.body(text, 200, { "Content-Type": EXPOSITION_TYPE });
+    });
+  }
+  for (const { on, routes } of mounts) {
+    if (on === "both" ? roles.has("api") || roles.has("server") : roles.has(on)) {
+      app.route("/", routes);
+    }
+  }
+  if (dir !== null && roles.has("api")) {
+    app.get("/console", (c) => redirect(c, "/console/"));
+    app.get("/console/*", staticFiles(dir));
+  }
+  if (dir !== null && roles.has("server")) app.get("*", staticFiles(dir));
+  if (roles.has("api")) app.route("/", apiRoot(view));
 
   app.notFound((c) => c.text("Not Found", 404));
   app.onError((error, c) => {

@@ -218,7 +218,7 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /** Files of lines `name value` or `name: value kB`. */
-function procTable(path: string): Map<string, number> {
+export function procTable(path: string): Map<string, number> {
   const table = new Map<string, number>();
   for (const [, name, value] of readText(path).matchAll(/^(\S+?):?\s+(\d+)/gm)) {
     table.set(name, Number(value));
@@ -227,12 +227,12 @@ function procTable(path: string): Map<string, number> {
 }
 
 /** The file's text, or nothing where it does not exist or may not be read. */
-function readText(path: string): string {
+export function readText(path: string): string {
   return attempt(() => readFileSync(path, "utf8"), "");
 }
 
 /** What the system gives, or `otherwise` where it does not have it or the runtime forbids it. */
-function attempt<T>(read: () => T, otherwise: T): T {
+export function attempt<T>(read: () => T, otherwise: T): T {
   try {
     return read();
   } catch {

@@ -1,6 +1,7 @@
 /**
- * What the HTTP side reads from the server, and the one thing that it may do. The objects may be the
- * live ones: they are read at once, within one turn of the event loop, and never kept.
+ * What the HTTP side reads from the server, and the one thing that it may do. All but `kick` is plain
+ * data, so that it can come from another thread. The objects may be the live ones: they are read at
+ * once, within one turn of the event loop, and never kept.
  * @module
  */
 
@@ -52,6 +53,29 @@ export interface AudioFigures {
   readonly profile: string;
 }
 
+/** What is shown of a stream beyond SRS's fields; rates and delays are those of the last 5 s. */
+export interface StreamEdge {
+  /** ms since the present publisher began; null while there is none. */
+  readonly uptimeMs: number | null;
+  /** Players, the waiting ones included. */
+  readonly players: number;
+  /** Pictures a second. */
+  readonly fps: number;
+  /** kbit/s from the publisher and to all players. */
+  readonly recvKbps: number;
+  readonly sendKbps: number;
+  /** ms between flushes at present; 0 = each message by itself. */
+  readonly flushIntervalMs: number;
+  /** From a message's arrival to its hand-over to a player's socket, ms; null: nothing was handed over. */
+  readonly delayP50Ms: number | null;
+  readonly delayP99Ms: number | null;
+  /** How far the slowest player is behind, ms. */
+  readonly lagMs: number;
+  /** GOPs and messages that slow players have not had, since the stream's start. */
+  readonly droppedGops: number;
+  readonly droppedMessages: number;
+}
+
 /** A stream that has a publisher or a player. */
 export interface StreamView extends Traffic {
   /** `vid-` and 7 characters, new for every life of the entry. */
@@ -71,6 +95,18 @@ export interface StreamView extends Traffic {
   readonly publish: { readonly active: boolean; readonly cid?: string | undefined };
   readonly video: VideoFigures | null;
   readonly audio: AudioFigures | null;
+  readonly edge: StreamEdge;
+}
+
+/** What is shown of a client beyond SRS's fields. */
+export interface ClientEdge {
+  /** The peer's port. */
+  readonly port: number;
+  /** How far a player is behind its stream, ms; null for a publisher. */
+  readonly lagMs: number | null;
+  /** GOPs and messages that it was too slow for. */
+  readonly droppedGops: number;
+  readonly droppedMessages: number;
 }
 
 /** A connection that publishes or plays. */
@@ -94,6 +130,39 @@ export interface ClientView extends Traffic {
   readonly publish: boolean;
   /** ms since the connection was accepted. */
   readonly aliveMs: number;
+  readonly edge: ClientEdge;
+}
+
+/** A histogram of delays; the bounds of its buckets are `DELAY_BOUNDS_MS`. */
+export interface DelayFigures {
+  /** Delays in each bucket, not cumulated; one more bucket than bounds. */
+  readonly counts: readonly number[];
+  /** ms. */
+  readonly sumMs: number;
+}
+
+/** Figures of the whole server beyond those of its streams and clients. */
+export interface ServerFigures {
+  /** Clients since the start, and those of them that ended with an error, a mere close included (SRS). */
+  readonly clientsTotal: number;
+  readonly clientErrors: number;
+  /** Players now. */
+  readonly players: number;
+  /** Players more than a second behind, and how far the farthest is behind, ms. */
+  readonly laggingPlayers: number;
+  readonly lagMs: number;
+  /** GOPs and messages that slow players have not had, since the start. */
+  readonly droppedGops: number;
+  readonly droppedMessages: number;
+  /** The longest present interval between flushes of any stream, ms. */
+  readonly flushIntervalMs: number;
+  /** Memory of the streams' messages, bytes. */
+  readonly logBytes: number;
+  /** From a message's arrival to its hand-over to a player's socket, since the start. */
+  readonly delays: DelayFigures;
+  /** By how much timers were late, since the start; and at most in the last 5 s, ms. */
+  readonly loopLags: DelayFigures;
+  readonly loopLagMs: number;
 }
 
 /** The server as the HTTP side sees it. */
@@ -111,6 +180,7 @@ export interface ServerView {
     readonly recvBytes: number;
     readonly sendBytes: number;
   };
+  readonly figures: ServerFigures;
   /** By id. */
   readonly vhosts: ReadonlyMap<string, VhostView>;
   /** By id. */

@@ -7,6 +7,7 @@ import type { BroadcastLog } from "./broadcast_log.ts";
 import type { Clock } from "./clock.ts";
 import type { Pacer } from "./pacer.ts";
 import type { Player } from "./player.ts";
+import type { DelayHistogram } from "./delay_histogram.ts";
 
 /** A running timer is left alone if the flush need be no more than this earlier, ms. */
 const TIMER_SLACK_MS = 1;
@@ -24,23 +25,26 @@ export class Flusher {
   readonly #pacer: Pacer;
   /** `send_min_interval`, ms; 0 = whole flushes. */
   readonly #oneEachMs: number;
+  readonly #delays: DelayHistogram;
   #cancelTimer: (() => void) | null = null;
   /** Clock ms at which the running timer flushes. */
   #timerDue = 0;
 
-  /** `players`: the stream's own list, which changes as they come and go. */
+  /** `players`: the stream's own list, which changes as they come and go; `delays`: what is counted. */
   constructor(
     log: BroadcastLog,
     players: readonly Player[],
     clock: Clock,
     pacer: Pacer,
     sendMinIntervalMs: number,
+    delays: DelayHistogram,
   ) {
     this.#log = log;
     this.#players = players;
     this.#clock = clock;
     this.#pacer = pacer;
     this.#oneEachMs = sendMinIntervalMs;
+    this.#delays = delays;
   }
 
   /** A player whose cursor is below this entry has not taken what it could have. */
@@ -71,16 +75,21 @@ export class Flusher {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
     const start = this.#clock.now();
-    if (this.#oneEachMs > 0) this.#flushOneEach();
-    else this.#flushAll();
-    this.#pacer.flushed(start, this.#clock.now());
+    const from = this.flushed;
+    const served = this.#oneEachMs > 0 ? this.#flushOneEach(start) : this.#flushAll(start);
+    const end = this.#clock.now();
+    if (served > 0) this.#countTogether(from, this.flushed, start, end, served);
+    this.#pacer.flushed(start, end);
     if (this.stopped) this.#pacer.stop();
   }
 
   /** Brings one player up to what the others have been sent. */
   serve(player: Player): void {
-    if (this.#oneEachMs === 0) player.flush(this.flushed);
-    else if (player.cursor < this.#log.head && !this.#cancelTimer) {
+    const { cursor } = player;
+    if (this.#oneEachMs === 0) {
+      player.flush(this.flushed);
+      if (player.cursor > cursor) this.#countOne(player, cursor, this.#clock.now());
+    } else if (player.cursor < this.#log.head && !this.#cancelTimer) {
       this.#flushAfter(this.#oneEachMs);
     }
   }
@@ -93,27 +102,56 @@ export class Flusher {
     });
   }
 
-  #flushAll(): void {
+  /** Returns how many players have got all that is new, and nothing else. */
+  #flushAll(nowMs: number): number {
     const { head } = this.#log;
+    const from = this.flushed;
+    let served = 0;
     this.flushed = head;
     const players = this.#players;
     // Backwards: a player whose socket fails leaves in the middle of this.
     for (let i = players.length - 1; i >= 0; i--) {
       const player = players[i];
-      if (player.cursor < head && player.ready) player.flush(head);
+      const { cursor } = player;
+      if (cursor >= head || !player.ready) continue;
+      player.flush(head);
+      if (cursor === from && player.cursor === head) served++;
+      else this.#countOne(player, cursor, nowMs);
     }
+    return served;
   }
 
   /** `send_min_interval`: each player gets one message, and the next one an interval later. */
-  #flushOneEach(): void {
+  #flushOneEach(nowMs: number): number {
     const { head } = this.#log;
     let oldest = head;
     for (let i = this.#players.length - 1; i >= 0; i--) {
       const player = this.#players[i];
-      if (player.cursor < head && player.ready) player.flush(player.cursor + 1);
+      const { cursor } = player;
+      if (cursor < head && player.ready) {
+        player.flush(cursor + 1);
+        this.#countOne(player, cursor, nowMs);
+      }
       if (player.cursor < oldest && player.ready) oldest = player.cursor;
     }
     this.flushed = oldest;
     if (oldest < head) this.#flushAfter(this.#oneEachMs);
+    return 0;
+  }
+
+  /** The entries from `from` to `to` went to `players` one after the other, from `start` to `end`. */
+  #countTogether(from: number, to: number, start: number, end: number, players: number): void {
+    for (let entry = from; entry < to; entry++) {
+      const arrival = this.#log.arrivalAt(entry);
+      this.#delays.addEvenly(start - arrival, end - arrival, players);
+    }
+  }
+
+  /** A player was sent the entries from `from` to its cursor; those from before its join do not count. */
+  #countOne(player: Player, from: number, nowMs: number): void {
+    const to = Math.min(player.cursor, this.#log.head);
+    for (let entry = Math.max(from, player.firstLive); entry < to; entry++) {
+      this.#delays.add(nowMs - this.#log.arrivalAt(entry));
+    }
   }
 }

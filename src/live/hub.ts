@@ -9,6 +9,7 @@ import type { Clock } from "./clock.ts";
 import { type LiveShared, LiveStream } from "./live_stream.ts";
 import { FlushBudget } from "./pacer.ts";
 import { SegmentPool } from "./segment_pool.ts";
+import { StreamStats } from "./stream_stats.ts";
 
 /** A stream with neither publisher nor player is forgotten after this long, ms (SRS: 3 to 6 s). */
 const IDLE_STREAM_MS = 3000;
@@ -17,6 +18,7 @@ const IDLE_STREAM_MS = 3000;
 export class Hub {
   readonly #shared: LiveShared;
   readonly #streams = new Map<string, LiveStream>();
+  readonly #gone = new StreamStats();
 
   constructor(clock: Clock, version: string) {
     this.#shared = { clock, version, pool: new SegmentPool(), budget: new FlushBudget() };
@@ -25,6 +27,14 @@ export class Hub {
   /** Every stream known now. */
   get streams(): IterableIterator<LiveStream> {
     return this.#streams.values();
+  }
+
+  /** What all streams have counted, the forgotten ones included. */
+  stats(): StreamStats {
+    const sum = new StreamStats();
+    sum.addAll(this.#gone);
+    for (const stream of this.#streams.values()) sum.addAll(stream.stats);
+    return sum;
   }
 
   /** The stream of that key, made if need be with the settings of its vhost. */
@@ -44,6 +54,7 @@ export class Hub {
       stream.tick();
       if (stream.idleSince === null || now - stream.idleSince < IDLE_STREAM_MS) continue;
       this.#streams.delete(stream.key);
+      this.#gone.addAll(stream.stats);
       gone.push(stream);
     }
     return gone;

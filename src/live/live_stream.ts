@@ -23,6 +23,7 @@ import { MixQueue } from "./mix_queue.ts";
 import { type FlushBudget, Pacer } from "./pacer.ts";
 import { Player, type PlayerOptions, type PlayerSink } from "./player.ts";
 import type { SegmentPool } from "./segment_pool.ts";
+import { StreamStats } from "./stream_stats.ts";
 import { STALLED_MS, TakeoverRule } from "./takeover.ts";
 import { Timeline } from "./timeline.ts";
 
@@ -75,6 +76,7 @@ export class LiveStream {
   readonly name: string;
   /** The messages, as RTMP chunks of the vhost's chunk size. */
   readonly log: BroadcastLog;
+  readonly stats = new StreamStats();
   /** Video messages with a picture that publishers have sent, all in all. */
   videoFrames = 0;
   /** It has had multitrack messages: not every entry of the log is for every player. */
@@ -123,6 +125,7 @@ export class LiveStream {
       shared.clock,
       this.#pacer,
       sendMinIntervalMs,
+      this.stats.delays,
     );
     this.#gop = new Gop(gopCache, gopCacheMaxFrames);
     this.#timeline = new Timeline(vhost.play.atc ? "off" : vhost.play.timeJitter);
@@ -140,6 +143,17 @@ export class LiveStream {
   /** Players, the waiting ones included. */
   get playerCount(): number {
     return this.#players.length;
+  }
+
+  /** How far the players are behind, ms: the farthest, and how many of them more than `thresholdMs`. */
+  lag(thresholdMs: number): { readonly mostMs: number; readonly players: number } {
+    let mostMs = 0;
+    let players = 0;
+    for (const { lagMs } of this.#players) {
+      if (lagMs > mostMs) mostMs = lagMs;
+      if (lagMs > thresholdMs) players++;
+    }
+    return { mostMs, players };
   }
 
   /** ms of stream that a player may lag. */

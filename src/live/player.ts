@@ -42,6 +42,10 @@ export class Player {
   droppedMessages = 0;
   /** Times that it was moved on to a keyframe. */
   jumps = 0;
+  /** GOPs left out then, in whole or in part. */
+  droppedGops = 0;
+  /** First entry that came after it had joined. */
+  readonly firstLive: number;
 
   readonly #stream: LiveStream;
   readonly #sink: PlayerSink;
@@ -66,6 +70,7 @@ export class Player {
     this.#options = options;
     this.cursor = cursor;
     this.#skip = options.multitrack ? Entry.MAIN_TRACK : Entry.MULTITRACK;
+    this.firstLive = stream.log.head;
     this.#allowanceMs = cursor < stream.log.head ? stream.lagOf(cursor) : 0;
   }
 
@@ -161,6 +166,7 @@ export class Player {
     if (this.waiting) return;
     const target = this.#stream.resumePoint(this.cursor);
     this.jumps++;
+    this.#countGops(this.cursor, target ?? this.#stream.log.head);
     this.#droppedFrom = this.cursor;
     this.cursor = target ?? NOWHERE;
     if (target !== null) this.#resume();
@@ -173,9 +179,24 @@ export class Player {
     this.#resume();
   }
 
+  /** The entries from `from` to `to` are left out: one GOP, and each that begins after it. */
+  #countGops(from: number, to: number): void {
+    const { log, stats } = this.#stream;
+    let gops = 1;
+    for (
+      let at = log.nextWith(Entry.KEYFRAME, from + 1, to);
+      at < to;
+      at = log.nextWith(Entry.KEYFRAME, at + 1, to)
+    ) gops++;
+    this.droppedGops += gops;
+    stats.droppedGops += gops;
+  }
+
   /** Headers that changed in what was left out must come before what follows. */
   #resume(): void {
-    this.droppedMessages += this.cursor - this.#droppedFrom;
+    const dropped = this.cursor - this.#droppedFrom;
+    this.droppedMessages += dropped;
+    this.#stream.stats.droppedMessages += dropped;
     if (this.#stream.headersChangedSince(this.#droppedFrom)) {
       this.sendHeaders();
     }

@@ -22,6 +22,12 @@ export interface HttpListener {
   close(): Promise<void>;
 }
 
+/** Key and certificates of a TLS listener: the contents of PEM files. */
+export interface TlsFiles {
+  readonly key: string;
+  readonly cert: string;
+}
+
 /** s without traffic after which Bun closes a connection (SRS: 15 s). Deno has no such setting. */
 const BUN_IDLE_TIMEOUT_S = 15;
 
@@ -39,6 +45,7 @@ interface BunRuntime {
     idleTimeout: number;
     reusePort: boolean;
     development: boolean;
+    tls?: TlsFiles;
     fetch(request: Request, server: BunServer): Response | Promise<Response>;
     error(error: unknown): Response;
   }): BunServer;
@@ -50,24 +57,29 @@ declare global {
 }
 
 /**
- * Listens for HTTP on one address; prints nothing.
+ * Listens for HTTP, or HTTPS if there are `tls` files, on one address; prints nothing.
  * @throws Error that names the address, the reason and the cure when that is not possible
  */
 // deno-lint-ignore require-await -- so that every failure is a rejection
 export async function listenHttp(
   address: ListenAddress,
   handler: FetchHandler,
+  tls: TlsFiles | null = null,
 ): Promise<HttpListener> {
   try {
     return globalThis.Bun === undefined
-      ? listenDeno(address, handler)
-      : listenBun(globalThis.Bun, address, handler);
+      ? listenDeno(address, handler, tls)
+      : listenBun(globalThis.Bun, address, handler, tls);
   } catch (error) {
     throw bindError(address, error);
   }
 }
 
-function listenDeno(address: ListenAddress, handler: FetchHandler): HttpListener {
+function listenDeno(
+  address: ListenAddress,
+  handler: FetchHandler,
+  tls: TlsFiles | null,
+): HttpListener {
   const stop = new AbortController();
   const server = Deno.serve({
     hostname: address.host,
@@ -75,6 +87,7 @@ function listenDeno(address: ListenAddress, handler: FetchHandler): HttpListener
     signal: stop.signal,
     onListen: () => {},
     onError: serverFault,
+    ...tls,
   }, (request, { remoteAddr }) => {
     return handler(request, { address: remoteAddr.hostname, port: remoteAddr.port });
   });
@@ -87,7 +100,12 @@ function listenDeno(address: ListenAddress, handler: FetchHandler): HttpListener
   };
 }
 
-function listenBun(bun: BunRuntime, address: ListenAddress, handler: FetchHandler): HttpListener {
+function listenBun(
+  bun: BunRuntime,
+  address: ListenAddress,
+  handler: FetchHandler,
+  tls: TlsFiles | null,
+): HttpListener {
   const server = bun.serve({
     hostname: address.host,
     port: address.port,
@@ -95,6 +113,7 @@ function listenBun(bun: BunRuntime, address: ListenAddress, handler: FetchHandle
     // Said explicitly: left out, a second listener on a port of this process does not fail.
     reusePort: false,
     development: false,
+    ...(tls && { tls }),
     fetch: (request, server) => {
       const peer = server.requestIP(request) ?? { address: "", port: 0 };
       // Without a usable Host header, as in a load balancer's HTTP/1.0 probe, the URL is but a path.

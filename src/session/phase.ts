@@ -12,6 +12,7 @@ import type { Config, VhostConfig } from "../config/types.ts";
 import type { Clock } from "../live/clock.ts";
 import type { Hub } from "../live/hub.ts";
 import type { LiveStream } from "../live/live_stream.ts";
+import type { Player } from "../live/player.ts";
 import type { Log } from "../log/log.ts";
 import type { TcpSocket } from "../net/tcp.ts";
 import type { Command } from "../rtmp/command.ts";
@@ -38,7 +39,12 @@ export interface ClientRole {
   readonly stream: LiveStream;
   /** The stream's name as the client gave it. */
   readonly name: string;
+  /** The player, if it is one. */
+  readonly player?: PlayerFigures;
 }
+
+/** What the API shows of a player. */
+export type PlayerFigures = Pick<Player, "lagMs" | "droppedGops" | "droppedMessages">;
 
 /** What a phase may do with its connection. */
 export interface SessionContext {

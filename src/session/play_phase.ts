@@ -74,12 +74,13 @@ export class PlayPhase extends BasePhase implements PlayerSink {
     super(session);
     this.#stream = stream;
     this.#target = target;
-    this.role = { type: "rtmp-play", publish: false, stream, name: target.url.stream };
     this.#player = stream.join(this, {
       durationMs: Math.max(0, durationMs),
       multitrack: session.info.multitrack,
       onEnd: () => this.#onEnd(),
     });
+    const { stream: name } = target.url;
+    this.role = { type: "rtmp-play", publish: false, stream, name, player: this.#player };
   }
 
   /** `PlayerSink`: an exception here must not reach the publisher whose turn this is. */

@@ -69,6 +69,8 @@ export class RtmpSession implements TcpHandler, SessionContext {
   recvBytes = 0;
   /** Bytes to the peer, handshake included. */
   sentBytes = 0;
+  /** Whether it ended, or will, for any reason but that it was through: the peer's close is one (SRS). */
+  failed = false;
 
   /** Null once it is over. */
   #handshake: ServerHandshake | null = new ServerHandshake();
@@ -122,6 +124,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   }
 
   onClose(error: Error | null): void {
+    if (!this.#closed) this.failed = true;
     if (!this.#closed && this.recvBytes === 0) {
       // What load balancers do to see whether the port is open (Q58).
       this.log.info(`client disconnect peer before it sent anything. ret=${ErrorCode.PEER_CLOSED}`);
@@ -160,7 +163,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   /** Drops the connection at once. */
   kick(): void {
     this.log.warn(`client kicked. ret=${ErrorCode.KICKED}`, ErrorCode.KICKED);
-    this.#closed = true;
+    this.#closed = this.failed = true;
     this.#end();
     this.socket.abort();
   }
@@ -242,6 +245,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   close(code: number, reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.failed = code !== 0;
     const text = `server disconnect: ${peerText(reason)}. ret=${code}`;
     if (code === 0 || code === ErrorCode.SERVER_STOP) this.log.info(text);
     else this.log.warn(text, code);
@@ -252,7 +256,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
 
   fault(error: unknown): void {
     this.log.error("internal fault, connection closed", undefined, error);
-    this.#closed = true;
+    this.#closed = this.failed = true;
     this.#end();
     this.socket.abort();
   }

@@ -122,7 +122,7 @@ Deno.test("config table: what is honoured", () => {
   );
   assert.deepEqual(
     honoured.filter((path) => !/^vhost\.(play|publish)\./.test(path)),
-    "listen max_connections max_connections_per_ip connect_rate_per_ip chunk_size pithy_print_ms daemon pid work_dir utc_time srs_log_tank srs_log_level srs_log_level_v2 srs_log_file http_api http_api.enabled http_api.listen vhost vhost.enabled vhost.min_latency vhost.tcp_nodelay vhost.chunk_size vhost.in_ack_size vhost.out_ack_size vhost.play vhost.publish"
+    "listen max_connections max_connections_per_ip connect_rate_per_ip chunk_size pithy_print_ms daemon pid work_dir utc_time srs_log_tank srs_log_level srs_log_level_v2 srs_log_file http_api http_api.enabled http_api.listen http_api.auth http_api.auth.enabled http_api.auth.username http_api.auth.password http_api.https http_api.https.enabled http_api.https.listen http_api.https.key http_api.https.cert http_server http_server.enabled http_server.listen http_server.dir http_server.crossdomain http_server.https http_server.https.enabled http_server.https.listen http_server.https.key http_server.https.cert exporter exporter.enabled exporter.listen exporter.label exporter.tag vhost vhost.enabled vhost.min_latency vhost.tcp_nodelay vhost.chunk_size vhost.in_ack_size vhost.out_ack_size vhost.play vhost.publish"
       .split(" "),
   );
   assert.equal(honoured.filter((path) => path.startsWith("vhost.play.")).length, 11);
@@ -223,18 +223,18 @@ Deno.test("config check: a hostile number of warnings is cut", () => {
 
 Deno.test("config check: what is not offered gets one warning for its block", () => {
   const text = `listen 1935;
-http_server { enabled on; listen 8080; }
+heartbeat { enabled on; interval 9; }
 query_latest_version off;
 vhost a { hls { enabled on; hls_path x; } bandcheck { anything 1; } hds { whatever; } }
-http_api { enabled on; crossdomain on; auth { enabled on; } }`;
+http_api { enabled on; crossdomain on; raw_api { enabled on; } }`;
   assert.deepEqual(warningsOf(text), [
-    "a.conf:2:1: http_server is known to SRS but not offered here, it is ignored",
+    "a.conf:2:1: heartbeat is known to SRS but not offered here, it is ignored",
     "a.conf:3:1: query_latest_version has no effect and is ignored: remove it",
     "a.conf:4:11: vhost.hls is known to SRS but not offered here, it is ignored",
     "a.conf:4:43: vhost.bandcheck has no effect and is ignored: remove it",
     "a.conf:4:69: vhost.hds is known to SRS but not offered here, it is ignored",
     "a.conf:5:24: http_api.crossdomain has no effect and is ignored: remove it",
-    "a.conf:5:40: http_api.auth is known to SRS but not offered here, it is ignored",
+    "a.conf:5:40: http_api.raw_api is known to SRS but not offered here, it is ignored",
   ]);
 });
 

@@ -77,7 +77,9 @@ const DEFAULTS: Config = {
   pid: null,
   workDir: null,
   log: { tank: "console", level: "info", file: "./objs/srs.log", utc: false },
-  httpApi: { listen: { host: "127.0.0.1", port: 1985 }, asked: false },
+  httpApi: { listen: { host: "127.0.0.1", port: 1985 }, asked: false, https: null, auth: null },
+  httpServer: { listen: null, https: null, dir: "./objs/nginx/html", crossdomain: true },
+  exporter: { listen: null, label: "", tag: "" },
   pithyPrintMs: 10_000,
   vhosts: [{
     name: "v",
@@ -132,7 +134,16 @@ Deno.test("config load: every honoured directive", () => {
     listen 1935 127.0.0.1:1936 [::1]:1937 [::]:1938;
     max_connections 5; max_connections_per_ip 2; connect_rate_per_ip 3; daemon on; pid ./a.pid; work_dir /tmp; chunk_size 4096; pithy_print_ms 3000;
     srs_log_tank console; srs_log_level warn; srs_log_level_v2 debug; srs_log_file ./a.log; utc_time on;
-    http_api { enabled on; listen 10.0.0.1:80; }
+    http_api {
+      enabled on; listen 10.0.0.1:80;
+      auth { enabled on; username u; password p:q; }
+      https { enabled on; listen 10.0.0.1:443; key k.pem; cert c.pem; }
+    }
+    http_server {
+      enabled on; listen 8081; dir ./www; crossdomain off;
+      https { enabled on; listen 8443; key k2.pem; cert c2.pem; }
+    }
+    exporter { enabled on; listen 9973; label l; tag t; }
     vhost v {
       enabled off; tcp_nodelay on; min_latency on; chunk_size 128; in_ack_size 1; out_ack_size 0;
       play {
@@ -160,7 +171,19 @@ Deno.test("config load: every honoured directive", () => {
     pid: "./a.pid",
     workDir: "/tmp",
     log: { tank: "console", level: "debug", file: "./a.log", utc: true },
-    httpApi: { listen: { host: "10.0.0.1", port: 80 }, asked: true },
+    httpApi: {
+      listen: { host: "10.0.0.1", port: 80 },
+      asked: true,
+      https: { listen: { host: "10.0.0.1", port: 443 }, key: "k.pem", cert: "c.pem" },
+      auth: { username: "u", password: "p:q" },
+    },
+    httpServer: {
+      listen: { host: "0.0.0.0", port: 8081 },
+      https: { listen: { host: "0.0.0.0", port: 8443 }, key: "k2.pem", cert: "c2.pem" },
+      dir: "./www",
+      crossdomain: false,
+    },
+    exporter: { listen: { host: "0.0.0.0", port: 9973 }, label: "l", tag: "t" },
     pithyPrintMs: 3000,
     vhosts: [{
       name: "v",
@@ -487,6 +510,53 @@ Deno.test("config http_api: its port must not be RTMP's", () => {
   );
 });
 
+Deno.test("config http: endpoints may share an address, but not half of one", () => {
+  const on = "enabled on; listen";
+  const tls = (port: number, key = "k") => `https { ${on} ${port}; key ${key}; cert c; }`;
+  const good = [
+    `http_api { ${on} 80; } http_server { ${on} 80; } exporter { ${on} 80; }`,
+    `http_api { ${on} 80; ${tls(443)} } http_server { ${on} 80; ${tls(443)} }`,
+    `http_api { ${on} 10.0.0.1:80; } http_server { ${on} 10.0.0.2:80; }`,
+    // HTTPS without HTTP is nothing, as in SRS.
+    `http_api { enabled off; ${tls(1935)} }`,
+  ];
+  for (const text of good) assert.deepEqual(errors(text + withVhost("")), [], text);
+  const bad: [string, RegExp][] = [
+    [`http_server { ${on} 1935; }`, /http_server needs 0\.0\.0\.0:1935, which .* takes in listen/],
+    [`http_api { ${on} 127.0.0.1:80; } http_server { ${on} 80; }`, /http_api needs .* http_server/],
+    [`http_server { ${on} 80; ${tls(80)} }`, /http_server\.https needs .* takes in http_server/],
+    [
+      `http_api { ${on} 80; ${tls(443)} } http_server { ${on} 80; ${tls(443, "other")} }`,
+      /http_api\.https needs .* takes in http_server\.https/,
+    ],
+    [`exporter { ${on} 1935; }`, /exporter needs /],
+  ];
+  for (const [text, expected] of bad) {
+    const found = errors(text + withVhost(""));
+    assert.equal(found.length, 1, text);
+    assert.match(found[0], expected);
+  }
+});
+
+Deno.test("config http: an API that nobody asked for gives way", () => {
+  const text = `http_server { enabled on; listen 1985; }${withVhost("")}`;
+  assert.equal(load(text).config.httpApi.listen, null);
+  assert.match(
+    warnings(text)[0],
+    /http_api needs 127\.0\.0\.1:1985.* in http_server; the API is off/,
+  );
+});
+
+Deno.test("config http_api.auth: it needs a name and a password", () => {
+  for (const given of ["", "username u;", "password p;", 'username u; password "";']) {
+    const [error] = errors(
+      `http_api { enabled on; auth { enabled on; ${given} } }${withVhost("")}`,
+    );
+    assert.match(error, /http_api\.auth is on without a username and password: add both/);
+  }
+  assert.deepEqual(errors(`http_api { enabled on; auth { username u; } }${withVhost("")}`), []);
+});
+
 Deno.test("config load: a file without any vhost is told", () => {
   assert.deepEqual(warnings("listen 1;"), [
     "a.conf:1:1: there is no vhost, so every client is refused: add vhost __defaultVhost__ { }",
@@ -590,11 +660,11 @@ Deno.test("config environment: faults name the variable, once for all vhosts", (
 });
 
 Deno.test("config environment: a variable for what is not offered is told", () => {
-  const { warnings, ignored } = load(withVhost(""), { SRS_HTTP_SERVER_ENABLED: "on" });
+  const { warnings, ignored } = load(withVhost(""), { SRS_HEARTBEAT_ENABLED: "on" });
   assert.deepEqual(warnings.map((warning) => warning.format()), [
-    "env SRS_HTTP_SERVER_ENABLED: http_server.enabled is known to SRS but not offered here, it is ignored",
+    "env SRS_HEARTBEAT_ENABLED: heartbeat.enabled is known to SRS but not offered here, it is ignored",
   ]);
-  assert.deepEqual(ignored.map(({ path }) => path), ["http_server.enabled"]);
+  assert.deepEqual(ignored.map(({ path }) => path), ["heartbeat.enabled"]);
 });
 
 Deno.test("config environment: without a file", () => {

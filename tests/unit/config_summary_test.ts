@@ -44,6 +44,14 @@ Deno.test("config summary: values, and whether file, environment or default gave
   assert.equal(body.some((line) => line.includes("ignored")), false);
 });
 
+Deno.test("config summary: a password is not shown", () => {
+  const lines = summary(
+    "listen 1; http_api { enabled on; auth { enabled on; username u; password geheim; } } vhost a { }",
+  ).map(squeezed);
+  assert.ok(lines.some((line) => /^http_api\.auth\.password \*\*\* a\.conf:/.test(line)));
+  assert.ok(!lines.join().includes("geheim"));
+});
+
 Deno.test("config summary: columns are aligned", () => {
   const lines = summary("listen 1935; vhost a { }");
   const start = lines.findIndex((line) => line === "  vhost a") + 1;
@@ -54,14 +62,14 @@ Deno.test("config summary: columns are aligned", () => {
 Deno.test("config summary: everything in the file that is known and has no effect", () => {
   const lines = summary(
     "listen 1935;\nvhost a { hls { enabled on; hls_path x; } bandcheck { } }\nserver_id x;",
-    { SRS_HTTP_SERVER_ENABLED: "on" },
+    { SRS_HEARTBEAT_ENABLED: "on" },
   );
   const from = lines.indexOf("known to SRS, not offered here, ignored:");
   assert.deepEqual(lines.slice(from).map(squeezed), [
     "known to SRS, not offered here, ignored:",
     "vhost.hls { enabled hls_path } a.conf:2:11",
     "server_id a.conf:3:1",
-    "http_server.enabled env SRS_HTTP_SERVER_ENABLED",
+    "heartbeat.enabled env SRS_HEARTBEAT_ENABLED",
     "without effect, ignored:",
     "vhost.bandcheck a.conf:2:43",
   ]);

@@ -1,0 +1,176 @@
+/**
+ * `/metrics`: SRS's names where SRS has them, and `srs_edge_` for what is ours, in base units.
+ * @module
+ */
+
+import { hostname, machine, release, type as systemName, version } from "node:os";
+import process from "node:process";
+import { DELAY_BOUNDS_MS } from "../live/delay_histogram.ts";
+import { redactQuery } from "../log/text.ts";
+import { SERVER_NAME, VERSION } from "../version.ts";
+import { Exposition, type Sample } from "./exposition.ts";
+import { attempt, type SystemStats } from "./system_stats.ts";
+import type { DelayFigures, ServerView, StreamView } from "./view.ts";
+
+/** Streams that have series of their own: the most played, the oldest first (H23). */
+export const MAX_STREAM_SERIES = 20;
+
+const BOUNDS_S = DELAY_BOUNDS_MS.map((ms) => ms / 1000);
+
+/** The labels of `srs_build_info` that the configuration gives. */
+export interface MetricsOptions {
+  readonly label: string;
+  readonly tag: string;
+}
+
+/** The whole text. `nowMs`: Unix ms. */
+export function metricsText(
+  view: ServerView,
+  stats: SystemStats,
+  nowMs: number,
+  options: MetricsOptions,
+): string {
+  const out = new Exposition();
+  writeSrs(out, view, stats, nowMs, options);
+  writeServer(out, view, nowMs);
+  writeStreams(out, view);
+  return out.toString();
+}
+
+/** What SRS has, in its order. */
+function writeSrs(
+  out: Exposition,
+  view: ServerView,
+  stats: SystemStats,
+  nowMs: number,
+  { label, tag }: MetricsOptions,
+): void {
+  const { self } = stats.read(nowMs);
+  const { figures, totals } = view;
+  out.gauge("srs_node_uname_info", "Labeled system information as provided by uname.", [{
+    labels: {
+      sysname: attempt(systemName, ""),
+      nodename: attempt(hostname, ""),
+      release: attempt(release, ""),
+      version: attempt(version, ""),
+      machine: attempt(machine, ""),
+    },
+    value: 1,
+  }]);
+  out.gauge("srs_build_info", "A metric with a constant '1' value labeled by version.", [{
+    labels: {
+      server: view.serverId,
+      service: view.serviceId,
+      pid: String(view.pid),
+      major: VERSION.split(".")[0],
+      version: VERSION,
+      code: SERVER_NAME,
+      label,
+      tag,
+    },
+    value: 1,
+  }]);
+  out.gauge("srs_cpu_percent", "SRS cpu used percent, of one core.", self.cpuPercent * 100);
+  out.gauge("srs_memory", "SRS resident memory in kilobytes.", Math.round(self.memKbyte));
+  out.counter("srs_send_bytes_total", "SRS total sent bytes.", totals.sendBytes);
+  out.counter("srs_receive_bytes_total", "SRS total received bytes.", totals.recvBytes);
+  out.gauge("srs_streams", "The number of SRS concurrent streams.", view.streams.size);
+  out.gauge("srs_clients", "The number of SRS concurrent clients.", view.clients.size);
+  out.counter("srs_clients_total", "The total number of SRS clients.", figures.clientsTotal);
+  out.counter(
+    "srs_clients_errs_total",
+    "The total number of SRS clients that ended with an error, a close of theirs included.",
+    figures.clientErrors,
+  );
+}
+
+function writeServer(out: Exposition, { figures, totals, startedMs }: ServerView, nowMs: number) {
+  const memory = attempt(() => process.memoryUsage(), null);
+  const { delays, loopLags } = figures;
+  const seconds = (ms: number) => ms / 1000;
+  out.gauge("srs_edge_uptime_seconds", "Time since the start.", seconds(nowMs - startedMs));
+  out.gauge("srs_edge_connections", "Open connections of clients.", totals.connections);
+  out.gauge("srs_edge_players", "Players at present.", figures.players);
+  writeDelays(
+    out,
+    "srs_edge_added_delay_seconds",
+    "From the arrival of a message to its hand-over to a player's socket.",
+    delays,
+  );
+  out.gauge(
+    "srs_edge_player_lag_seconds",
+    "How far the slowest player is behind its stream.",
+    seconds(figures.lagMs),
+  );
+  out.gauge(
+    "srs_edge_lagging_players",
+    "Players more than a second behind their stream.",
+    figures.laggingPlayers,
+  );
+  out.counter(
+    "srs_edge_dropped_gops_total",
+    "GOPs that players too slow for them have not had, in whole or in part.",
+    figures.droppedGops,
+  );
+  out.counter(
+    "srs_edge_dropped_messages_total",
+    "Messages that players too slow for them have not had.",
+    figures.droppedMessages,
+  );
+  out.gauge(
+    "srs_edge_flush_interval_seconds",
+    "The longest present interval between flushes of a stream; 0: each message by itself.",
+    seconds(figures.flushIntervalMs),
+  );
+  writeDelays(
+    out,
+    "srs_edge_event_loop_lag_seconds",
+    "By how much timers are late.",
+    loopLags,
+  );
+  if (memory) {
+    out.gauge("srs_edge_memory_bytes", "Memory of the process, by kind.", [
+      { labels: { kind: "resident" }, value: memory.rss },
+      { labels: { kind: "heap_total" }, value: memory.heapTotal },
+      { labels: { kind: "heap_used" }, value: memory.heapUsed },
+      { labels: { kind: "external" }, value: memory.external },
+    ]);
+  }
+  out.gauge("srs_edge_log_bytes", "Memory of the streams' messages.", figures.logBytes);
+}
+
+function writeDelays(out: Exposition, name: string, help: string, delays: DelayFigures): void {
+  out.histogram(name, help, BOUNDS_S, delays.counts, delays.sumMs / 1000);
+}
+
+function writeStreams(out: Exposition, { streams, vhosts }: ServerView): void {
+  const live = [...streams.values()].filter(({ publish }) => publish.active).sort(byImportance);
+  const shown = live.slice(0, MAX_STREAM_SERIES);
+  const samples = (value: (stream: StreamView) => number): Sample[] => {
+    return shown.map((stream) => ({
+      labels: {
+        vhost: vhosts.get(stream.vhostId)?.name,
+        app: redactQuery(stream.app),
+        stream: redactQuery(stream.name),
+      },
+      value: value(stream),
+    }));
+  };
+  const most = `of the ${MAX_STREAM_SERIES} most played live streams`;
+  out.gauge("srs_edge_stream_players", `Players ${most}.`, samples(({ edge }) => edge.players));
+  out.gauge("srs_edge_stream_fps", `Pictures a second ${most}.`, samples(({ edge }) => edge.fps));
+  out.gauge(
+    "srs_edge_stream_receive_bits_per_second",
+    `Bit rate ${most}, from the publisher.`,
+    samples(({ edge }) => edge.recvKbps * 1000),
+  );
+  out.gauge(
+    "srs_edge_stream_flush_interval_seconds",
+    `Interval between flushes ${most}.`,
+    samples(({ edge }) => edge.flushIntervalMs / 1000),
+  );
+}
+
+function byImportance({ edge: a }: StreamView, { edge: b }: StreamView): number {
+  return b.players - a.players || (b.uptimeMs ?? 0) - (a.uptimeMs ?? 0);
+}
