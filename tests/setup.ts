@@ -46,6 +46,7 @@ const TOOLS: readonly Tool[] = [
     probe: ["sh", "-c", `test -x ${NGINX} && test -f ${NGINX_RTMP}`],
     packages: ["nginx", "libnginx-mod-rtmp"],
   },
+  { name: "openssl", probe: ["openssl", "version"], packages: ["openssl"] },
   { name: "rtmpdump", probe: ["sh", "-c", "command -v rtmpdump"], packages: ["rtmpdump"] },
   {
     name: "gst-launch-1.0",

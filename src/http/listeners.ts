@@ -6,7 +6,12 @@
 import { readFileSync } from "node:fs";
 import type { Config, HttpsConfig, ListenAddress } from "../config/types.ts";
 import { serverLog } from "../log/log.ts";
-import { type HttpListener, listenHttp, type TlsFiles } from "../net/http_listener.ts";
+import {
+  type FetchHandler,
+  type HttpListener,
+  listenHttp,
+  type TlsFiles,
+} from "../net/http_listener.ts";
 import { formatAddress } from "../net/tcp.ts";
 import { createApp, type Mount, type Role } from "./app.ts";
 import type { ServerView } from "./view.ts";
@@ -98,12 +103,9 @@ export class HttpListeners {
     });
     const names = [...roles].map((role) => ROLE_NAMES[role]).join(", ");
     try {
-      const tls = https ? readTls(https) : null;
-      const listener = await listenHttp(
-        address,
-        (request, peer) => app.fetch(request, { peer }),
-        tls,
-      );
+      const listener = await listen(address, https, (request, peer) => {
+        return app.fetch(request, { peer });
+      });
       this.#open.push({ endpoint, listener });
       const { address: real } = listener;
       serverLog.info(`${names} listen at ${https ? "https" : "tcp"}://${formatAddress(real)}`);
@@ -112,6 +114,22 @@ export class HttpListeners {
       if (httpApi.asked || roles.size > 1 || !roles.has("api")) throw error;
       serverLog.warn(`no HTTP API: ${error instanceof Error ? error.message : String(error)}`);
     }
+  }
+}
+
+/** `listenHttp`, whose errors are about the files too if there are any. */
+async function listen(
+  address: ListenAddress,
+  https: HttpsConfig | null,
+  handler: FetchHandler,
+): Promise<HttpListener> {
+  if (!https) return await listenHttp(address, handler);
+  const tls = readTls(https);
+  try {
+    return await listenHttp(address, handler, tls);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${reason} (https with key ${https.key} and cert ${https.cert})`);
   }
 }
 

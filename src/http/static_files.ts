@@ -33,9 +33,11 @@ const WELL_KNOWN = ".well-known";
  */
 export function staticFiles(dir: string): MiddlewareHandler {
   return async (c, next) => {
-    const file = await find(dir, new URL(c.req.url).pathname);
+    // One slash: a browser takes what stands after two for a host's name.
+    const pathname = new URL(c.req.url).pathname.replace(/^\/+/, "/");
+    const file = await find(dir, pathname);
     if (!file) return await next();
-    if (file === "directory") return redirect(c, `${new URL(c.req.url).pathname}/`);
+    if (file === "directory") return redirect(c, `${pathname}/`);
     return await answer(c, file);
   };
 }

@@ -18,7 +18,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 export interface EdgeOptions {
   /** `max_connections`. */
   readonly maxConnections?: number;
-  /** More directives at the root. */
+  /** More directives at the root; `API_PORT` stands for the API's port. */
   readonly root?: string;
   /** What stands in the default vhost's block. */
   readonly vhost?: string;
@@ -60,7 +60,7 @@ export class Edge {
     return `listen 127.0.0.1:${this.port};
 max_connections ${maxConnections};
 http_api { enabled on; listen 127.0.0.1:${this.apiPort}; }
-${root}
+${root.replaceAll("API_PORT", String(this.apiPort))}
 vhost __defaultVhost__ { ${vhost} }
 `;
   }
