@@ -6,7 +6,9 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import net from "node:net";
 import { hello } from "../tools/attacker.ts";
+import { parseExposition } from "../tools/exposition.ts";
 import { type Hostile, hostile } from "../tools/hostile.ts";
+import { media } from "../tools/media.ts";
 import { until, within } from "../tools/process.ts";
 
 /** ms for an answer. */
@@ -195,3 +197,84 @@ hostile("H29: streams and vhosts cannot be changed through the API", async (h) =
     assert.ok([200, 404].includes(statusOf(await request(h, path))), path);
   }
 });
+
+/** Files and metrics on the API's port; the files are the test media. */
+const FILES = "http_server { enabled on; listen 127.0.0.1:API_PORT; dir ./tests/.cache; } " +
+  "exporter { enabled on; listen 127.0.0.1:API_PORT; }";
+
+hostile("H25: no path leads out of the files' directory", async (h) => {
+  const { path } = await media("h264-aac");
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  assert.equal(statusOf(await request(h, `/${name}`, "HEAD")), 200);
+  const paths = ["../../package.json", "../setup.ts", "../../.git/HEAD", "../../../../etc/passwd"]
+    .flatMap((path) => [
+      path,
+      path.replaceAll("../", "..%2f"),
+      path.replaceAll("../", "%2e%2e/"),
+      path.replaceAll("../", "%2e%2e%2f"),
+      path.replaceAll("../", "%252e%252e%252f"),
+      path.replaceAll("../", "..%5c"),
+      path.replaceAll("../", "..\\"),
+      path.replaceAll("../", "....//"),
+      path.replaceAll("../", "%c0%ae%c0%ae/"),
+      `${name}/${path}`,
+      `console/${path}`,
+    ]);
+  for (
+    const path of [...paths, `${name}%00.txt`, `${name}/`, `/${name}/..`, `file:///etc/passwd`]
+  ) {
+    const answer = await request(h, `/${path}`);
+    assert.ok([302, 400, 404].includes(statusOf(answer)) || answer.includes('"urls"'), answer);
+    for (const secret of ["root:x:", "hono", "module", "ref:"]) {
+      assert.ok(!answer.includes(secret), `${path} gives a file`);
+    }
+  }
+}, { root: FILES });
+
+hostile("H25: downloads that are broken off, or not read, leave no open file", async (h, count) => {
+  const { path } = await media("high-bitrate");
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  for (let i = 0; i < count; i++) {
+    const socket = net.connect({ host: "127.0.0.1", port: h.edge.apiPort });
+    h.onEnd(() => socket.destroy());
+    socket.on("error", () => {});
+    socket.write(`GET /${name} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await within("the first bytes", ANSWER_LIMIT_MS, new Promise((r) => socket.once("data", r)));
+    if (i % 2 === 0) socket.destroy();
+    else socket.pause();
+  }
+  await h.control.progress("with downloads that nobody reads");
+  assert.equal((await h.edge.request("/healthz")).status, 200);
+  h.destroy();
+  await until("all files to be closed", 10_000, () => openFiles(h.edge.process.pid, path) === 0);
+}, { root: FILES, full: 100, warmUp: 100 });
+
+/** How often a process has a file open. */
+function openFiles(pid: number, path: string): number {
+  let count = 0;
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
+    try {
+      if (Deno.readLinkSync(`/proc/${pid}/fd/${name}`) === path) count++;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  return count;
+}
+
+hostile(
+  "H23 H26: whatever streams are called, answers and metrics can be read",
+  async (h, count) => {
+    const names = ['a"b', "a{b}=c,d", "é😀", "<i>x", "a b\tc", 'x"} 1', "__proto__", "a\\b"];
+    for (let i = 0; i < count; i++) {
+      await h.attacker(hello("publish", `${names[i % names.length]}-${i}`));
+    }
+    await h.control.progress("with odd names");
+    const { text } = await h.edge.request("/metrics");
+    const series = parseExposition(text).get("srs_edge_stream_players")?.samples ?? [];
+    assert.ok(series.length > 1 && series.length <= 20, `${series.length} series`);
+    const streams = await h.edge.list("streams");
+    assert.ok(streams.length > Math.min(5, count / 2), `${streams.length} streams`);
+  },
+  { root: FILES, full: 200, warmUp: 8 },
+);

@@ -9,7 +9,7 @@ import type { HttpEnv } from "../../src/http/answer.ts";
 import { createApp, type Role } from "../../src/http/app.ts";
 import { server } from "./support/server_view.ts";
 
-function basic(credentials: string, scheme = "Basic"): RequestInit {
+function basic(credentials: string, scheme = "Basic"): { headers: Record<string, string> } {
   const bytes = new TextEncoder().encode(credentials);
   return { headers: { Authorization: `${scheme} ${btoa(String.fromCharCode(...bytes))}` } };
 }

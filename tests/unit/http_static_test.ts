@@ -9,9 +9,14 @@ import { server } from "./support/server_view.ts";
 
 const LARGE = new Uint8Array(300_000).map((_, i) => i * 7 + (i >> 8));
 
+interface Init {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+}
+
 /** A site in a new directory beside a secret, and the app that serves it; both are gone afterwards. */
 async function withSite(
-  test: (request: (path: string, init?: RequestInit) => Promise<Response>) => Promise<void>,
+  test: (request: (path: string, init?: Init) => Promise<Response>) => Promise<void>,
 ): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "srs-edge-static-" });
   try {
