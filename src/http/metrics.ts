@@ -160,9 +160,9 @@ function writeStreams(out: Exposition, { streams, vhosts }: ServerView): void {
   out.gauge("srs_edge_stream_players", `Players ${most}.`, samples(({ edge }) => edge.players));
   out.gauge("srs_edge_stream_fps", `Pictures a second ${most}.`, samples(({ edge }) => edge.fps));
   out.gauge(
-    "srs_edge_stream_receive_bits_per_second",
-    `Bit rate ${most}, from the publisher.`,
-    samples(({ edge }) => edge.recvKbps * 1000),
+    "srs_edge_stream_receive_bytes_per_second",
+    `Bytes a second ${most}, from the publisher.`,
+    samples(({ edge }) => edge.recvKbps * 125),
   );
   out.gauge(
     "srs_edge_stream_flush_interval_seconds",

@@ -120,6 +120,8 @@ function typeOf(path: string): string {
 /** `size` bytes of a file, read as they are taken; the file is closed in any case. */
 function contents(file: FileHandle, size: number): ReadableStream<Uint8Array> {
   let left = size;
+  let closed: Promise<void> | null = null;
+  const close = () => closed ??= file.close();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
@@ -127,14 +129,14 @@ function contents(file: FileHandle, size: number): ReadableStream<Uint8Array> {
         const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
         if (bytesRead === 0) throw new Error("the file has become shorter while it was sent");
         left -= bytesRead;
+        if (left === 0) await close();
         controller.enqueue(buffer.subarray(0, bytesRead));
-        if (left > 0) return;
-        controller.close();
+        if (left === 0) controller.close();
       } catch (error) {
+        await close();
         controller.error(error);
       }
-      await file.close();
     },
-    cancel: () => file.close(),
+    cancel: close,
   }, { highWaterMark: 0 });
 }

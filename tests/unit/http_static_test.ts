@@ -139,6 +139,7 @@ Deno.test("files: HEAD, other methods, a directory without its slash", async () 
 Deno.test("files: what the browser has is not sent again", async () => {
   await withSite(async (request) => {
     const first = await request("/a.js");
+    assert.equal(await first.text(), "1");
     const etag = first.headers.get("ETag") ?? "";
     const modified = first.headers.get("Last-Modified") ?? "";
     const rows: [Record<string, string>, number][] = [
