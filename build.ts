@@ -19,7 +19,8 @@ const PERMISSIONS = [
   "--allow-read", // configuration files, includes
   "--allow-write", // log and pid file
   "--allow-env", // SRS_* overrides
-  "--allow-sys=cpus,loadavg,networkInterfaces,osUptime,systemMemoryInfo", // figures of the API
+  // Figures of the API and the metrics.
+  "--allow-sys=cpus,hostname,loadavg,networkInterfaces,osRelease,osUptime,systemMemoryInfo",
 ];
 
 const target = Deno.build.target;

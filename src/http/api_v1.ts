@@ -190,7 +190,8 @@ const KICK_REFUSED =
 function mayKick(c: Context, guarded: boolean): boolean {
   const origin = c.req.header("Origin");
   if (origin === undefined) return true;
-  const host = c.req.header("Host") ?? "";
+  // HTTP/2 has no such header.
+  const host = c.req.header("Host") ?? new URL(c.req.url).host;
   const sameOrigin = origin === `http://${host}` || origin === `https://${host}`;
   const named = !/^(localhost|\d+(\.\d+){3}|\[[0-9a-f:.]+\])(:\d+)?$/i.test(host);
   return sameOrigin && (guarded || !named);

@@ -9,8 +9,8 @@ import { DELAY_BOUNDS_MS } from "../live/delay_histogram.ts";
 import { redactQuery } from "../log/text.ts";
 import { SERVER_NAME, VERSION } from "../version.ts";
 import { Exposition, type Sample } from "./exposition.ts";
-import { attempt, type SystemStats } from "./system_stats.ts";
-import type { DelayFigures, ServerView, StreamView } from "./view.ts";
+import { attempt, type SelfFigures, type SystemStats } from "./system_stats.ts";
+import type { DelayFigures, ServerFigures, ServerView, StreamView } from "./view.ts";
 
 /** Streams that have series of their own: the most played, the oldest first (H23). */
 export const MAX_STREAM_SERIES = 20;
@@ -31,22 +31,18 @@ export function metricsText(
   options: MetricsOptions,
 ): string {
   const out = new Exposition();
-  writeSrs(out, view, stats, nowMs, options);
-  writeServer(out, view, nowMs);
-  writeStreams(out, view);
+  // Each is made for whoever asks.
+  const { figures, totals, vhosts, streams } = view;
+  const clients = [...vhosts.values()].reduce((sum, vhost) => sum + vhost.clients, 0);
+  writeInfo(out, view, options);
+  writeSrs(out, stats.read(nowMs).self, totals, figures, { streams: streams.size, clients });
+  writeServer(out, figures, totals.connections, nowMs - view.startedMs);
+  writeStreams(out, streams, vhosts);
   return out.toString();
 }
 
-/** What SRS has, in its order. */
-function writeSrs(
-  out: Exposition,
-  view: ServerView,
-  stats: SystemStats,
-  nowMs: number,
-  { label, tag }: MetricsOptions,
-): void {
-  const { self } = stats.read(nowMs);
-  const { figures, totals } = view;
+/** Who this is. */
+function writeInfo(out: Exposition, view: ServerView, { label, tag }: MetricsOptions): void {
   out.gauge("srs_node_uname_info", "Labeled system information as provided by uname.", [{
     labels: {
       sysname: attempt(systemName, ""),
@@ -70,12 +66,22 @@ function writeSrs(
     },
     value: 1,
   }]);
+}
+
+/** The other metrics that SRS has, in its order. */
+function writeSrs(
+  out: Exposition,
+  self: SelfFigures,
+  totals: ServerView["totals"],
+  figures: ServerFigures,
+  { streams, clients }: { readonly streams: number; readonly clients: number },
+): void {
   out.gauge("srs_cpu_percent", "SRS cpu used percent, of one core.", self.cpuPercent * 100);
   out.gauge("srs_memory", "SRS resident memory in kilobytes.", Math.round(self.memKbyte));
   out.counter("srs_send_bytes_total", "SRS total sent bytes.", totals.sendBytes);
   out.counter("srs_receive_bytes_total", "SRS total received bytes.", totals.recvBytes);
-  out.gauge("srs_streams", "The number of SRS concurrent streams.", view.streams.size);
-  out.gauge("srs_clients", "The number of SRS concurrent clients.", view.clients.size);
+  out.gauge("srs_streams", "The number of SRS concurrent streams.", streams);
+  out.gauge("srs_clients", "The number of SRS concurrent clients.", clients);
   out.counter("srs_clients_total", "The total number of SRS clients.", figures.clientsTotal);
   out.counter(
     "srs_clients_errs_total",
@@ -84,12 +90,18 @@ function writeSrs(
   );
 }
 
-function writeServer(out: Exposition, { figures, totals, startedMs }: ServerView, nowMs: number) {
+/** Ours of the whole server. */
+function writeServer(
+  out: Exposition,
+  figures: ServerFigures,
+  connections: number,
+  uptimeMs: number,
+): void {
   const memory = attempt(() => process.memoryUsage(), null);
   const { delays, loopLags } = figures;
   const seconds = (ms: number) => ms / 1000;
-  out.gauge("srs_edge_uptime_seconds", "Time since the start.", seconds(nowMs - startedMs));
-  out.gauge("srs_edge_connections", "Open connections of clients.", totals.connections);
+  out.gauge("srs_edge_uptime_seconds", "Time since the start.", seconds(uptimeMs));
+  out.gauge("srs_edge_connections", "Open connections of clients.", connections);
   out.gauge("srs_edge_players", "Players at present.", figures.players);
   writeDelays(
     out,
@@ -143,7 +155,12 @@ function writeDelays(out: Exposition, name: string, help: string, delays: DelayF
   out.histogram(name, help, BOUNDS_S, delays.counts, delays.sumMs / 1000);
 }
 
-function writeStreams(out: Exposition, { streams, vhosts }: ServerView): void {
+/** Ours of single streams. */
+function writeStreams(
+  out: Exposition,
+  streams: ServerView["streams"],
+  vhosts: ServerView["vhosts"],
+): void {
   const live = [...streams.values()].filter(({ publish }) => publish.active).sort(byImportance);
   const shown = live.slice(0, MAX_STREAM_SERIES);
   const samples = (value: (stream: StreamView) => number): Sample[] => {

@@ -108,6 +108,13 @@ scenario("a name and password guard the API, by HTTP and HTTPS", async (s) => {
       assert.equal((await get(url, { client, ...wrong })).status, 401);
       assert.equal(JSON.parse((await get(url, { client, ...right })).text).code, 0);
       assert.equal((await get(`${base}/metrics`, { client })).status, 401);
+      // A page of the server's own may kick, by HTTP/2 too.
+      const kick = (origin: string) => {
+        const headers = { ...right.headers, Origin: origin };
+        return get(`${url}nobody`, { client, method: "DELETE", headers });
+      };
+      assert.equal((await kick(base)).text, '{"code":2049}');
+      assert.equal((await kick("https://evil.example")).status, 403);
     }
     assert.equal((await get(`https://localhost:${tlsPort}/`, { client })).text, "<p>page</p>");
     assert.equal((await get(`http://127.0.0.1:${filesPort}/api/v1/versions`)).status, 401);
