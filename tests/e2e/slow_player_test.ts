@@ -51,6 +51,9 @@ scenario(
       peak = Math.max(peak, server.residentBytes());
     }
     const packetsMeanwhile = healthy.recording().video.length - packetsBefore;
+    const { streams: [{ edge }] } = JSON.parse(
+      JSON.stringify(await server.api("/api/v1/streams/")),
+    );
     frozen.process.signal("SIGCONT");
     await sleep(5000);
 
@@ -59,6 +62,12 @@ scenario(
       `memory: ${before >> 20} MB, at most ${growth >> 20} MB more while players stood still`,
     );
     assert.ok(growth < GROWTH_LIMIT, `the server grew by ${growth >> 20} MB`);
+    // GOPs of a second each, for 30 s; what fits the sockets and the queue is not lost.
+    const dropped = edge.dropped_gops / (DEAF_PLAYERS + 1);
+    console.log(`the API: ${dropped} GOPs dropped per slow player, lag ${edge.lag_ms} ms`);
+    assert.ok(dropped >= 5 && dropped <= 40, `${dropped} GOPs dropped per slow player`);
+    assert.ok(edge.dropped_messages > 10 * edge.dropped_gops, "messages in them");
+    assert.ok(edge.lag_ms > 0 && edge.lag_ms < 10_000, `${edge.lag_ms} ms behind`);
     assert.ok(packetsMeanwhile > 25 * 25, `the other player got only ${packetsMeanwhile} frames`);
     assertPlayed("the other player", await healthy.stop(), clip, { seconds: 33, loop: true });
 
