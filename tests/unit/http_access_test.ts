@@ -82,12 +82,15 @@ Deno.test("listeners: what each of them serves", async () => {
     [["api", "server"], { "/api/v1/streams/": 200, "/": 200, "/page": 200, "/flv": 200 }],
   ];
   const page = new Hono<HttpEnv>().get("/page", (c) => c.text("page"));
-  const flv = new Hono<HttpEnv>().get("/flv", (c) => c.text("flv"));
+  const flv = new Hono<HttpEnv>().get("/flv", (c) => c.text(c.env.peer.address));
+  const env = { peer: { address: "192.0.2.1", port: 5 } };
   const mounts = [{ on: "server", routes: page }, { on: "both", routes: flv }] as const;
   for (const [roles, paths] of rows) {
     const app = createApp(view, { roles: new Set(roles), metrics, mounts });
     for (const [path, status] of Object.entries(paths)) {
-      assert.equal((await app.request(path)).status, status, `${roles} ${path}`);
+      const response = await app.request(path, {}, env);
+      assert.equal(response.status, status, `${roles} ${path}`);
+      if (path === "/flv") assert.equal(await response.text(), "192.0.2.1");
     }
   }
 });
