@@ -9,74 +9,31 @@
  * @module
  */
 
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { ErrorCode, RtmpError } from "./error.ts";
+import {
+  DIGEST_SIZE,
+  digestOf,
+  digestPosition,
+  type DigestSchema,
+  findDigest,
+  hmac,
+  PLAYER_NAME,
+  SERVER_KEY,
+  SERVER_NAME,
+} from "./handshake_digest.ts";
 
 /** Bytes of C1, C2, S1 and S2 each. */
 export const HANDSHAKE_SIZE = 1536;
 /** The only protocol version of plain RTMP. 6, 8 and 9 are encrypted variants. */
-const RTMP_VERSION = 3;
+export const RTMP_VERSION = 3;
 /** First byte of a proxy header that carries the client's real address (SRS: rtmp §1.1). */
 const PROXY_MAGIC = 0xf3;
 /** A proxy header longer than this is refused, as SRS does. */
 const PROXY_MAX_LENGTH = 1024;
 
-const DIGEST_SIZE = 32;
-const BLOCK_SIZE = 764;
-const FIRST_BLOCK = 8;
-const SECOND_BLOCK = FIRST_BLOCK + BLOCK_SIZE;
-const DIGEST_OFFSETS = 728;
-
-/** The secret shared by all of Adobe's players and servers, public for many years. */
-const SHARED_KEY = Uint8Array.from(
-  "f0eec24a8068bee82e00d0d1029e7e576eec5d2d29806fab93b8e636cfeb31ae".match(/../g) ?? [],
-  (hex) => parseInt(hex, 16),
-);
-const PLAYER_NAME = new TextEncoder().encode("Genuine Adobe Flash Player 001");
-const SERVER_NAME = new TextEncoder().encode("Genuine Adobe Flash Media Server 001");
-const SERVER_KEY = new Uint8Array([...SERVER_NAME, ...SHARED_KEY]);
-
-/** Where the digest sits: schema 0 has the key block first, schema 1 the digest block. */
-export type DigestSchema = 0 | 1;
-
-/** Block size of SHA-256, bytes: longer keys are hashed first (RFC 2104). */
-const HASH_BLOCK = 64;
-
-/** HMAC-SHA256. By hand, because `createHmac` of Deno 2.4 prints a warning at its first use. */
-function hmac(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array {
-  const shortKey = key.length > HASH_BLOCK ? createHash("sha256").update(key).digest() : key;
-  const pad = (mask: number) => {
-    const block = new Uint8Array(HASH_BLOCK).fill(mask);
-    for (let i = 0; i < shortKey.length; i++) block[i] ^= shortKey[i];
-    return block;
-  };
-  const inner = createHash("sha256").update(pad(0x36));
-  for (const part of parts) inner.update(part);
-  return createHash("sha256").update(pad(0x5c)).update(inner.digest()).digest();
-}
-
-/** Position of the 32 digest bytes within a C1 or S1 of that schema. */
-function digestPosition(packet: Uint8Array, schema: DigestSchema): number {
-  const block = schema === 0 ? SECOND_BLOCK : FIRST_BLOCK;
-  const sum = packet[block] + packet[block + 1] + packet[block + 2] + packet[block + 3];
-  return block + 4 + (sum % DIGEST_OFFSETS);
-}
-
-function digestOf(packet: Uint8Array, position: number, key: Uint8Array): Uint8Array {
-  return hmac(key, packet.subarray(0, position), packet.subarray(position + DIGEST_SIZE));
-}
-
-/** The schema and digest of a C1 that carries a valid one, else null (a simple handshake then). */
-function findDigest(c1: Uint8Array): { schema: DigestSchema; digest: Uint8Array } | null {
-  for (const schema of [0, 1] as const) {
-    const position = digestPosition(c1, schema);
-    const digest = c1.subarray(position, position + DIGEST_SIZE);
-    if (timingSafeEqual(digest, digestOf(c1, position, PLAYER_NAME))) return { schema, digest };
-  }
-  return null;
-}
-
-function writeTime(packet: Uint8Array, position: number, ms: number): void {
+/** Writes a time field, ms modulo 2^32. */
+export function writeTime(packet: Uint8Array, position: number, ms: number): void {
   new DataView(packet.buffer, packet.byteOffset).setUint32(position, ms >>> 0);
 }
 
@@ -184,7 +141,7 @@ export class ServerHandshake {
 
   #answerC1(nowMs: number): void {
     const c1 = this.#buffer.subarray(1);
-    const found = findDigest(c1);
+    const found = findDigest(c1, PLAYER_NAME);
     if (found) {
       this.kind = "complex";
       this.answer = digestAnswer(found.schema, found.digest, nowMs);

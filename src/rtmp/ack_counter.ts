@@ -1,0 +1,33 @@
+/**
+ * When to acknowledge what a peer sends (spec: rtmp §2.1): twice per window, with the sum of all bytes.
+ * @module
+ */
+
+/** A sum that would pass this starts anew (SRS, Q53). */
+const MAX_TOTAL = 0xf0000000;
+
+/** Counts a peer's bytes, those of its handshake included. */
+export class AckCounter {
+  /** The peer's window, bytes; 0: it wants no acknowledgements. */
+  window = 0;
+  #total = 0;
+  #unacknowledged = 0;
+
+  /** Bytes have come. */
+  add(bytes: number): void {
+    this.#unacknowledged += bytes;
+  }
+
+  /** Whether an acknowledgement is due. */
+  get due(): boolean {
+    return this.window > 0 && this.#unacknowledged >= this.window / 2;
+  }
+
+  /** The sum to send; from here on the next half window is counted. */
+  take(): number {
+    const total = this.#total + this.#unacknowledged;
+    this.#total = total > MAX_TOTAL ? this.#unacknowledged : total;
+    this.#unacknowledged = 0;
+    return this.#total;
+  }
+}
