@@ -77,7 +77,8 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return lastBuffer;
 }
 
-class NetSocket implements TcpSocket {
+/** A connection of `node:net` or `node:tls`. */
+export class NetSocket implements TcpSocket {
   readonly remoteAddress: string;
   readonly remote: string;
   readonly #socket: net.Socket;
@@ -98,6 +99,7 @@ class NetSocket implements TcpSocket {
     socket.setKeepAlive(true, KEEPALIVE_MS);
   }
 
+  /** Whom it is to tell; before that nothing is read. */
   attach(handler: TcpHandler): void {
     this.#handler = handler;
     this.#socket.on("data", (bytes: Uint8Array) => {

@@ -8,8 +8,10 @@ const MAX_TOTAL = 0xf0000000;
 
 /** Counts a peer's bytes, those of its handshake included. */
 export class AckCounter {
-  /** The peer's window, bytes; 0: it wants no acknowledgements. */
+  /** The window that the peer has announced, bytes; 0: none. */
   window = 0;
+  /** The window until it does, bytes; 0: it gets no acknowledgements (Q52). */
+  defaultWindow = 0;
   #total = 0;
   #unacknowledged = 0;
 
@@ -20,7 +22,8 @@ export class AckCounter {
 
   /** Whether an acknowledgement is due. */
   get due(): boolean {
-    return this.window > 0 && this.#unacknowledged >= this.window / 2;
+    const window = this.window || this.defaultWindow;
+    return window > 0 && this.#unacknowledged >= window / 2;
   }
 
   /** The sum to send; from here on the next half window is counted. */

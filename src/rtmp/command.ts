@@ -60,8 +60,8 @@ export const ENHANCED_FIELDS = [
   "capsEx",
 ] as const;
 
-/** What a relay can do for a client that speaks Enhanced RTMP: pass on everything (G4.33). */
-function relayCapabilities(): [string, AmfValue][] {
+/** What a relay can do for a peer that speaks Enhanced RTMP: pass on everything (G4.33). */
+export function relayCapabilities(): [string, AmfValue][] {
   return [
     ["fourCcList", ["*"]],
     ["videoFourCcInfoMap", new AmfObject([["*", CAN_FORWARD]])],

@@ -100,6 +100,14 @@ export function userControlBody(event: number, value: number): Uint8Array {
   return body;
 }
 
+/** Body of Set Buffer Length: event 3, message stream id, ms. */
+export function bufferLengthBody(streamId: number, ms: number): Uint8Array {
+  const body = new Uint8Array(10);
+  body.set(userControlBody(UserControl.SET_BUFFER_LENGTH, streamId));
+  body.set(u32Body(ms), 6);
+  return body;
+}
+
 /** Event and first u32 of a user control message; null when it is too short to mean anything. */
 export function parseUserControl(payload: Uint8Array): { event: number; value: number } | null {
   if (payload.length < 6) return null;

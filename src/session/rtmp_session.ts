@@ -7,6 +7,7 @@
 import type { Log } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
 import type { TcpHandler, TcpSocket } from "../net/tcp.ts";
+import { AckCounter } from "../rtmp/ack_counter.ts";
 import { ChunkReader } from "../rtmp/chunk_reader.ts";
 import { MessageWriter } from "../rtmp/chunk_writer.ts";
 import { type Command, parseCommand } from "../rtmp/command.ts";
@@ -34,9 +35,6 @@ import {
 } from "./limits.ts";
 import type { ClientRole, Phase, SessionContext, SessionHost } from "./phase.ts";
 import type { ConnectInfo } from "./target.ts";
-
-/** An acknowledgement counter that would pass this starts anew (SRS, Q53). */
-const MAX_ACK_TOTAL = 0xf0000000;
 
 const NOTHING_SAID: ConnectInfo = {
   tcUrl: null,
@@ -83,10 +81,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   /** Commands and pings in the present second. */
   #requests = 0;
 
-  #peerAckWindow = 0;
-  #defaultAckWindow = 0;
-  #ackTotal = 0;
-  #unacknowledged = 0;
+  readonly #acks = new AckCounter();
 
   constructor(socket: TcpSocket, host: RtmpSessionHost, log: Log) {
     this.socket = socket;
@@ -209,7 +204,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   }
 
   setDefaultAckWindow(bytes: number): void {
-    this.#defaultAckWindow = bytes;
+    this.#acks.defaultWindow = bytes;
   }
 
   reply(chunkStream: number, type: number, payload: Uint8Array, streamId = 0): void {
@@ -293,7 +288,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   #receive(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.recvBytes += bytes.length;
-    this.#unacknowledged += bytes.length;
+    this.#acks.add(bytes.length);
     if (this.#handshake) {
       bytes = bytes.subarray(this.#shakeHands(this.#handshake, bytes));
       if (this.#handshake) return;
@@ -339,7 +334,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
       case MessageType.USER_CONTROL:
         return this.#userControl(message);
       case MessageType.WINDOW_ACK_SIZE:
-        this.#peerAckWindow = controlValue(message);
+        this.#acks.window = controlValue(message);
         return;
       case MessageType.AGGREGATE:
         return splitAggregate(message, (part) => this.#phase?.media(part));
@@ -376,12 +371,8 @@ export class RtmpSession implements TcpHandler, SessionContext {
 
   /** Tells the peer how much has come, twice per window (spec: rtmp §2.1). */
   #acknowledge(): void {
-    const window = this.#peerAckWindow || this.#defaultAckWindow;
-    if (window === 0 || this.#unacknowledged < window / 2) return;
-    if (this.socket.pendingBytes > MAX_PENDING_ANSWERS) return;
-    const total = this.#ackTotal + this.#unacknowledged;
-    this.#ackTotal = total > MAX_ACK_TOTAL ? this.#unacknowledged : total;
-    this.#unacknowledged = 0;
-    this.reply(ChunkStream.CONTROL, MessageType.ACKNOWLEDGEMENT, u32Body(this.#ackTotal));
+    if (!this.#acks.due || this.socket.pendingBytes > MAX_PENDING_ANSWERS) return;
+    const body = u32Body(this.#acks.take());
+    this.reply(ChunkStream.CONTROL, MessageType.ACKNOWLEDGEMENT, body);
   }
 }
