@@ -6,13 +6,7 @@
 import net from "node:net";
 import tls from "node:tls";
 import type { ListenAddress } from "../config/types.ts";
-import {
-  formatAddress,
-  HIGH_WATER_MARK,
-  NetSocket,
-  type TcpHandler,
-  type TcpSocket,
-} from "./tcp.ts";
+import { formatAddress, NetSocket, type TcpHandler, type TcpSocket } from "./tcp.ts";
 
 /** What went wrong, for programs. */
 export type ConnectFailure = "refused" | "no-host" | "timeout" | "unreachable" | "tls" | "other";
