@@ -4,23 +4,35 @@
  */
 
 import { parseArgs } from "node:util";
+import { parseProbe, type ProbeOptions, ProbeUsageError } from "./probe/options.ts";
+import { ProbeExit } from "./probe/report.ts";
 
 /** What the user wants. */
 export type Invocation =
   | { readonly action: "help" }
   | { readonly action: "version" }
   | { readonly action: "signature" }
+  /** `probe` null: its help is wanted. */
+  | { readonly action: "probe"; readonly probe: ProbeOptions | null }
   /** `file` null: settings from the environment alone (`-e`). */
   | { readonly action: "test" | "run"; readonly file: string | null };
 
+/** Exit status for a bad command line (SRS). */
+const EXIT_USAGE = 255;
+
 /** The command line makes no sense; the message says what to do. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  constructor(message: string, readonly status: number = EXIT_USAGE) {
+    super(message);
+  }
+}
 
 /** The text of `-h`. */
 export function helpText(program: string): string {
   return `Low-latency RTMP server with SRS's configuration.
 
 Usage: ${program} <-h?vVge>|<[-t] -c FILE>
+       ${program} probe URL    measures a stream or a server's delay; probe -h tells more
 
   -c FILE   run with this configuration file
   -t        test the configuration, print what is in effect, and exit
@@ -47,6 +59,7 @@ export function parseCommandLine(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Invocation {
+  if (args[0] === "probe") return { action: "probe", probe: probeOptions(args.slice(1)) };
   const { values, positionals } = parse(args);
   if (values.help) return { action: "help" };
   if (values.version) return { action: "version" };
@@ -60,6 +73,15 @@ export function parseCommandLine(
   if (file !== undefined) return { action, file };
   if (values.test) throw new UsageError("-t needs a configuration file: -t -c FILE");
   return { action: "help" };
+}
+
+function probeOptions(args: readonly string[]): ProbeOptions | null {
+  try {
+    return parseProbe(args);
+  } catch (error) {
+    if (!(error instanceof ProbeUsageError)) throw error;
+    throw new UsageError(error.message, ProbeExit.USAGE);
+  }
 }
 
 function parse(args: readonly string[]) {

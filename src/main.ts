@@ -14,6 +14,8 @@ import type { Config, ListenAddress } from "./config/types.ts";
 import { closeLog, openLog, reopenLog, serverLog } from "./log/log.ts";
 import { openableFiles } from "./net/file_limit.ts";
 import { formatAddress } from "./net/tcp.ts";
+import { probeHelp } from "./probe/options.ts";
+import { runProbe } from "./probe/probe.ts";
 import { Server } from "./server.ts";
 import { SERVER_NAME, VERSION } from "./version.ts";
 
@@ -38,7 +40,7 @@ async function main(): Promise<number | null> {
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     complain(error.message);
-    return EXIT_CONFIG;
+    return error.status;
   }
   switch (invocation.action) {
     case "help":
@@ -50,6 +52,10 @@ async function main(): Promise<number | null> {
       return 0;
     case "signature":
       console.log(`${SERVER_NAME}/${VERSION}`);
+      return 0;
+    case "probe":
+      if (invocation.probe) return await runProbe(invocation.probe);
+      console.log(probeHelp(`./${SERVER_NAME}`));
       return 0;
     case "test":
       return testConfig(invocation.file);

@@ -23,7 +23,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   http: ["config", "log", "net", "live", "flv", "rtmp", "version"],
   relay: ["config", "log", "net", "live", "flv", "rtmp", "version"],
   hooks: ["config", "log", "net", "live", "flv", "rtmp", "version"],
+  probe: ["log", "live", "flv", "rtmp", "relay", "version"],
   root: [
+    "probe",
     "config",
     "log",
     "net",
