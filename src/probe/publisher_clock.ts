@@ -1,13 +1,14 @@
 /**
  * What a publisher says of its own clock, which tells the true delay: Flash Media Live Encoder and
- * others send `onFI` with date and time of day, some send the time in a data message of another name or
- * in the metadata.
+ * others send `onFI` with date and time of day, some the time in a data message of another name, such
+ * as `onTimecode`. Times in `onMetaData` are no clock: servers keep that message for newcomers.
  * @module
  */
 
 import { decodeAmf0All } from "../rtmp/amf0.ts";
 import { type AnyAmf, numberOf, propertiesOf, propertyOf, stringOf } from "../rtmp/amf_access.ts";
 import { RtmpError } from "../rtmp/error.ts";
+import { metadataOf } from "../relay/data_message.ts";
 import type { Message } from "../rtmp/message.ts";
 
 /** Fields that hold ms since 1970 in what encoders send. */
@@ -31,6 +32,7 @@ const QUARTER_HOUR = 900_000;
 /** ms since 1970 UTC that a data message bears; null if none. Never throws. */
 export function publisherClock(message: Message, nowMs: number): number | null {
   let values: AnyAmf[];
+  if (metadataOf(message) !== null) return null;
   try {
     values = decodeAmf0All(message.payload);
   } catch (error) {

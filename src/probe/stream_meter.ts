@@ -127,7 +127,7 @@ export class StreamMeter {
       case MessageType.AUDIO:
         return this.#addAudio(message, nowMs);
       default:
-        return this.#addData(message);
+        return this.#addData(message, nowMs);
     }
   }
 
@@ -213,11 +213,11 @@ export class StreamMeter {
     this.#arrived(this.audio, message, nowMs);
   }
 
-  #addData(message: Message): void {
+  #addData(message: Message, nowMs: number): void {
     const wall = this.wallClock();
     const time = publisherClock(message, wall);
     if (time !== null && this.delaySource !== "stamp") {
-      this.#addDelay("data", wall - time, this.lastMediaAt);
+      this.#addDelay("data", wall - time, nowMs);
     }
   }
 

@@ -56,6 +56,8 @@ export class FlvClient implements HttpGetHandler {
   #running = false;
   #ended = false;
   #mediaAt: number;
+  /** We do not read: silence is our own doing then. */
+  #paused = false;
 
   /** @param url `http:` or `https:`. */
   constructor(
@@ -83,11 +85,13 @@ export class FlvClient implements HttpGetHandler {
 
   /** Makes the server wait. */
   pauseReading(): void {
+    this.#paused = true;
     this.#get?.pause();
   }
 
   /** Lets it go on. */
   resumeReading(): void {
+    this.#paused = false;
     this.#mediaAt = this.#clock.now();
     this.#get?.resume();
   }
@@ -100,7 +104,7 @@ export class FlvClient implements HttpGetHandler {
   /** Looks at the deadline; several times a second. */
   tick(nowMs: number): void {
     const limit = this.#options.mediaTimeoutMs ?? MEDIA_TIMEOUT_MS;
-    if (!this.#running || limit === 0 || nowMs - this.#mediaAt < limit) return;
+    if (!this.#running || this.#paused || limit === 0 || nowMs - this.#mediaAt < limit) return;
     this.#end("silent", `${this.#where}: nobody publishes it, or nothing comes for ${limit} ms`);
   }
 

@@ -128,6 +128,8 @@ export class RtmpClient implements TcpHandler {
   /** Transactions whose answers do not matter: releaseStream and FCPublish. */
   readonly #idle = new Set<number>();
   #mediaAt = 0;
+  /** We do not read: silence is our own doing then. */
+  #paused = false;
   #gotMedia = false;
   /** Clock ms since which the socket has been busy; 0: it is not. */
   #busySince = 0;
@@ -208,10 +210,12 @@ export class RtmpClient implements TcpHandler {
 
   /** Leaves incoming bytes in the kernel, so that the server has to wait; and takes them again. */
   pauseReading(): void {
+    this.#paused = true;
     this.#socket.pauseReading();
   }
 
   resumeReading(): void {
+    this.#paused = false;
     this.#mediaAt = this.#clock.now();
     this.#socket.resumeReading();
   }
@@ -261,7 +265,8 @@ export class RtmpClient implements TcpHandler {
       return this.#end("timeout", `${this.#where}: no ${what} within ${this.#answerTimeoutMs} ms`);
     }
     const limit = this.#options.mediaTimeoutMs ?? MEDIA_TIMEOUT_MS;
-    if (this.#options.role === "publish" || limit === 0 || nowMs - this.#mediaAt < limit) return;
+    if (this.#options.role === "publish" || limit === 0 || this.#paused) return;
+    if (nowMs - this.#mediaAt < limit) return;
     const since = this.#gotMedia ? "nothing has come" : "nobody publishes it, or nothing comes";
     this.#end("silent", `${this.#where}: ${since} for ${limit} ms`);
   }
