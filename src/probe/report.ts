@@ -17,6 +17,7 @@
  *     audio              {codec, profile, sample_rate, channels, fps, kbps, frames}
  *     lag_ms             {start, now, min, p50, p99, max}: how much later than the quickest message the
  *                        others came; start: how old the first one was (the server's GOP cache)
+ *                        (p50 and so on here and below: of the last 16384 measurements)
  *     jitter_ms          of the pictures, as RFC 3550 defines it
  *     gaps               {count, longest_ms, timestamp_jumps}: pauses of more than 250 ms; the longest
  *                        pause of all; jumps and backward steps of timestamps

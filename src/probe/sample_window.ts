@@ -3,8 +3,11 @@
  * @module
  */
 
-/** Measurements kept: a quarter of an hour of a usual stream. */
-const WINDOW = 65_536;
+/**
+ * Measurements kept: four minutes of a usual stream. Sorting more of them, several times a second, would
+ * delay what is being measured.
+ */
+const WINDOW = 16_384;
 
 /** A ring of numbers. */
 export class SampleWindow {

@@ -180,10 +180,10 @@ Deno.test("sound alone, empty messages, sequence headers, an end of sequence", (
 
 Deno.test("the window forgets, and its percentiles are ranks", () => {
   const window = new SampleWindow();
-  for (let i = 0; i < 70_000; i++) window.add(i < 65_536 ? 1000 : 1);
-  assert.equal(window.count, 70_000);
+  for (let i = 0; i < 20_000; i++) window.add(i < 10_000 ? 1000 : i < 12_000 ? 5 : 1);
+  assert.equal(window.count, 20_000);
   const values = spread(window, 1);
-  assert.deepEqual(values, { min: 0, p50: 999, p99: 999, max: 999 });
+  assert.deepEqual(values, { min: 0, p50: 4, p99: 999, max: 999 });
   const few = new SampleWindow();
   for (const value of [5, 1, 4, 2, 3]) few.add(value);
   assert.deepEqual(spread(few), { min: 1, p50: 3, p99: 5, max: 5 });
