@@ -175,8 +175,12 @@ export class RtmpClient implements TcpHandler {
 
   /** Begins: sends C0 and C1. */
   start(): void {
-    this.#handler.opened();
-    this.#send(this.#handshake.request);
+    try {
+      this.#handler.opened();
+      if (this.#alive()) this.#send(this.#handshake.request);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   // ---- publishing
@@ -237,7 +241,12 @@ export class RtmpClient implements TcpHandler {
 
   onWritable(): void {
     this.#busySince = 0;
-    if (this.#step !== "ended") this.#handler.writable();
+    if (this.#step === "ended") return;
+    try {
+      this.#handler.writable();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   onClose(error: Error | null): void {

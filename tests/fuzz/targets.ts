@@ -11,7 +11,9 @@ import { ChunkReader } from "../../src/rtmp/chunk_reader.ts";
 import { RtmpError } from "../../src/rtmp/error.ts";
 import { HANDSHAKE_SIZE, ServerHandshake } from "../../src/rtmp/handshake.ts";
 import { checkName, parseStreamUrl, streamKey } from "../../src/rtmp/stream_url.ts";
+import { AmfObject } from "../../src/rtmp/amf_value.ts";
 import { makeC1 } from "../unit/support/digest_client.ts";
+import { FakeUpstream, plainServerHandshake } from "../unit/support/fake_upstream.ts";
 import { payloads } from "../unit/support/live_fixture.ts";
 import {
   CLIENT_HANDSHAKE,
@@ -379,5 +381,39 @@ const session: Target = {
   },
 };
 
+/** A server's answers on the way to media; the client waits for one after the other. */
+const SERVER_WAY = [
+  encodeAmf0("_result", 1, null, new AmfObject([["code", "NetConnection.Connect.Success"]])),
+  encodeAmf0("_result", 2, null, 1),
+  encodeAmf0("onStatus", 0, null, new AmfObject([["code", "NetStream.Play.Start"]])),
+];
+
+const client: Target = {
+  name: "client",
+  generate(random) {
+    const peer = new RandomPeer(random);
+    const way = SERVER_WAY.slice(0, random.below(SERVER_WAY.length + 1));
+    const said = way.map((payload) => peer.message(20, payload));
+    const input = Buffer.concat([plainServerHandshake(), ...said, peer.messages(random.below(25))]);
+    return random.mutate(input, random.chance(0.1) ? 0 : ANSWER_BYTES);
+  },
+  check(input, random) {
+    for (const role of ["play", "publish"] as const) {
+      checkCuts(input, random, (cuts) => {
+        const upstream = new FakeUpstream({ role });
+        feed(input, cuts, (piece) => {
+          upstream.client.onBytes(piece);
+          return upstream.owner.end === null;
+        });
+        upstream.pass(6000);
+        const { events, end } = upstream.owner;
+        assert.equal(end?.error ?? null, null);
+        assert.doesNotMatch(end?.text ?? "", /\p{Cc}/u);
+        return [...events, end?.text ?? ""];
+      });
+    }
+  },
+};
+
 /** All of them. */
-export const TARGETS: readonly Target[] = [handshake, chunks, amf0, amf3, url, session];
+export const TARGETS: readonly Target[] = [handshake, chunks, amf0, amf3, url, session, client];
