@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import process from "node:process";
 import type { Clock } from "../live/clock.ts";
 import { peerText } from "../log/text.ts";
+import { streamName } from "../relay/target.ts";
 import { openRtmp, openUpstream, type Upstream } from "../relay/upstream.ts";
 import { SERVER_NAME } from "../version.ts";
 import { makeDisplay } from "./display.ts";
@@ -115,7 +116,7 @@ class RoundTrip implements Running {
 
   constructor(url: string, stream: SyntheticStream, onEnd: (end: ProbeEnd) => void) {
     const target = publishTarget(url, `probe-${RUN.toString(16)}`);
-    this.#stream = target.stream.replace(/[?#].*$/s, "");
+    this.#stream = streamName(target);
     const ended = () => {
       if (this.end) onEnd(this.end);
     };

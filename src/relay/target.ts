@@ -54,9 +54,14 @@ export function tcUrlOf({ schema, host, port, app, vhost }: RtmpTarget): string 
   return `${schema}://${authority}/${app}`;
 }
 
-/** `host:port/app/stream` for messages, without the query: it may hold a secret. */
+/** The stream's name without its query, which may hold a secret. */
+export function streamName({ stream }: RtmpTarget): string {
+  return stream.replace(/[?#].*$/s, "");
+}
+
+/** `host:port/app/stream` for messages. */
 export function describeTarget(target: RtmpTarget): string {
-  return `${formatAddress(target)}/${target.app}/${target.stream.replace(/[?#].*$/s, "")}`;
+  return `${formatAddress(target)}/${target.app}/${streamName(target)}`;
 }
 
 /**

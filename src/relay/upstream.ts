@@ -13,7 +13,8 @@ import { connectTcp } from "../net/connect.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
 import { FlvClient } from "./flv_client.ts";
 import { CONNECT_TIMEOUT_MS, MAX_REDIRECTS, TICK_MS } from "./limits.ts";
-import { RtmpClient, type RtmpClientOptions } from "./rtmp_client.ts";
+import { RtmpClient } from "./rtmp_client.ts";
+import type { RtmpClientOptions } from "./rtmp_dialogue.ts";
 import { parseTarget, redirectedTarget, type RtmpTarget } from "./target.ts";
 import type { UpstreamEnd, UpstreamHandler } from "./upstream_handler.ts";
 

@@ -6,7 +6,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { RtmpClient, type RtmpClientOptions } from "../../src/relay/rtmp_client.ts";
+import { RtmpClient } from "../../src/relay/rtmp_client.ts";
+import type { RtmpClientOptions } from "../../src/relay/rtmp_dialogue.ts";
 import { describeTarget, parseTarget, redirectedTarget, tcUrlOf } from "../../src/relay/target.ts";
 import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import { AmfEcmaArray, AmfObject } from "../../src/rtmp/amf_value.ts";
@@ -139,6 +140,33 @@ Deno.test("publishing: back-pressure, and room again", () => {
   assert.deepEqual(upstream.asked(), [[6, 1, 9, 120, toHex(VIDEO)]]);
 });
 
+Deno.test("a slow server that takes a little all the time has not stalled", () => {
+  const upstream = new FakeUpstream({ role: "publish" }).running();
+  upstream.socket.busy = true;
+  for (let i = 0; i < 10; i++) {
+    upstream.client.publish(9, i, new Uint8Array(1000));
+    upstream.socket.pendingBytes -= 500;
+    upstream.pass(10_000);
+  }
+  upstream.assertRunning();
+  upstream.pass(30_500);
+  upstream.assertEnded("stalled", /nothing was taken for 30 s/);
+});
+
+Deno.test("while we do not read, silence is no reason to end", () => {
+  const upstream = new FakeUpstream({ role: "play" }).running();
+  upstream.client.pauseReading();
+  assert.equal(upstream.socket.reading, false);
+  upstream.pass(60_000);
+  upstream.assertRunning();
+  upstream.client.resumeReading();
+  assert.equal(upstream.socket.reading, true);
+  upstream.pass(4000);
+  upstream.assertRunning();
+  upstream.pass(1500);
+  upstream.assertEnded("silent");
+});
+
 Deno.test("closing: the server is told, the owner too, and nothing comes after it", () => {
   const publisher = new FakeUpstream({ role: "publish" }).running();
   publisher.asked();
@@ -193,6 +221,9 @@ Deno.test("a server that closes without a word: the text says at which step, and
   const early = new FakeUpstream({ role: "play" });
   early.client.onClose(null);
   early.assertEnded("lost", /is it an RTMP server/);
+  const stream = new FakeUpstream({ role: "play" }, "rtmp://h/live/s?sesame").connected();
+  stream.client.onClose(null);
+  stream.assertEnded("lost", /after createStream: it may not allow "s"$/);
   const app = new FakeUpstream({ role: "play" }).open();
   app.client.onClose(null);
   app.assertEnded("lost", /after connect: it may know no app "live"/);
@@ -259,6 +290,9 @@ Deno.test("H20: a flood of commands or pings; the next second it counts anew", (
   upstream.assertRunning();
   ping();
   upstream.assertEnded("protocol", /100 commands/);
+  const before = upstream.owner.events.length;
+  upstream.started("NetStream.Play.Start");
+  assert.equal(upstream.owner.events.length, before);
 });
 
 Deno.test("H20: pings of a server that does not read are left alone", () => {

@@ -7,7 +7,8 @@
 import assert from "node:assert/strict";
 import { toHex } from "../hex.ts";
 import { UpstreamListener } from "../../../src/relay/upstream_handler.ts";
-import { RtmpClient, type RtmpClientOptions } from "../../../src/relay/rtmp_client.ts";
+import { RtmpClient } from "../../../src/relay/rtmp_client.ts";
+import type { RtmpClientOptions } from "../../../src/relay/rtmp_dialogue.ts";
 import { parseTarget } from "../../../src/relay/target.ts";
 import type { EndReason, UpstreamEnd } from "../../../src/relay/upstream_handler.ts";
 import { encodeAmf0 } from "../../../src/rtmp/amf0.ts";
