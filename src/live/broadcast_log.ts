@@ -8,7 +8,7 @@
  * @module
  */
 
-import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, type SegmentPool } from "./segment_pool.ts";
+import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, type SegmentMemory } from "./segment_pool.ts";
 
 /** What an entry is; bits. */
 export const Entry = {
@@ -49,15 +49,15 @@ interface Segment {
 /** An append-only log over recycled memory. */
 export class BroadcastLog {
   /** Number of the oldest entry kept. */
-  tail = 0;
+  tail: number;
   /** Number of the next entry. */
-  head = 0;
+  head: number;
   /** After `reserve`: where in the memory to write. */
   writeAt = 0;
   /** After `view`: number of the first entry that is not in it. */
   viewEnd = 0;
 
-  readonly #pool: SegmentPool;
+  readonly #pool: SegmentMemory;
   readonly #segments: Segment[] = [];
   #segmentSize = MIN_SEGMENT_BYTES;
   #bytes = 0;
@@ -68,8 +68,10 @@ export class BroadcastLog {
   #offsets = new Float64Array(INITIAL_ENTRIES);
   #flags = new Uint8Array(INITIAL_ENTRIES);
 
-  constructor(pool: SegmentPool) {
+  /** `first`: number of the first entry. */
+  constructor(pool: SegmentMemory, first = 0) {
     this.#pool = pool;
+    this.tail = this.head = first;
   }
 
   /** Bytes of memory held. */

@@ -3,8 +3,9 @@
  * @module
  */
 
-import { ChunkStream, MessageType, STREAM_ID } from "../rtmp/message.ts";
-import { MessageWriter } from "../rtmp/chunk_writer.ts";
+import { MessageType } from "../rtmp/message.ts";
+import { Entry } from "./broadcast_log.ts";
+import type { MessageFormat } from "./message_format.ts";
 
 /** Headers remembered of one kind: tracks of a multitrack stream, and their colour metadata. */
 const MAX_HEADERS = 32;
@@ -14,6 +15,13 @@ const AUDIO_SAMPLE_BYTES = 8;
 
 /** Who gets a message: everybody, or only players that do, or do not, understand multitrack ones. */
 export type Audience = "all" | "multitrack" | "main track";
+
+/** What a header for an audience is in the log. */
+const AUDIENCE_FLAG: Readonly<Record<Audience, number>> = {
+  "all": 0,
+  "multitrack": Entry.MULTITRACK,
+  "main track": Entry.MAIN_TRACK,
+};
 
 interface Header {
   readonly payload: Uint8Array;
@@ -75,32 +83,26 @@ export class HeaderCache {
   }
 
   /**
-   * All of it as RTMP bytes for a joining player: metadata, audio, video.
+   * All of it for a joining player, in the format of its rendition: metadata, audio, video.
    * @param time Of the sequence headers, ms.
    * @param metadataTime Of the metadata, ms.
-   * @param multitrack Whether the player understands multitrack messages.
+   * @param skip `Entry` bits of what is not for this player.
    */
-  encode(
-    time: number,
-    metadataTime: number,
-    chunkSize: number,
-    multitrack: boolean,
-  ): Uint8Array {
-    const writer = new MessageWriter();
-    writer.chunkSize = chunkSize;
-    if (this.#metadata) {
-      const { DATA } = ChunkStream;
-      writer.write(DATA, MessageType.DATA_AMF0, metadataTime, STREAM_ID, this.#metadata);
-    }
-    const other: Audience = multitrack ? "main track" : "multitrack";
-    for (const { payload, audience } of this.#audio.values()) {
-      if (audience === other) continue;
-      writer.write(ChunkStream.AUDIO, MessageType.AUDIO, time, STREAM_ID, payload);
-    }
-    for (const { payload, audience } of this.#video.values()) {
-      if (audience === other) continue;
-      writer.write(ChunkStream.VIDEO, MessageType.VIDEO, time, STREAM_ID, payload);
-    }
-    return writer.take();
+  encode(format: MessageFormat, time: number, metadataTime: number, skip: number): Uint8Array {
+    const messages: [type: number, time: number, payload: Uint8Array][] = [];
+    if (this.#metadata) messages.push([MessageType.DATA_AMF0, metadataTime, this.#metadata]);
+    const add = (type: number, kind: number, headers: Iterable<Header>) => {
+      for (const { payload, audience } of headers) {
+        if (((kind | AUDIENCE_FLAG[audience]) & skip) === 0) messages.push([type, time, payload]);
+      }
+    };
+    add(MessageType.AUDIO, Entry.AUDIO, this.#audio.values());
+    add(MessageType.VIDEO, Entry.VIDEO, this.#video.values());
+    let size = 0;
+    for (const [, at, payload] of messages) size += format.size(payload.length, at);
+    const bytes = new Uint8Array(size);
+    let end = 0;
+    for (const [type, at, payload] of messages) end = format.write(bytes, end, type, at, payload);
+    return bytes;
   }
 }

@@ -37,6 +37,11 @@ export class Hub {
     return sum;
   }
 
+  /** The stream of that key, if it is known. */
+  find(key: string): LiveStream | null {
+    return this.#streams.get(key) ?? null;
+  }
+
   /** The stream of that key, made if need be with the settings of its vhost. */
   obtain(key: string, vhost: VhostConfig, app: string, name: string): LiveStream {
     const known = this.#streams.get(key);

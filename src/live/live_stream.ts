@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { VhostConfig } from "../config/types.ts";
+import type { PlayConfig, VhostConfig } from "../config/types.ts";
 import { audioFlags, audioTrackId } from "../flv/audio_header.ts";
 import { type AudioInfo, audioInfo, type VideoInfo, videoInfo } from "../flv/codec_info.ts";
 import { ExPacketType, FrameFlag, JOIN_FLAGS } from "../flv/ex_header.ts";
@@ -16,20 +16,22 @@ import { wireSize, writeMessage } from "../rtmp/chunk_writer.ts";
 import { ChunkStream, MessageType, STREAM_ID } from "../rtmp/message.ts";
 import { BroadcastLog, Entry } from "./broadcast_log.ts";
 import type { Clock } from "./clock.ts";
-import { Flusher } from "./flusher.ts";
+import { Contents, type Kinds } from "./contents.ts";
 import { Gop } from "./gop.ts";
 import { type Audience, HeaderCache } from "./header_cache.ts";
+import { FLV_FORMAT, followAsFlv, type MessageFormat, rtmpFormat } from "./message_format.ts";
 import { MixQueue } from "./mix_queue.ts";
 import { type FlushBudget, Pacer } from "./pacer.ts";
-import { Player, type PlayerOptions, type PlayerSink } from "./player.ts";
-import type { SegmentPool } from "./segment_pool.ts";
+import type { Player, PlayerOptions, PlayerSink } from "./player.ts";
+import { Rendition, type RenditionSource } from "./rendition.ts";
+import { COLLECTED_MEMORY, type SegmentPool } from "./segment_pool.ts";
 import { StreamStats } from "./stream_stats.ts";
 import { STALLED_MS, TakeoverRule } from "./takeover.ts";
 import { Timeline } from "./timeline.ts";
 
 /**
- * Bytes that one stream's log may hold before slow players lose their backlog and joiners their GOP,
- * whatever `queue_length` says: half a minute at 17 Mbps, and bearable on a board with 1 GB.
+ * Bytes that a stream's log in one format may hold before slow players lose their backlog and joiners
+ * their GOP, whatever `queue_length` says: half a minute at 17 Mbps, and bearable on a board with 1 GB.
  */
 export const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
@@ -69,7 +71,7 @@ export interface Publisher {
 }
 
 /** A live stream, keyed by `[vhost]/app/stream`. */
-export class LiveStream {
+export class LiveStream implements RenditionSource {
   readonly key: string;
   readonly vhost: VhostConfig;
   readonly app: string;
@@ -77,32 +79,35 @@ export class LiveStream {
   /** The messages, as RTMP chunks of the vhost's chunk size. */
   readonly log: BroadcastLog;
   readonly stats = new StreamStats();
+  /** Where decoding can begin. */
+  readonly gop: Gop;
   /** Video messages with a picture that publishers have sent, all in all. */
   videoFrames = 0;
   /** It has had multitrack messages: not every entry of the log is for every player. */
   hasTracks = false;
+  /** Entry of the newest metadata or sequence header; -1: none. */
+  lastHeaderEntry = -1;
   /** Since when (clock ms) nobody has played it; null while somebody does. */
   playerlessSince: number | null;
   /** Since when (clock ms) it has had neither publisher nor player; null while it has. */
   idleSince: number | null;
 
   readonly #shared: LiveShared;
-  readonly #players: Player[] = [];
+  readonly #rtmp: Rendition;
   readonly #pacer: Pacer;
-  readonly #flusher: Flusher;
-  readonly #gop: Gop;
+  /** There while it has players. */
+  #flv: Rendition | null = null;
   readonly #mix: MixQueue | null;
   #timeline: Timeline;
   /** Timestamps are the publisher's own, those of metadata too. */
   #absolute: boolean;
   #headers = new HeaderCache();
+  #contents = new Contents();
   #publisher: Publisher | null = null;
   readonly #takeover: TakeoverRule;
   /** Entry of the newest message with pictures. */
   #newestVideo = -1;
   #lastLogBytes = 0;
-
-  #lastHeaderEntry = -1;
 
   constructor(
     shared: LiveShared,
@@ -117,17 +122,10 @@ export class LiveStream {
     this.name = name;
     this.key = key;
     this.log = new BroadcastLog(shared.pool);
-    this.#pacer = new Pacer({ minLatency: vhost.minLatency, ...vhost.play }, shared.budget);
-    const { gopCache, gopCacheMaxFrames, sendMinIntervalMs } = vhost.play;
-    this.#flusher = new Flusher(
-      this.log,
-      this.#players,
-      shared.clock,
-      this.#pacer,
-      sendMinIntervalMs,
-      this.stats.delays,
-    );
-    this.#gop = new Gop(gopCache, gopCacheMaxFrames);
+    this.gop = new Gop(vhost.play.gopCache, vhost.play.gopCacheMaxFrames);
+    this.#pacer = this.#newPacer();
+    const format = rtmpFormat(vhost.chunkSize);
+    this.#rtmp = new Rendition(this, this.log, format, this.#pacer);
     this.#timeline = new Timeline(vhost.play.atc ? "off" : vhost.play.timeJitter);
     this.#absolute = vhost.play.atc || vhost.play.timeJitter === "off";
     this.#takeover = new TakeoverRule(vhost.publish.takeover);
@@ -142,28 +140,38 @@ export class LiveStream {
 
   /** Players, the waiting ones included. */
   get playerCount(): number {
-    return this.#players.length;
+    return this.#rtmp.players.length + (this.#flv?.players.length ?? 0);
   }
 
   /** How far the players are behind, ms: the farthest, and how many of them more than `thresholdMs`. */
   lag(thresholdMs: number): { readonly mostMs: number; readonly players: number } {
     let mostMs = 0;
     let players = 0;
-    for (const { lagMs } of this.#players) {
-      if (lagMs > mostMs) mostMs = lagMs;
-      if (lagMs > thresholdMs) players++;
+    for (const rendition of this.#renditions) {
+      for (const { lagMs } of rendition.players) {
+        if (lagMs > mostMs) mostMs = lagMs;
+        if (lagMs > thresholdMs) players++;
+      }
     }
     return { mostMs, players };
-  }
-
-  /** ms of stream that a player may lag. */
-  get queueLengthMs(): number {
-    return this.vhost.play.queueLengthMs;
   }
 
   /** The stream's present time, ms. */
   get time(): number {
     return this.#timeline.now;
+  }
+
+  get play(): PlayConfig {
+    return this.vhost.play;
+  }
+
+  get clock(): Clock {
+    return this.#shared.clock;
+  }
+
+  headerBytes(format: MessageFormat, time: number, skip: number): Uint8Array {
+    const metadataTime = this.#absolute ? time : METADATA_TIME;
+    return this.#headers.encode(format, time, metadataTime, skip);
   }
 
   /** Metadata and sequence headers of the present publisher. */
@@ -186,6 +194,11 @@ export class LiveStream {
     return header ? audioInfo(header) : null;
   }
 
+  /** Whether there are pictures and sound; null while nobody publishes, or it is too early to tell. */
+  get kinds(): Kinds | null {
+    return this.active ? this.#contents.kinds(this.#shared.clock.now()) : null;
+  }
+
   /** ms between flushes at present; 0 = each message by itself. */
   get flushIntervalMs(): number {
     return this.#pacer.intervalMs;
@@ -200,10 +213,11 @@ export class LiveStream {
     if (this.#publisher && !this.#putOut(this.#publisher, publisher.address)) return false;
     this.#publisher = publisher;
     this.#headers = new HeaderCache();
+    this.#contents = new Contents();
     this.#timeline.restart();
-    this.#gop.restart();
-    this.#flusher.stopped = false;
-    this.playerlessSince = this.#players.length > 0 ? null : this.#shared.clock.now();
+    this.gop.restart();
+    for (const rendition of this.#renditions) rendition.flusher.stopped = false;
+    this.playerlessSince = this.playerCount > 0 ? null : this.#shared.clock.now();
     this.idleSince = null;
     return true;
   }
@@ -213,9 +227,8 @@ export class LiveStream {
     if (this.#publisher !== publisher) return;
     this.#mix?.drain((type, timestamp, payload) => this.#accept(type, timestamp, payload));
     this.#publisher = null;
-    this.#gop.forget();
-    this.#flusher.stopped = true;
-    this.#flusher.flush();
+    this.gop.forget();
+    for (const rendition of this.#renditions) rendition.stop();
     this.#trim();
     this.#noteIdle();
   }
@@ -255,87 +268,65 @@ export class LiveStream {
 
   /** All that the publisher's socket had for now is in: flush, now or when the pacer says. */
   settle(): void {
-    this.#flusher.settle(this.#gop.hasPictures && this.#newestVideo < this.#flusher.flushed);
+    this.#rtmp.settle(this.#newestVideo);
+    this.#flv?.settle(this.#newestVideo);
   }
 
   // ---- playing
 
   /**
    * A player joins: it gets the headers, then the stream from the last keyframe (`gop_cache`) or from
-   * the next message on. Without a publisher it waits for one.
+   * the next message on. Without a publisher it waits for one. It gets RTMP chunks, or FLV tags
+   * without the file header before them.
    */
-  join(sink: PlayerSink, options: PlayerOptions): Player {
-    const fromGop = this.active && this.#gop.start >= 0;
-    const cursor = fromGop ? this.#gop.start : this.log.head;
-    const player = new Player(this, sink, options, cursor);
-    this.#players.push(player);
-    if (this.#players.length === 1) this.#publisher?.wanted();
+  join(sink: PlayerSink, options: PlayerOptions, container: "rtmp" | "flv" = "rtmp"): Player {
+    const rendition = container === "rtmp" ? this.#rtmp : this.#flv ??= this.#newFlv();
+    const player = rendition.add(sink, options);
+    if (this.playerCount === 1) this.#publisher?.wanted();
     this.playerlessSince = this.idleSince = null;
-    if (this.active) player.sendHeaders();
-    this.flushPlayer(player);
+    rendition.begin(player);
     return player;
   }
 
   /** A player leaves. */
   leave(player: Player): void {
-    const at = this.#players.indexOf(player);
-    if (at < 0) return;
-    // Its socket may still be sending: that memory is not to be used again.
-    if (player.inFlight >= 0) this.log.hold(player.inFlight);
-    const last = this.#players.pop();
-    if (last && last !== player) this.#players[at] = last;
-    if (this.#players.length === 0) this.playerlessSince = this.#shared.clock.now();
+    if (!this.#rtmp.remove(player) && !this.#flv?.remove(player)) return;
+    if (this.#flv?.players.length === 0) {
+      this.#flv.stop();
+      this.#flv = null;
+    }
+    if (this.playerCount === 0) this.playerlessSince = this.#shared.clock.now();
     this.#noteIdle();
-  }
-
-  /** Brings one player up to what the others have been sent. */
-  flushPlayer(player: Player): void {
-    this.#flusher.serve(player);
   }
 
   /** Once a second: moves players on that do not keep up, frees what nobody needs. */
   tick(): void {
-    const { offered } = this.#flusher;
-    for (const player of this.#players) if (player.cursor < offered) player.checkLag();
+    for (const rendition of this.#renditions) rendition.checkLag();
     this.#trim();
   }
 
-  // ---- what players ask
-
-  /** How far entry `entry` is behind the head, ms: by stream time or by the clock, whichever is more. */
-  lagOf(entry: number): number {
-    const { log } = this;
-    const newest = log.head - 1;
-    return Math.max(
-      log.timestampAt(newest) - log.timestampAt(entry),
-      this.#shared.clock.now() - log.arrivalAt(entry),
-    );
-  }
-
-  /** Where a player at `cursor` that lags too far goes on; null: it must wait for a keyframe. */
-  resumePoint(cursor: number): number | null {
-    const keyframe = this.#gop.newestKeyframe;
-    if (keyframe > cursor && this.lagOf(keyframe) <= this.queueLengthMs) return keyframe;
-    return this.#gop.hasPictures ? null : this.log.head;
-  }
-
-  /** Whether headers came in at entry `entry` or later. */
-  headersChangedSince(entry: number): boolean {
-    return this.#lastHeaderEntry >= entry;
-  }
-
-  /** Metadata and sequence headers as bytes, stamped with a stream time in ms. */
-  headerBytes(time: number, multitrack: boolean): Uint8Array {
-    const metadataTime = this.#absolute ? time : METADATA_TIME;
-    return this.#headers.encode(time, metadataTime, this.vhost.chunkSize, multitrack);
-  }
-
-  /** Stream time of an entry; the present time for one that is still to come. */
-  timeAt(entry: number): number {
-    return entry < this.log.head ? this.log.timestampAt(entry) : this.#timeline.now;
-  }
-
   // ---- inside
+
+  get #renditions(): readonly Rendition[] {
+    return this.#flv ? [this.#rtmp, this.#flv] : [this.#rtmp];
+  }
+
+  #newPacer(): Pacer {
+    const { minLatency, play } = this.vhost;
+    return new Pacer({ minLatency, ...play }, this.#shared.budget);
+  }
+
+  /** FLV tags from the beginning of the GOP on, or from now on. */
+  #newFlv(): Rendition {
+    const { start } = this.gop;
+    // Web streams take bytes without ever saying that they are through with them.
+    const log = new BroadcastLog(COLLECTED_MEMORY, start >= 0 ? start : this.log.head);
+    followAsFlv(this.log, log, this.vhost.chunkSize);
+    const rendition = new Rendition(this, log, FLV_FORMAT, this.#newPacer());
+    rendition.flusher.flushed = log.head;
+    rendition.flusher.stopped = !this.active;
+    return rendition;
+  }
 
   #accept(type: number, timestamp: number, payload: Uint8Array): void {
     if (type === MessageType.VIDEO) this.#acceptVideo(timestamp, payload);
@@ -351,19 +342,20 @@ export class LiveStream {
       const changed = this.#remember(MessageType.VIDEO, frame, videoTrackId(payload), payload);
       if (!changed && this.vhost.play.reduceSequenceHeader) return;
       // What was decodable with the old header is not with the new one.
-      if (changed && isMain && (frame & FrameFlag.SEQUENCE_HEADER)) this.#gop.forget();
+      if (changed && isMain && (frame & FrameFlag.SEQUENCE_HEADER)) this.gop.forget();
     } else if ((frame & FrameFlag.KEYFRAME) && isMain) {
       flags |= Entry.KEYFRAME;
     }
+    this.#contents.note(true, (flags & Entry.HEADER) !== 0, this.#shared.clock.now());
     const time = this.#timeline.stamp(timestamp, this.#shared.clock.now());
     const entry = this.#writeMedia(MessageType.VIDEO, time, payload, frame, flags);
     if (flags & Entry.HEADER) return;
     if (!(frame & NO_PICTURE)) this.videoFrames++;
     if (flags & Entry.KEYFRAME) {
-      this.#gop.keyframe(entry);
+      this.gop.keyframe(entry);
       this.#goOn(entry);
     } else {
-      this.#gop.picture();
+      this.gop.picture();
     }
   }
 
@@ -377,10 +369,11 @@ export class LiveStream {
     } else {
       this.#headers.noteAudio(payload);
     }
+    this.#contents.note(false, (flags & Entry.HEADER) !== 0, this.#shared.clock.now());
     const time = this.#timeline.stamp(timestamp, this.#shared.clock.now());
     const entry = this.#writeMedia(MessageType.AUDIO, time, payload, frame, flags);
     // The pictures have ended, or never were: nobody need wait for a keyframe.
-    if (this.#gop.sound()) this.#goOn(entry);
+    if (this.gop.sound()) this.#goOn(entry);
   }
 
   /** Keeps a header for joiners, one of each kind for each track; false if it was known. */
@@ -436,8 +429,9 @@ export class LiveStream {
     const target = this.log.reserve(size, now);
     writeMessage(target, this.log.writeAt, chunkStream, type, stamp, STREAM_ID, payload, chunkSize);
     const entry = this.log.commit(size, flags, time, now);
-    if (flags & Entry.HEADER) this.#lastHeaderEntry = entry;
+    if (flags & Entry.HEADER) this.lastHeaderEntry = entry;
     if (flags & Entry.VIDEO) this.#newestVideo = entry;
+    if (this.#flv) followAsFlv(this.log, this.#flv.log, chunkSize);
     if (this.log.bytes !== this.#lastLogBytes) this.#trim();
     return entry;
   }
@@ -453,36 +447,32 @@ export class LiveStream {
 
   /** Players that wait for it go on from entry `entry`. */
   #goOn(entry: number): void {
-    for (const player of this.#players) player.goOn(entry);
+    for (const rendition of this.#renditions) rendition.goOn(entry);
   }
 
   /** Frees what nobody needs; and when too much is needed, sees to it that less is. */
   #trim(): void {
     this.#free();
-    if (this.log.bytes > MAX_LOG_BYTES) {
-      this.#gop.forget();
+    if (this.#tooLarge) {
+      this.gop.forget();
       this.#free();
     }
-    if (this.log.bytes > MAX_LOG_BYTES) {
-      const { offered } = this.#flusher;
-      for (const player of this.#players) if (player.cursor < offered) player.drop();
-      this.#free();
+    for (const rendition of this.#renditions) {
+      if (rendition.log.bytes > MAX_LOG_BYTES) rendition.dropBacklog();
     }
+    this.#free();
     this.#lastLogBytes = this.log.bytes;
   }
 
+  get #tooLarge(): boolean {
+    return this.#renditions.some(({ log }) => log.bytes > MAX_LOG_BYTES);
+  }
+
   #free(): void {
-    const { start } = this.#gop;
-    let min = Math.min(start >= 0 ? start : this.log.head, this.#flusher.flushed);
-    for (const player of this.#players) if (player.cursor < min) min = player.cursor;
-    if (!this.log.canTrim(min)) return;
-    for (const player of this.#players) {
-      if (player.inFlight >= 0 && player.inFlight < min) this.log.hold(player.inFlight);
-    }
-    this.log.trim(min);
+    for (const rendition of this.#renditions) rendition.free();
   }
 
   #noteIdle(): void {
-    if (!this.active && this.#players.length === 0) this.idleSince ??= this.#shared.clock.now();
+    if (!this.active && this.playerCount === 0) this.idleSince ??= this.#shared.clock.now();
   }
 }

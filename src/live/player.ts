@@ -5,7 +5,7 @@
  */
 
 import { Entry } from "./broadcast_log.ts";
-import type { LiveStream } from "./live_stream.ts";
+import type { Rendition } from "./rendition.ts";
 
 /** Where a player's bytes go. */
 export interface PlayerSink {
@@ -22,6 +22,8 @@ export interface PlayerOptions {
   readonly durationMs: number;
   /** It understands multitrack messages; without, it gets the main track alone. */
   readonly multitrack: boolean;
+  /** `Entry` bits of the kinds of media that it does not want; default: none. */
+  readonly without?: number;
   /** Called once when `durationMs` have been sent, and never before `join` has returned. */
   readonly onEnd: () => void;
 }
@@ -47,7 +49,7 @@ export class Player {
   /** First entry that came after it had joined. */
   readonly firstLive: number;
 
-  readonly #stream: LiveStream;
+  readonly #stream: Rendition;
   readonly #sink: PlayerSink;
   readonly #options: PlayerOptions;
   #busy = false;
@@ -61,15 +63,18 @@ export class Player {
   #ended = false;
   /** Flags of entries that are not for it. */
   readonly #skip: number;
+  /** Those of them that it does not want; the others occur only in streams with several tracks. */
+  readonly #without: number;
   /** How far it was behind when it joined, ms: a long GOP is no fault of its own. */
   #allowanceMs: number;
 
-  constructor(stream: LiveStream, sink: PlayerSink, options: PlayerOptions, cursor: number) {
+  constructor(stream: Rendition, sink: PlayerSink, options: PlayerOptions, cursor: number) {
     this.#stream = stream;
     this.#sink = sink;
     this.#options = options;
     this.cursor = cursor;
-    this.#skip = options.multitrack ? Entry.MAIN_TRACK : Entry.MULTITRACK;
+    this.#without = options.without ?? 0;
+    this.#skip = this.#without | (options.multitrack ? Entry.MAIN_TRACK : Entry.MULTITRACK);
     this.firstLive = stream.log.head;
     this.#allowanceMs = cursor < stream.log.head ? stream.lagOf(cursor) : 0;
   }
@@ -102,7 +107,7 @@ export class Player {
   /** Sends metadata and sequence headers, stamped with the time of what comes next. */
   sendHeaders(): void {
     const time = this.#stream.timeAt(this.cursor);
-    this.sendPrivate(this.#stream.headerBytes(time, this.#options.multitrack));
+    this.sendPrivate(this.#stream.headerBytes(time, this.#skip));
   }
 
   /** Sends bytes of its own, in order with the stream's. */
@@ -116,7 +121,7 @@ export class Player {
   flush(limit: number): void {
     const log = this.#stream.log;
     const first = this.cursor;
-    const skip = this.#stream.hasTracks ? this.#skip : 0;
+    const skip = this.#stream.hasTracks ? this.#skip : this.#without;
     while (this.ready && this.cursor < limit) {
       if (skip !== 0) this.cursor = log.nextWithout(skip, this.cursor, limit);
       if (this.cursor === limit) break;

@@ -12,8 +12,22 @@ export const MAX_SEGMENT_BYTES = 512 * 1024;
 /** Free segments kept, bytes in all: a few seconds of a few streams, little enough for a small board. */
 const MAX_FREE_BYTES = 8 * 1024 * 1024;
 
+/** Where a log has its memory from. */
+export interface SegmentMemory {
+  /** At least `size` bytes, with any contents. */
+  take(size: number): Uint8Array;
+  /** Takes memory back that the log does not need any more. */
+  give(bytes: Uint8Array): void;
+}
+
+/** Memory that is left to the collector, for bytes of which nobody says when they are through. */
+export const COLLECTED_MEMORY: SegmentMemory = {
+  take: (size) => new Uint8Array(size),
+  give: () => {},
+};
+
 /** Hands out segments whose sizes are powers of two, and takes them back. */
-export class SegmentPool {
+export class SegmentPool implements SegmentMemory {
   readonly #free = new Map<number, Uint8Array[]>();
   #freeBytes = 0;
 

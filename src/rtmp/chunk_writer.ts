@@ -5,6 +5,7 @@
  */
 
 import { DEFAULT_CHUNK_SIZE } from "./chunk_reader.ts";
+import { readU32 } from "./message.ts";
 
 /** Type-0 header: basic(1) timestamp(3) length(3) type(1) stream id(4). */
 const HEADER_SIZE = 12;
@@ -77,6 +78,42 @@ export function writeMessage(
     at += piece.length;
   }
   return at;
+}
+
+/** Type of a message that `writeMessage` has put at the beginning of `wire`. */
+export function wireType(wire: Uint8Array): number {
+  return wire[7];
+}
+
+/** Bytes of the payload of such a message. */
+export function wireLength(wire: Uint8Array): number {
+  return (wire[4] << 16) | (wire[5] << 8) | wire[6];
+}
+
+/** Timestamp of such a message, ms. */
+export function wireTimestamp(wire: Uint8Array): number {
+  const time = (wire[1] << 16) | (wire[2] << 8) | wire[3];
+  return time < EXTENDED ? time : readU32(wire, HEADER_SIZE);
+}
+
+/**
+ * Copies the payload of such a message, whose chunks have `chunkSize` bytes, into `target` at `at`;
+ * returns the position after it.
+ */
+export function copyWirePayload(
+  wire: Uint8Array,
+  chunkSize: number,
+  target: Uint8Array,
+  at: number,
+): number {
+  const extended = wireTimestamp(wire) >= EXTENDED ? 4 : 0;
+  const end = at + wireLength(wire);
+  for (let from = HEADER_SIZE + extended; at < end; from += chunkSize + 1 + extended) {
+    const piece = wire.subarray(from, from + Math.min(chunkSize, end - at));
+    target.set(piece, at);
+    at += piece.length;
+  }
+  return end;
 }
 
 /** Initial size of a writer's buffer, bytes: the whole answer to connect fits. */
