@@ -22,9 +22,37 @@ import type { DelayHistogram } from "./live/delay_histogram.ts";
 import type { Hub } from "./live/hub.ts";
 import type { LiveStream } from "./live/live_stream.ts";
 import { newConnectionId, newEntryId, newServerId } from "./log/ids.ts";
-import type { ClientRole } from "./session/phase.ts";
+import type { Log } from "./log/log.ts";
 import type { LoopLag } from "./loop_lag.ts";
-import type { RtmpSession } from "./session/rtmp_session.ts";
+import type { ClientRole } from "./session/phase.ts";
+
+/** A connection, of whatever protocol. Bytes and ms of the clock. */
+export interface Session {
+  /** Connection id, as in the log. */
+  readonly id: string;
+  readonly log: Log;
+  /** The peer: `address:port`, and the address alone. */
+  readonly socket: { readonly remote: string; readonly remoteAddress: string };
+  readonly acceptedAt: number;
+  readonly recvBytes: number;
+  readonly sentBytes: number;
+  readonly summarisedAt: number;
+  /** It ended for any reason but that it was through. */
+  readonly failed: boolean;
+  readonly info: {
+    readonly tcUrl: string | null;
+    readonly pageUrl: string;
+    readonly swfUrl: string;
+  };
+  /** Once a second. */
+  tick(nowMs: number): void;
+  /** The line of figures; empty: none. */
+  summary(nowMs: number): string;
+  /** The server stops. */
+  shutdown(): void;
+  /** Drops the connection at once. */
+  kick(): void;
+}
 
 /** Bytes of clients that are gone, and the rates of all. */
 interface Tally {
@@ -51,7 +79,7 @@ interface StreamEntry extends Tally {
 
 /** A client in its present role; `recv` and `sent` are what its connection had carried before. */
 interface ClientEntry extends Tally {
-  readonly session: RtmpSession;
+  readonly session: Session;
   readonly role: ClientRole;
   readonly stream: StreamEntry;
 }
@@ -77,7 +105,7 @@ export class Registry implements ServerView {
   readonly #now: () => number;
   readonly #hub: Hub;
   readonly #loop: LoopLag;
-  readonly #sessions = new Map<string, RtmpSession>();
+  readonly #sessions = new Map<string, Session>();
   readonly #vhosts = new Map<string, VhostEntry>();
   readonly #streams = new Map<LiveStream, StreamEntry>();
   readonly #clients = new Map<string, ClientEntry>();
@@ -95,29 +123,29 @@ export class Registry implements ServerView {
   }
 
   /** Every connection, whether or not it publishes or plays. */
-  get sessions(): ReadonlyMap<string, RtmpSession> {
+  get sessions(): ReadonlyMap<string, Session> {
     return this.#sessions;
   }
 
   /** A connection was accepted. */
-  add(session: RtmpSession): void {
+  add(session: Session): void {
     this.#sessions.set(session.id, session);
   }
 
   /** Puts a connection behind all others. */
-  moveToEnd(session: RtmpSession): void {
+  moveToEnd(session: Session): void {
     if (this.#sessions.delete(session.id)) this.#sessions.set(session.id, session);
   }
 
   /** A connection is over. */
-  remove(session: RtmpSession): void {
+  remove(session: Session): void {
     if (!this.#sessions.delete(session.id)) return;
     this.#goneRecv += session.recvBytes;
     this.#goneSent += session.sentBytes;
   }
 
   /** A client has begun to publish or play, has ended that, or has gone from one to the other. */
-  roleChanged(session: RtmpSession, role: ClientRole | null): void {
+  roleChanged(session: Session, role: ClientRole | null): void {
     if (this.#retire(session.id) && session.failed) this.#clientErrors++;
     if (!role) return;
     this.#clientsTotal++;

@@ -6,6 +6,7 @@
 import process from "node:process";
 import { Admission } from "./admission.ts";
 import type { Config, ListenAddress } from "./config/types.ts";
+import { type FlvHost, flvRoutes } from "./http/flv_routes.ts";
 import { SAMPLE_INTERVAL_MS } from "./http/kbps.ts";
 import { HttpListeners } from "./http/listeners.ts";
 import type { Clock } from "./live/clock.ts";
@@ -45,6 +46,7 @@ export class Server {
   readonly #loop: LoopLag;
   readonly #registry: Registry;
   readonly #host: RtmpSessionHost;
+  readonly #flv: FlvHost;
   readonly #admission: Admission;
   readonly #memory = new MemoryKeeper(() => process.memoryUsage().rss, findCollector());
   readonly #rtmp: TcpListener[] = [];
@@ -89,6 +91,21 @@ export class Server {
         this.#admission.leave(session.socket.remoteAddress);
       },
     };
+    this.#flv = {
+      config,
+      hub: this.#hub,
+      clock: CLOCK,
+      admit: (address) => this.#admit(address, address),
+      opened: (session) => {
+        this.#registry.add(session);
+        this.#registry.roleChanged(session, session.role);
+      },
+      left: (session) => this.#registry.roleChanged(session, null),
+      finished: (session) => {
+        this.#registry.remove(session);
+        this.#admission.leave(session.socket.remoteAddress);
+      },
+    };
   }
 
   /** Where RTMP is served. */
@@ -116,7 +133,9 @@ export class Server {
 
   /** HTTP first: whoever sees the RTMP port open finds everything there. */
   async #listen(): Promise<void> {
-    this.#http = await HttpListeners.open(this.#config, this.#registry);
+    this.#http = await HttpListeners.open(this.#config, this.#registry, [
+      { on: "both", routes: flvRoutes(this.#flv) },
+    ]);
     for (const address of this.#config.listen) {
       const listener = await listenTcp(address, (socket) => this.#accept(socket));
       this.#rtmp.push(listener);
@@ -125,14 +144,17 @@ export class Server {
   }
 
   #accept(socket: TcpSocket): RtmpSession | null {
-    const limit = this.#admission.admit(socket.remoteAddress, CLOCK.now());
-    if (limit) {
-      this.#noteRefusal(socket.remote, limit);
-      return null;
-    }
+    if (this.#admit(socket.remoteAddress, socket.remote)) return null;
     const session = new RtmpSession(socket, this.#host, connectionLog(newConnectionId()));
     this.#registry.add(session);
     return session;
+  }
+
+  /** Lets a connection in, returning null, or says which limit is in the way. */
+  #admit(address: string, remote: string): string | null {
+    const limit = this.#admission.admit(address, CLOCK.now());
+    if (limit) this.#noteRefusal(remote, limit);
+    return limit;
   }
 
   #noteRefusal(remote: string, limit: string): void {

@@ -7,10 +7,11 @@ import type { Place } from "./diagnostic.ts";
 import { EVERY_ADDRESS } from "./listen.ts";
 import { type Reading, Section } from "./section.ts";
 import { CONFIG, ROOT } from "./table_root.ts";
-import { PLAY, PUBLISH, VHOST, VHOST_ROOT } from "./table_vhost.ts";
+import { PLAY, PUBLISH, REMUX, VHOST, VHOST_ROOT } from "./table_vhost.ts";
 import type { Directive } from "./tree.ts";
 import type {
   Config,
+  HttpRemuxConfig,
   ListenAddress,
   LogConfig,
   PlayConfig,
@@ -46,7 +47,10 @@ export function buildConfig(
   const log = buildLog(root);
   const pithyPrintMs = root.get(ROOT.pithy_print_ms);
   const http = buildHttp(root, listen, top, reading);
-  const vhosts = vhostBlocks(tree).map((vhost) => buildVhost(vhost, chunkSize, reading));
+  const privateHttp = !http.httpApi.asked && http.httpServer.listen === null;
+  const vhosts = vhostBlocks(tree).map((vhost) =>
+    buildVhost(vhost, chunkSize, privateHttp, reading)
+  );
   if (vhosts.length === 0) {
     reading.report.warn(
       top,
@@ -101,6 +105,7 @@ function vhostBlocks(tree: readonly Directive[]): { name: string; block: readonl
 function buildVhost(
   { name, block }: { name: string; block: readonly Directive[] },
   defaultChunkSize: number,
+  privateHttp: boolean,
   reading: Reading,
 ): VhostConfig {
   const vhost = new Section(reading, VHOST, block, name);
@@ -116,6 +121,7 @@ function buildVhost(
     outAckSize: vhost.get(VHOST_ROOT.out_ack_size),
     play: buildPlay(vhost.enter(VHOST_ROOT.play), minLatency),
     publish: buildPublish(vhost.enter(VHOST_ROOT.publish)),
+    httpRemux: buildRemux(vhost, privateHttp, reading),
   };
 }
 
@@ -144,5 +150,33 @@ function buildPublish(publish: Section): PublishConfig {
     kickoffForIdleMs: publish.get(PUBLISH.kickoff_for_idle) * 1000,
     takeover: publish.get(PUBLISH.takeover),
     parseSps: publish.get(PUBLISH.parse_sps),
+  };
+}
+
+/**
+ * Streams over HTTP. Where HTTP is for this machine only because nobody said anything about it, they are
+ * there unless the vhost says otherwise; else it must ask for them, as in SRS.
+ */
+function buildRemux(vhost: Section, privateHttp: boolean, { report }: Reading): HttpRemuxConfig {
+  const place = vhost.find(VHOST_ROOT.http_remux);
+  const remux = vhost.enter(VHOST_ROOT.http_remux);
+  const mount = remux.get(REMUX.mount);
+  const enabled = remux.get(REMUX.enabled, place === null && privateHttp);
+  const usable = /\[app\].*\[stream\]\.flv$/.test(mount);
+  const where = remux.find(REMUX.mount) ?? place;
+  if (enabled && !usable && where) {
+    report.warn(
+      where,
+      `mount ${mount} is not offered, so http_remux is off here: use one with [app] and then ` +
+        "[stream].flv in it, such as [vhost]/[app]/[stream].flv",
+    );
+  }
+  return {
+    enabled: enabled && usable,
+    mount,
+    guessHasAv: remux.get(REMUX.guess_has_av),
+    hasAudio: remux.get(REMUX.has_audio),
+    hasVideo: remux.get(REMUX.has_video),
+    dropIfNotMatch: remux.get(REMUX.drop_if_not_match),
   };
 }

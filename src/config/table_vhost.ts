@@ -159,23 +159,26 @@ const SECURITY = block(
   notOffered,
 );
 
-const HTTP_REMUX = block(
-  {
-    enabled: flag("off", "Serve streams over HTTP.", { env: true }),
-    mount: text("[vhost]/[app]/[stream].flv", "Path template; its suffix chooses the container.", {
-      env: true,
-    }),
-    fast_cache: decimal(0, "Backlog of mp3 and aac streams.", { env: true, unit: "s" }),
-    drop_if_not_match: flag("on", "Drop tags that the FLV header does not announce.", {
-      env: true,
-    }),
-    has_audio: flag("on", "Announce audio.", { env: true }),
-    has_video: flag("on", "Announce video.", { env: true }),
-    guess_has_av: flag("on", "Announce what the first data has.", { env: true }),
-  },
-  "HTTP-FLV and its relatives.",
-  notOffered,
-);
+/** `vhost { http_remux { } }` */
+export const REMUX = {
+  // Without a word about HTTP in the file it is on: only this machine can reach it then.
+  enabled: flag("off", "Serve streams over HTTP and WebSocket.", { env: true }),
+  mount: text("[vhost]/[app]/[stream].flv", "Path template; it must end in .flv.", { env: true }),
+  fast_cache: decimal(0, "Backlog of mp3 and aac streams, which are not served.", {
+    env: true,
+    unit: "s",
+    status: "relic",
+    reload: "none",
+  }),
+  drop_if_not_match: flag("on", "Leave out what has_audio or has_video does not announce.", {
+    env: true,
+  }),
+  has_audio: flag("on", "Announce audio, with guess_has_av off.", { env: true }),
+  has_video: flag("on", "Announce video, with guess_has_av off.", { env: true }),
+  guess_has_av: flag("on", "Announce what the stream really has.", { env: true }),
+};
+
+const HTTP_REMUX = block(REMUX, "HTTP-FLV and WebSocket-FLV.");
 
 const HTTP_STATIC = block(
   {

@@ -114,6 +114,19 @@ export interface PublishConfig {
   readonly parseSps: boolean;
 }
 
+/** `vhost { http_remux { } }`: FLV over HTTP and WebSocket. */
+export interface HttpRemuxConfig {
+  readonly enabled: boolean;
+  /** Path template, `[vhost]/[app]/[stream].flv` or the like; has an `[app]` and a `[stream]`. */
+  readonly mount: string;
+  /** The FLV header tells what is in the stream; otherwise `hasAudio` and `hasVideo`. */
+  readonly guessHasAv: boolean;
+  readonly hasAudio: boolean;
+  readonly hasVideo: boolean;
+  /** What those two deny is left out. */
+  readonly dropIfNotMatch: boolean;
+}
+
 /** One vhost with every default filled in. */
 export interface VhostConfig {
   /** Name as in the file; `__defaultVhost__` for the one that serves every unknown name. */
@@ -129,6 +142,7 @@ export interface VhostConfig {
   readonly outAckSize: number;
   readonly play: PlayConfig;
   readonly publish: PublishConfig;
+  readonly httpRemux: HttpRemuxConfig;
 }
 
 /** The whole configuration. */
@@ -136,11 +150,11 @@ export interface Config {
   /** Path of the main file as given, or null in environment-only mode. */
   readonly file: string | null;
   readonly listen: readonly ListenAddress[];
-  /** Limit over the RTMP connections. */
+  /** Limit over RTMP connections and HTTP players. */
   readonly maxConnections: number;
-  /** Limit over the RTMP connections from one address; 0 = none. */
+  /** The same for one address; 0 = none. */
   readonly maxConnectionsPerIp: number;
-  /** New RTMP connections a second from one address; 0 = any number. */
+  /** New ones a second from one address; 0 = any number. */
   readonly connectRatePerIp: number;
   /** Whether the file asks for a daemon (explicitly); this server stays in the foreground and says so. */
   readonly daemonRequested: boolean;

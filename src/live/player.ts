@@ -7,6 +7,12 @@
 import { Entry } from "./broadcast_log.ts";
 import type { Rendition } from "./rendition.ts";
 
+/**
+ * ms that a player may take nothing at all before it is closed. SRS allows 30 s; a phone that changes
+ * networks takes that long, and costs no more than one write while it does.
+ */
+export const PLAYER_STALL_MS = 60_000;
+
 /** Where a player's bytes go. */
 export interface PlayerSink {
   /**

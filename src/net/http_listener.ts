@@ -4,11 +4,26 @@
  */
 
 import type { ListenAddress } from "../config/types.ts";
+import type { WebLinkHandler } from "./web_link.ts";
+import {
+  BUN_WEB_SOCKETS,
+  type BunSocketData,
+  type BunWebSockets,
+  upgradeBun,
+  upgradeDeno,
+  wantsWebSocket,
+} from "./web_socket.ts";
 
 /** The other end of the connection that a request came on. */
 export interface HttpPeer {
   readonly address: string;
   readonly port: number;
+  /** The answer is a stream that may pause for longer than the connection may idle. */
+  keepOpen(): void;
+  /** Drops the connection although its answer has not been taken. Deno cannot: it waits for the peer. */
+  cutOff(): void;
+  /** Answers the request by turning its connection into a WebSocket; null: it asks for none. */
+  upgrade(handler: WebLinkHandler): Response | null;
 }
 
 /** Answers a request. Should it throw, the client gets a plain 500. */
@@ -30,11 +45,15 @@ export interface TlsFiles {
 
 /** s without traffic after which Bun closes a connection (SRS: 15 s). Deno has no such setting. */
 const BUN_IDLE_TIMEOUT_S = 15;
+/** s without traffic until Bun drops a connection that is to be dropped; it knows no less than this. */
+const BUN_CUT_OFF_S = 1;
 
 /** The part of Bun's API that is used here. */
 interface BunServer {
   readonly port: number;
   requestIP(request: Request): { readonly address: string; readonly port: number } | null;
+  timeout(request: Request, seconds: number): void;
+  upgrade(request: Request, options: { data: BunSocketData }): boolean;
   stop(closeActiveConnections: boolean): Promise<void>;
 }
 
@@ -47,6 +66,7 @@ interface BunRuntime {
     development: boolean;
     tls?: TlsFiles;
     fetch(request: Request, server: BunServer): Response | Promise<Response>;
+    websocket: BunWebSockets;
     error(error: unknown): Response;
   }): BunServer;
 }
@@ -89,7 +109,13 @@ function listenDeno(
     onError: serverFault,
     ...tls,
   }, (request, { remoteAddr }) => {
-    return handler(request, { address: remoteAddr.hostname, port: remoteAddr.port });
+    return handler(request, {
+      address: remoteAddr.hostname,
+      port: remoteAddr.port,
+      keepOpen: () => {},
+      cutOff: () => {},
+      upgrade: (handler) => wantsWebSocket(request) ? upgradeDeno(request, handler) : null,
+    });
   });
   return {
     address: { host: address.host, port: server.addr.port },
@@ -115,13 +141,24 @@ function listenBun(
     development: false,
     ...(tls && { tls }),
     fetch: (request, server) => {
-      const peer = server.requestIP(request) ?? { address: "", port: 0 };
+      const { address, port } = server.requestIP(request) ?? { address: "", port: 0 };
+      const peer: HttpPeer = {
+        address,
+        port,
+        keepOpen: () => server.timeout(request, 0),
+        cutOff: () => server.timeout(request, BUN_CUT_OFF_S),
+        upgrade: (handler) =>
+          wantsWebSocket(request)
+            ? upgradeBun((data) => server.upgrade(request, { data }), handler)
+            : null,
+      };
       // Without a usable Host header, as in a load balancer's HTTP/1.0 probe, the URL is but a path.
       const whole = request.url.startsWith("/")
         ? new Request(`http://localhost${request.url}`, request)
         : request;
       return handler(whole, peer);
     },
+    websocket: BUN_WEB_SOCKETS,
     error: serverFault,
   });
   return {

@@ -9,11 +9,7 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
 export const IDENTIFY_TIMEOUT_MS = 30_000;
 /** ms to publish or play again after FCUnpublish or closeStream (SRS: 3 minutes). */
 export const REPUBLISH_TIMEOUT_MS = 180_000;
-/**
- * ms that a player may take nothing at all before it is closed. SRS allows 30 s; a phone that changes
- * networks takes that long, and costs no more than one write while it does.
- */
-export const PLAYER_STALL_MS = 60_000;
+export { PLAYER_STALL_MS } from "../live/player.ts";
 /** Bytes of a message from a peer that does not publish: commands, which are short (H11). */
 export const MAX_COMMAND_BYTES = 64 * 1024;
 /** Commands and pings per second from one peer. A client starts with about ten (H10, H20). */

@@ -67,6 +67,15 @@ const DEFAULT_PUBLISH = {
   parseSps: true,
 };
 
+const DEFAULT_REMUX = {
+  enabled: true,
+  mount: "[vhost]/[app]/[stream].flv",
+  guessHasAv: true,
+  hasAudio: true,
+  hasVideo: true,
+  dropIfNotMatch: true,
+};
+
 const DEFAULTS: Config = {
   file: "a.conf",
   listen: [{ host: "0.0.0.0", port: 1935 }],
@@ -91,6 +100,7 @@ const DEFAULTS: Config = {
     outAckSize: 2_500_000,
     play: DEFAULT_PLAY,
     publish: DEFAULT_PUBLISH,
+    httpRemux: DEFAULT_REMUX,
   }],
 };
 
@@ -154,6 +164,10 @@ Deno.test("config load: every honoured directive", () => {
       publish {
         mr on; mr_latency 1; firstpkt_timeout 2; normal_timeout 3; kickoff_for_idle 0.5; takeover replace; parse_sps off;
       }
+      http_remux {
+        enabled on; mount [vhost]/x/[app]/[stream].flv; guess_has_av off; has_audio off; has_video off;
+        drop_if_not_match off;
+      }
     }`);
   assert.deepEqual(warnings, []);
   assert.deepEqual(config, {
@@ -214,6 +228,14 @@ Deno.test("config load: every honoured directive", () => {
         kickoffForIdleMs: 500,
         takeover: "replace",
         parseSps: false,
+      },
+      httpRemux: {
+        enabled: true,
+        mount: "[vhost]/x/[app]/[stream].flv",
+        guessHasAv: false,
+        hasAudio: false,
+        hasVideo: false,
+        dropIfNotMatch: false,
       },
     }],
   });
@@ -728,4 +750,23 @@ Deno.test("config load: no text and no environment make it throw anything but Co
     }),
     { numRuns: 500 },
   );
+});
+
+Deno.test("config load: http_remux is on by itself only where nobody said anything about HTTP", () => {
+  const enabled = (text: string) => load(text).config.vhosts[0].httpRemux.enabled;
+  assert.equal(enabled("listen 1935; vhost v { }"), true);
+  assert.equal(enabled("listen 1935; vhost v { http_remux { enabled on; } }"), true);
+  assert.equal(enabled("listen 1935; vhost v { http_remux { has_audio off; } }"), false);
+  assert.equal(enabled("listen 1935; http_api { enabled on; } vhost v { }"), false);
+  assert.equal(enabled("listen 1935; http_api { enabled off; } vhost v { }"), false);
+});
+
+Deno.test("config load: a mount that is no FLV stream's path is told, and switches http_remux off", () => {
+  for (const mount of ["[vhost]/[app]/[stream].ts", "[vhost]/[stream].flv", "/x.flv"]) {
+    const { config, warnings } = load(
+      `listen 1935; vhost v { http_remux { enabled on; mount ${mount}; } }`,
+    );
+    assert.equal(config.vhosts[0].httpRemux.enabled, false, mount);
+    assert.match(warnings.map((w) => w.format()).join(), /mount .* is not offered, so http_remux/);
+  }
 });

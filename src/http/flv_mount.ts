@@ -1,0 +1,81 @@
+/**
+ * Which stream a path means, and which path a stream has: `http_remux { mount }` (spec: http §4.1).
+ * @module
+ */
+
+import type { HttpRemuxConfig } from "../config/types.ts";
+import { type Config, findVhost, type VhostConfig } from "../config/types.ts";
+import { RtmpError } from "../rtmp/error.ts";
+import { checkName, streamKey } from "../rtmp/stream_url.ts";
+
+/** A stream that a request asks for. */
+export interface FlvTarget {
+  readonly vhost: VhostConfig;
+  readonly app: string;
+  /** Without `.flv`. */
+  readonly stream: string;
+  /** Identity of the stream. */
+  readonly key: string;
+}
+
+/** The vhost that a URL asks for: its query's `vhost` or `domain`, else its host. */
+function askedVhost(url: URL): string {
+  return url.searchParams.get("vhost") || url.searchParams.get("domain") || url.hostname;
+}
+
+/**
+ * What a URL asks for; null when it is no stream's: another path, names that no stream may have (H12),
+ * a vhost that is off or has no `http_remux`.
+ */
+export function findFlvTarget(config: Config, url: URL): FlvTarget | null {
+  const asked = askedVhost(url);
+  const vhost = findVhost(config, asked);
+  if (!vhost?.enabled || !vhost.httpRemux.enabled) return null;
+  const path = decoded(url.pathname);
+  const names = path === null ? null : mountPattern(vhost.httpRemux).exec(`${asked}${path}`);
+  const { app, stream } = names?.groups ?? {};
+  if (app === undefined || stream === undefined) return null;
+  try {
+    checkName("app", app);
+    checkName("stream name", stream);
+  } catch (error) {
+    if (error instanceof RtmpError) return null;
+    throw error;
+  }
+  return { vhost, app, stream, key: streamKey(vhost.name, app, stream) };
+}
+
+/** The path and query by which a stream is to be had on the host of `url`. */
+export function flvPath(url: URL, vhost: VhostConfig, app: string, stream: string): string {
+  const template = vhost.httpRemux.mount;
+  const path = template.slice(template.indexOf("/")).replaceAll("[vhost]", askedVhost(url))
+    .replace("[app]", () => app.split("/").map(encodeURIComponent).join("/"))
+    .replace("[stream]", () => encodeURIComponent(stream));
+  const byQuery = url.searchParams.has("vhost") || url.searchParams.has("domain");
+  return byQuery ? `${path}?vhost=${encodeURIComponent(askedVhost(url))}` : path;
+}
+
+function decoded(path: string): string | null {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return null;
+  }
+}
+
+const patterns = new Map<string, RegExp>();
+
+/** Matches host and path. An app may have several parts, the others have one. */
+function mountPattern({ mount }: HttpRemuxConfig): RegExp {
+  const known = patterns.get(mount);
+  if (known) return known;
+  const source = mount.split(/(\[vhost\]|\[app\]|\[stream\])/).map((part) => {
+    if (part === "[vhost]") return "[^/]+";
+    if (part === "[app]") return "(?<app>.+)";
+    if (part === "[stream]") return "(?<stream>[^/]+)";
+    return part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  }).join("");
+  const pattern = new RegExp(`^${source}$`);
+  patterns.set(mount, pattern);
+  return pattern;
+}
