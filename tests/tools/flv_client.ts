@@ -22,6 +22,7 @@ export class FlvClient {
   end: "clean" | "broken" | null = null;
   readonly #reader = new FlvTagReader();
   #close: () => void = () => {};
+  #paused: Promise<void> | null = null;
 
   /** Asks for a stream by `http:` or `ws:`; resolves when the answer has begun. */
   static async open(url: string): Promise<FlvClient> {
@@ -33,6 +34,13 @@ export class FlvClient {
 
   close(): void {
     this.#close();
+  }
+
+  /** Reads nothing more of the body until the result is called. */
+  pause(): () => void {
+    let resume = () => {};
+    this.#paused = new Promise((resolve) => resume = resolve);
+    return resume;
   }
 
   /** Waits until it has this many tags. */
@@ -77,6 +85,7 @@ export class FlvClient {
   async #readBody(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
     try {
       for (;;) {
+        await this.#paused;
         const { done, value } = await reader.read();
         if (done) break;
         this.#take(value);
