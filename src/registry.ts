@@ -219,7 +219,7 @@ export class Registry implements ServerView {
       players += stream.playerCount;
       laggingPlayers += lag.players;
       lagMs = Math.max(lagMs, lag.mostMs);
-      logBytes += stream.log.bytes;
+      logBytes += stream.logBytes;
       if (stream.active) flushIntervalMs = Math.max(flushIntervalMs, stream.flushIntervalMs);
     }
     const { delays, droppedGops, droppedMessages } = this.#hub.stats();

@@ -96,9 +96,9 @@ export class Server {
       hub: this.#hub,
       clock: CLOCK,
       admit: (address) => this.#admit(address, address),
-      opened: (session) => {
+      opened: (session, role) => {
         this.#registry.add(session);
-        this.#registry.roleChanged(session, session.role);
+        this.#registry.roleChanged(session, role);
       },
       left: (session) => this.#registry.roleChanged(session, null),
       finished: (session) => {

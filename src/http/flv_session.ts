@@ -34,13 +34,14 @@ export interface FlvRole {
   readonly stream: LiveStream;
   /** The stream's name with its extension. */
   readonly name: string;
+  readonly player: Player;
 }
 
 /** What a session needs of the server around it, and tells it. */
 export interface FlvSessionHost {
   readonly clock: Clock;
   /** The session has begun to play. */
-  opened(session: FlvSession): void;
+  opened(session: FlvSession, role: FlvRole): void;
   /** It plays no more; its connection may still be there. */
   left(session: FlvSession): void;
   /** Its connection is over, or the runtime has everything that is to be sent on it. */
@@ -68,7 +69,6 @@ export interface FlvRequest {
 export class FlvSession implements PlayerSink, WebLinkHandler {
   readonly id: string;
   readonly log: Log;
-  readonly role: FlvRole;
   readonly info: { readonly tcUrl: string; readonly pageUrl: string; readonly swfUrl: string };
   readonly socket: { readonly remote: string; readonly remoteAddress: string };
   readonly acceptedAt: number;
@@ -80,6 +80,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
 
   readonly #host: FlvSessionHost;
   readonly #stream: LiveStream;
+  readonly #name: string;
   #link: WebLink | null = null;
   #player: Player | null = null;
   /** The FLV header has been sent. */
@@ -101,7 +102,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
     this.#stream = stream;
     this.log = log;
     this.id = log.id;
-    this.role = { type: "flv-play", publish: false, stream, name: request.name };
+    this.#name = request.name;
     this.info = { tcUrl: request.tcUrl, pageUrl: request.pageUrl, swfUrl: "" };
     this.socket = request.socket;
     this.acceptedAt = host.clock.now();
@@ -128,15 +129,24 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
     this.#cancelOpenTimeout();
     if (this.#over) return link.abort();
     this.#link = link;
-    this.#host.opened(this);
-    const { httpRemux } = this.#stream.vhost;
-    this.log.info(`start play ${peerText(this.#stream.key)}`);
-    this.#player = this.#stream.join(this, {
+    const stream = this.#stream;
+    this.log.info(`start play ${peerText(stream.key)}`);
+    const player = stream.join(this, {
       durationMs: 0,
       multitrack: false,
-      without: unwanted(httpRemux),
+      without: unwanted(stream.vhost.httpRemux),
       onEnd: () => {},
     }, "flv");
+    // It may have failed with its first bytes.
+    if (this.#over) return stream.leave(player);
+    this.#player = player;
+    this.#host.opened(this, {
+      type: "flv-play",
+      publish: false,
+      stream,
+      name: this.#name,
+      player,
+    });
   }
 
   onWritable(): void {

@@ -144,6 +144,11 @@ export class LiveStream implements RenditionSource {
     return this.#publisher !== null;
   }
 
+  /** Memory of its logs, bytes. */
+  get logBytes(): number {
+    return this.log.bytes + (this.#flv?.log.bytes ?? 0);
+  }
+
   /** Players, the waiting ones included. */
   get playerCount(): number {
     return this.#rtmp.players.length + (this.#flv?.players.length ?? 0);

@@ -10,7 +10,7 @@ import { media } from "../tools/media.ts";
 import { assertSameConfig } from "../tools/packets.ts";
 import { run, sleep, until } from "../tools/process.ts";
 import { assertPlayed, kindsOf, type Scenario, scenario } from "../tools/scenario.ts";
-import type { Server, ServerOptions } from "../tools/server.ts";
+import { freePort, type Server, type ServerOptions } from "../tools/server.ts";
 
 const REMUX = "http_remux { enabled on; }";
 const VHOST = `min_latency on; play { gop_cache on; queue_length 5; mw_latency 100; } ${REMUX}`;
@@ -253,7 +253,9 @@ scenario("HTTP-FLV: who leaves or is kicked is gone, also while nothing flows", 
   }
   for (const client of clients) await client.ended(GONE_LIMIT_MS);
   await gone(server, "the kicked ones");
-  assert.equal(server.log.match(/client kicked\. ret=1070/g)?.length, 2);
+  await until("two lines about it", GONE_LIMIT_MS, () => {
+    return server.log.match(/client kicked\. ret=1070/g)?.length === 2;
+  });
 
   clients = await open();
   for (const client of clients) await client.received(20);
@@ -261,6 +263,18 @@ scenario("HTTP-FLV: who leaves or is kicked is gone, also while nothing flows", 
   await sleep(500);
   for (const client of clients) client.close();
   await gone(server, "those that have left");
+});
+
+scenario("HTTP-FLV: on the port of http_server as well", async (s) => {
+  const port = freePort();
+  const { server } = await live(s, "h264-aac", {
+    vhost: VHOST,
+    global: `http_server { enabled on; listen 127.0.0.1:${port}; dir ${s.folder}; }`,
+  });
+  const client = await FlvClient.open(`http://127.0.0.1:${port}/live/livestream.flv`);
+  await client.received(20);
+  assert.equal((await flvClients(server)).length, 1);
+  client.close();
 });
 
 scenario("HTTP-FLV: max_connections counts them, and says so", async (s) => {

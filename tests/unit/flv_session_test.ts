@@ -226,6 +226,17 @@ Deno.test("FLV session: a link that fails hurts neither publisher nor other play
   assert.equal(stage.live.playerCount, 0);
 });
 
+Deno.test("FLV session: a link that fails with the first bytes leaves nothing behind", () => {
+  const stage = new Stage();
+  stage.publisher.headers(1);
+  stage.link.broken = true;
+  stage.session.onOpen(stage.link);
+  assert.equal(stage.live.playerCount, 0);
+  assert.ok(!stage.events.includes("opened"));
+  stage.session.onClose();
+  assert.equal(stage.events.at(-1), "finished");
+});
+
 Deno.test("FLV session: a WebSocket that never comes about is forgotten", () => {
   const stage = new Stage();
   stage.clock.advance(60_000);
