@@ -28,7 +28,16 @@ const output = `dist/srs-edge-${VERSION}-${target}`;
 mkdirSync("dist", { recursive: true });
 
 const command = new Deno.Command(Deno.execPath(), {
-  args: ["compile", "--quiet", ...PERMISSIONS, "--output", output, "src/main.ts"],
+  args: [
+    "compile",
+    "--quiet",
+    ...PERMISSIONS,
+    "--include",
+    "src/worker.ts",
+    "--output",
+    output,
+    "src/main.ts",
+  ],
 });
 const { success } = await command.spawn().status;
 if (!success) {

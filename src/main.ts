@@ -4,18 +4,21 @@
  */
 
 import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
-import { networkInterfaces } from "node:os";
+import { availableParallelism, networkInterfaces } from "node:os";
 import process from "node:process";
+import { Cluster } from "./cluster.ts";
 import { helpText, type Invocation, parseCommandLine, UsageError } from "./cli.ts";
 import { ConfigError } from "./config/diagnostic.ts";
 import { loadConfig, type Loaded } from "./config/load.ts";
 import { formatSummary } from "./config/summary.ts";
 import type { Config, ListenAddress } from "./config/types.ts";
-import { closeLog, openLog, reopenLog, serverLog } from "./log/log.ts";
+import { serverLog } from "./log/log.ts";
+import { closeLog, openLog, reopenLog } from "./log/tank.ts";
 import { openableFiles } from "./net/file_limit.ts";
 import { formatAddress } from "./net/tcp.ts";
 import { probeHelp } from "./probe/options.ts";
 import { runProbe } from "./probe/probe.ts";
+import { serveHttp } from "./http_service.ts";
 import { Server } from "./server.ts";
 import { SERVER_NAME, VERSION } from "./version.ts";
 
@@ -114,7 +117,7 @@ async function run(file: string | null): Promise<number | null> {
     complain(shortage);
     return EXIT_CONFIG;
   }
-  let server: Server;
+  let server: Server | Cluster;
   try {
     if (config.workDir) changeDirectory(config.workDir);
     await openLog(config.log);
@@ -124,7 +127,10 @@ async function run(file: string | null): Promise<number | null> {
         "daemon on: srs-edge stays in the foreground, let systemd or nohup do the rest",
       );
     }
-    server = await Server.start(config);
+    const workers = config.workers === "auto" ? availableParallelism() : config.workers;
+    server = workers === 1
+      ? await Server.start(config, serveHttp)
+      : await Cluster.start(config, workers);
     if (config.pid) writePidFile(config.pid);
   } catch (error) {
     await closeLog();
@@ -161,7 +167,7 @@ function writePidFile(path: string): void {
   }
 }
 
-function handleSignals(server: Server, pidFile: string | null): void {
+function handleSignals(server: Server | Cluster, pidFile: string | null): void {
   let stopping = false;
   const stop = async (signal: string) => {
     if (stopping) process.exit(1);
@@ -179,7 +185,7 @@ function handleSignals(server: Server, pidFile: string | null): void {
 }
 
 /** What it listens on, and the lines to try it with. */
-function welcome(server: Server): string {
+function welcome(server: Server | Cluster): string {
   const [first] = server.rtmpAddresses;
   const http = server.httpAddress;
   const url = `rtmp://${reachable(first)}/live/livestream`;

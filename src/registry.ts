@@ -216,10 +216,11 @@ export class Registry implements ServerView {
     let logBytes = 0;
     for (const stream of this.#hub.streams) {
       const lag = stream.lag(LAGGING_MS);
-      players += stream.playerCount;
+      players += stream.localPlayers;
       laggingPlayers += lag.players;
       lagMs = Math.max(lagMs, lag.mostMs);
-      logBytes += stream.logBytes;
+      // What is mirrored here is in the memory of another thread.
+      if (!stream.mirrored) logBytes += stream.logBytes;
       if (stream.active) flushIntervalMs = Math.max(flushIntervalMs, stream.flushIntervalMs);
     }
     const { delays, droppedGops, droppedMessages } = this.#hub.stats();
@@ -270,7 +271,7 @@ export class Registry implements ServerView {
         url: stream.key,
         clients: sum.clients,
         frames: stream.videoFrames,
-        publish: { active: stream.active, cid: entry.publisherId },
+        publish: { active: stream.published, cid: entry.publisherId },
         video: videoFigures(stream),
         audio: audioFigures(stream),
         edge: this.#streamEdge(stream, entry),
@@ -314,6 +315,11 @@ export class Registry implements ServerView {
     return views;
   }
 
+  /** It reads the connections themselves. */
+  refresh(): null {
+    return null;
+  }
+
   kick(clientId: string): boolean {
     const client = this.#clients.get(clientId);
     client?.session.kick();
@@ -324,8 +330,8 @@ export class Registry implements ServerView {
 
   #streamEdge(stream: LiveStream, { window, publishedAt }: StreamEntry): StreamEdge {
     return {
-      uptimeMs: stream.active ? this.#now() - publishedAt : null,
-      players: stream.playerCount,
+      uptimeMs: stream.published ? this.#now() - publishedAt : null,
+      players: stream.localPlayers,
       ...window.recent,
       flushIntervalMs: stream.flushIntervalMs,
       lagMs: stream.lag(LAGGING_MS).mostMs,
@@ -382,7 +388,7 @@ export class Registry implements ServerView {
   #activeStreams(vhost: VhostEntry): number {
     let count = 0;
     for (const [stream, entry] of this.#streams) {
-      if (entry.vhost === vhost && stream.active) count++;
+      if (entry.vhost === vhost && stream.published) count++;
     }
     return count;
   }

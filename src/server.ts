@@ -5,10 +5,11 @@
 
 import process from "node:process";
 import { Admission } from "./admission.ts";
-import type { Config, ListenAddress } from "./config/types.ts";
-import { type FlvHost, flvRoutes } from "./http/flv_routes.ts";
+import type { Config, ListenAddress, VhostConfig } from "./config/types.ts";
+import type { FlvHost } from "./http/flv_routes.ts";
 import { SAMPLE_INTERVAL_MS } from "./http/kbps.ts";
-import { HttpListeners } from "./http/listeners.ts";
+import type { HttpListeners } from "./http/listeners.ts";
+import type { ServerView } from "./http/view.ts";
 import type { Clock } from "./live/clock.ts";
 import { Hub } from "./live/hub.ts";
 import { newConnectionId } from "./log/ids.ts";
@@ -19,8 +20,10 @@ import { findCollector } from "./net/collector.ts";
 import { formatAddress, listenTcp, type TcpListener, type TcpSocket } from "./net/tcp.ts";
 import { Registry } from "./registry.ts";
 import { IdleReaders } from "./session/idle_readers.ts";
+import { NO_CLAIMS } from "./session/phase.ts";
 import { RtmpSession, type RtmpSessionHost } from "./session/rtmp_session.ts";
 import { SERVER_NAME, VERSION } from "./version.ts";
+import type { StreamLink } from "./workers/stream_link.ts";
 
 /** ms between two rounds of deadlines and housekeeping. */
 const TICK_MS = 1000;
@@ -39,7 +42,29 @@ const CLOCK: Clock = {
   },
 };
 
-/** A started server. */
+/** Who may connect; see `Admission`. */
+export interface ConnectionLimits {
+  admit(address: string, nowMs: number): string | null;
+  leave(address: string): void;
+}
+
+/** What a server gets from outside when it is one of several threads. */
+export interface WorkerParts {
+  readonly link: StreamLink;
+  readonly admission: ConnectionLimits;
+}
+
+/**
+ * Serves HTTP for a server. Not imported here, since a worker has none, and none of the packages either:
+ * Bun does not find them in a thread.
+ */
+export type HttpService = (
+  config: Config,
+  view: ServerView,
+  flv: FlvHost,
+) => Promise<HttpListeners>;
+
+/** A started server, or the part of it that one thread is. */
 export class Server {
   readonly #config: Config;
   readonly #hub: Hub;
@@ -47,7 +72,8 @@ export class Server {
   readonly #registry: Registry;
   readonly #host: RtmpSessionHost;
   readonly #flv: FlvHost;
-  readonly #admission: Admission;
+  readonly #admission: ConnectionLimits;
+  readonly #link: StreamLink | null;
   readonly #memory = new MemoryKeeper(() => process.memoryUsage().rss, findCollector());
   readonly #rtmp: TcpListener[] = [];
   #http: HttpListeners | null = null;
@@ -57,12 +83,19 @@ export class Server {
   #refusalLoggedAt = -Infinity;
 
   /**
-   * Starts listening.
+   * Starts listening. `http` begins to serve HTTP; null: not here. `worker`: it is one of several,
+   * which share the port.
    * @throws Error with address and cure when a port cannot be had; nothing is left open then.
    */
-  static async start(config: Config): Promise<Server> {
-    const server = new Server(config);
+  static async start(
+    config: Config,
+    http: HttpService | null,
+    worker: WorkerParts | null = null,
+  ): Promise<Server> {
+    const server = new Server(config, worker);
     try {
+      // First: whoever sees the RTMP port open finds everything there.
+      if (http) server.#http = await http(config, server.#registry, server.#flv);
       await server.#listen();
     } catch (error) {
       await server.stop();
@@ -72,10 +105,12 @@ export class Server {
     return server;
   }
 
-  private constructor(config: Config) {
+  private constructor(config: Config, worker: WorkerParts | null) {
     this.#config = config;
-    this.#admission = new Admission(config);
-    this.#hub = new Hub(CLOCK, VERSION);
+    this.#admission = worker?.admission ?? new Admission(config);
+    this.#link = worker?.link ?? null;
+    this.#hub = new Hub(CLOCK, VERSION, this.#link);
+    this.#link?.attach(this.#hub);
     this.#loop = new LoopLag(CLOCK.now);
     this.#registry = new Registry(process.pid, CLOCK.now, this.#hub, this.#loop);
     this.#host = {
@@ -83,6 +118,7 @@ export class Server {
       hub: this.#hub,
       clock: CLOCK,
       idleReaders: new IdleReaders(CLOCK),
+      claims: this.#link ?? NO_CLAIMS,
       serverName: `${SERVER_NAME}/${VERSION}`,
       pid: process.pid,
       roleChanged: (session, role) => this.#registry.roleChanged(session, role),
@@ -113,9 +149,21 @@ export class Server {
     return this.#rtmp.map((listener) => listener.address);
   }
 
+  /** The figures of this thread. */
+  get view(): ServerView {
+    return this.#registry;
+  }
+
   /** Where the HTTP API is served; null if nowhere. */
   get httpAddress(): ListenAddress | null {
     return this.#http?.addressOf("api") ?? null;
+  }
+
+  /** Has a stream here although nobody asks for it, until the result is called. */
+  keep(key: string, vhost: VhostConfig, app: string, name: string): () => void {
+    const stream = this.#hub.obtain(key, vhost, app, name);
+    stream.reserve();
+    return () => stream.unreserve();
   }
 
   /** Ends every connection in an orderly way, and closes the listeners. */
@@ -131,14 +179,12 @@ export class Server {
     await this.#http?.close();
   }
 
-  /** HTTP first: whoever sees the RTMP port open finds everything there. */
   async #listen(): Promise<void> {
-    this.#http = await HttpListeners.open(this.#config, this.#registry, [
-      { on: "both", routes: flvRoutes(this.#flv) },
-    ]);
+    const shared = this.#link !== null;
     for (const address of this.#config.listen) {
-      const listener = await listenTcp(address, (socket) => this.#accept(socket));
+      const listener = await listenTcp(address, (socket) => this.#accept(socket), shared);
       this.#rtmp.push(listener);
+      if (shared) continue;
       serverLog.info(`RTMP listen at tcp://${formatAddress(listener.address)}`);
     }
   }
@@ -170,6 +216,7 @@ export class Server {
     for (const session of this.#registry.sessions.values()) session.tick(now);
     this.#summarise(now);
     for (const stream of this.#hub.tick()) this.#registry.forget(stream);
+    this.#link?.tick();
     this.#registry.sampleShort();
     if (this.#ticks % (SAMPLE_INTERVAL_MS / TICK_MS) === 0) this.#registry.sample();
     this.#memory.tick(now);

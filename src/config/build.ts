@@ -37,6 +37,7 @@ export function buildConfig(
 ): Config {
   const root = new Section(reading, CONFIG, tree);
   const listen = buildListen(root, file, top, reading);
+  const workers = root.get(ROOT.workers);
   const maxConnections = root.get(ROOT.max_connections);
   const maxConnectionsPerIp = root.get(ROOT.max_connections_per_ip);
   const connectRatePerIp = root.get(ROOT.connect_rate_per_ip);
@@ -60,6 +61,7 @@ export function buildConfig(
   return {
     file,
     listen,
+    workers,
     maxConnections,
     maxConnectionsPerIp,
     connectRatePerIp,

@@ -119,6 +119,24 @@ export function choiceKind<T>(words: ReadonlyMap<string, T>, otherwise: T): Kind
   };
 }
 
+/** Most workers that can be asked for: more than any machine has use for. */
+const MAX_WORKERS = 256;
+
+/** How many threads serve RTMP. */
+export const workersKind: Kind<number | "auto"> = {
+  label: "a number of workers | auto",
+  list: false,
+  parse([word], remarks) {
+    if (word === "auto") return word;
+    if (/^\d+$/.test(word) && Number(word) > 0) {
+      return bounded(Number(word), { min: 1, max: MAX_WORKERS, below: "refuse" }, remarks);
+    }
+    remarks.bad(`${quote(word)} is neither a number of workers, 1 or more, nor auto`);
+    return undefined;
+  },
+  format: String,
+};
+
 /** Any one word. */
 export const textKind: Kind<string> = {
   label: "text",

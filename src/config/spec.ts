@@ -107,6 +107,11 @@ function numeric(
   return { type: "leaf", about, kind: kindOf(range), default: preset, unit, range, ...traits };
 }
 
+/** A value of a kind that one directive alone has. */
+export function leaf<T>(kind: Kind<T>, preset: T, about: string, traits: Traits = {}): Leaf<T> {
+  return { type: "leaf", about, kind, default: preset, unit: "", range: null, ...traits };
+}
+
 /** One word, path or URL. An empty default means none. */
 export function text(preset: string, about: string, traits: Traits = {}): Leaf<string> {
   return { type: "leaf", about, kind: textKind, default: preset, unit: "", range: null, ...traits };

@@ -12,7 +12,8 @@ import {
   TENCENT_CLS,
   THREADS,
 } from "./table_media.ts";
-import { block, choice, decimal, flag, integer, listenList, text } from "./spec.ts";
+import { workersKind } from "./kinds.ts";
+import { block, choice, decimal, flag, integer, leaf, listenList, text } from "./spec.ts";
 import type { LogLevel } from "./types.ts";
 import { CHUNK_SIZE, VHOST } from "./table_vhost.ts";
 
@@ -43,6 +44,12 @@ export const ROOT = {
     env: true,
     reload: "applied",
   }),
+  workers: leaf<number | "auto">(
+    workersKind,
+    1,
+    "Threads that serve RTMP, each on a core of its own; auto: as many as cores. Not in SRS.",
+    { reload: "none" },
+  ),
   max_connections: integer(1000, "Limit over the RTMP connections.", {
     env: true,
     reload: "applied",

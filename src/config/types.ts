@@ -150,6 +150,8 @@ export interface Config {
   /** Path of the main file as given, or null in environment-only mode. */
   readonly file: string | null;
   readonly listen: readonly ListenAddress[];
+  /** Threads that serve RTMP; `auto`: one for each core. */
+  readonly workers: number | "auto";
   /** Limit over RTMP connections and HTTP players. */
   readonly maxConnections: number;
   /** The same for one address; 0 = none. */

@@ -108,9 +108,9 @@ export function apiV1(view: ServerView, options: ApiOptions): Hono {
     missing: NO_STREAM,
     print: (stream: StreamView) => streamJson(stream, now()),
   });
-  api.delete("/api/v1/clients/*", (c) => {
+  api.delete("/api/v1/clients/*", async (c) => {
     if (!mayKick(c, options.guarded)) return c.text(KICK_REFUSED, 403);
-    const kicked = view.kick(idOf(c, "/api/v1/clients/"));
+    const kicked = await view.kick(idOf(c, "/api/v1/clients/"));
     return json(c, kicked ? envelope(view, {}) : { code: NO_CLIENT });
   });
   collection(

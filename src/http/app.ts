@@ -82,9 +82,20 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
     }
     await next();
   });
+  app.use("/api/*", async (_c, next) => {
+    await view.refresh();
+    await next();
+  });
   app.options("*", (c) => crossdomain ? c.body(null) : c.text("Method Not Allowed", 405));
 
   app.all("/healthz", (c) => c.text("ok", 200));
+
+  const refresh = async (_c: unknown, next: () => Promise<void>) => {
+    await view.refresh();
+    await next();
+  };
+  app.use("/api/*", refresh);
+  app.use("/metrics", refresh);
 
   if (auth) {
     const guard = basicAuth(auth);

@@ -188,5 +188,7 @@ export interface ServerView {
   /** By id. */
   readonly clients: ReadonlyMap<string, ClientView>;
   /** Drops a client's connection at once. False: there is no such client. */
-  kick(clientId: string): boolean;
+  kick(clientId: string): boolean | Promise<boolean>;
+  /** Brings all figures up to date, before they are read; null: they always are. */
+  refresh(): Promise<void> | null;
 }

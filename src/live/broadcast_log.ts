@@ -31,7 +31,22 @@ const SEGMENT_SLOW_MS = 8000;
 /** Entries that the ring starts with; it doubles when the log holds more. */
 const INITIAL_ENTRIES = 256;
 
+/** Takes foreign memory back. `held`: a write that refers to it may still be in flight. */
+export type GiveBack = (held: boolean) => void;
+
+/** Entries that lie behind one another in one segment of a log. */
+export interface LogPiece {
+  /** Number of the segment in its log. */
+  readonly segment: number;
+  readonly bytes: Uint8Array;
+  /** Where in `bytes` the first entry begins. */
+  readonly at: number;
+  /** One past the last entry. */
+  readonly end: number;
+}
+
 interface Segment {
+  readonly number: number;
   readonly bytes: Uint8Array;
   readonly firstEntry: number;
   /** One past its last entry. */
@@ -40,10 +55,21 @@ interface Segment {
   readonly openedAt: number;
   /** A write that refers to it may still be in flight: it goes to the GC, not back to the pool. */
   held: boolean;
+  /** Other logs that have adopted it. */
+  lent: number;
+  /** It belongs to another log, which is told here when it is done with; null: our own. */
+  readonly giveBack: GiveBack | null;
+  /** Its owner may still be writing to it, and this log goes on in it. */
+  growing: boolean;
   /** The last view of it, and the entries that are its beginning and its end. */
   view: Uint8Array;
   viewFrom: number;
   viewEnd: number;
+}
+
+/** Whether a segment holds nothing from entry `min` on, and never will. */
+function isOver(segment: Segment, min: number): boolean {
+  return segment.endEntry <= min && !segment.growing;
 }
 
 /** An append-only log over recycled memory. */
@@ -59,6 +85,9 @@ export class BroadcastLog {
 
   readonly #pool: SegmentMemory;
   readonly #segments: Segment[] = [];
+  /** Segments that this log has no use for any more, but others have. */
+  readonly #lent = new Map<number, Segment>();
+  #nextSegment = 0;
   #segmentSize = MIN_SEGMENT_BYTES;
   #bytes = 0;
 
@@ -149,9 +178,50 @@ export class BroadcastLog {
     return from;
   }
 
+  /** The entries from `from` on that lie in one segment. */
+  pieceAt(from: number): LogPiece {
+    const { number, bytes, endEntry } = this.#segmentOf(from);
+    return { segment: number, bytes, at: this.#offsets[from & this.#mask], end: endEntry };
+  }
+
+  /** Bytes of an entry. */
+  sizeOf(entry: number): number {
+    const { endEntry, used } = this.#segmentOf(entry);
+    const end = entry + 1 === endEntry ? used : this.#offsets[(entry + 1) & this.#mask];
+    return end - this.#offsets[entry & this.#mask];
+  }
+
+  /** Another log adopts the segment of an entry: its memory is not used again before `returned`. */
+  lend(entry: number): void {
+    this.#segmentOf(entry).lent++;
+  }
+
+  /** A log that had adopted a segment is done with it. */
+  returned(number: number, held: boolean): void {
+    const segment = this.#lent.get(number) ?? this.#segments.find((own) => own.number === number);
+    if (!segment) return;
+    segment.lent--;
+    if (held) segment.held = true;
+    if (segment.lent === 0 && this.#lent.delete(number)) this.#letGo(segment);
+  }
+
+  /**
+   * Goes on in another log's memory: the messages of the `commit`s that follow lie there already, the
+   * first at byte `at`. `giveBack` is called once when none of them is needed any more.
+   */
+  adopt(bytes: Uint8Array, at: number, nowMs: number, giveBack: GiveBack): void {
+    this.#open(bytes, at, nowMs, giveBack);
+  }
+
+  /** Nothing follows any more in the memory that was adopted last. */
+  seal(): void {
+    const last = this.#segments.at(-1);
+    if (last) last.growing = false;
+  }
+
   /** Whether `trim(min)` would free anything. */
   canTrim(min: number): boolean {
-    return this.#segments.length > 0 && this.#segments[0].endEntry <= min && min > this.tail;
+    return this.#segments.length > 0 && isOver(this.#segments[0], min) && min > this.tail;
   }
 
   /** A write of the bytes from this entry on is in flight: their memory must not be used again. */
@@ -161,26 +231,42 @@ export class BroadcastLog {
 
   /** Lets go of the segments that hold nothing from `min` on. */
   trim(min: number): void {
-    while (this.#segments.length > 0 && this.#segments[0].endEntry <= min) {
+    while (this.#segments.length > 0 && isOver(this.#segments[0], min)) {
       const [segment] = this.#segments.splice(0, 1);
       this.tail = segment.endEntry;
       this.#bytes -= segment.bytes.length;
-      if (!segment.held) this.#pool.give(segment.bytes);
+      if (segment.lent > 0) this.#lent.set(segment.number, segment);
+      else this.#letGo(segment);
     }
+  }
+
+  #letGo(segment: Segment): void {
+    if (segment.giveBack) segment.giveBack(segment.held);
+    else if (!segment.held) this.#pool.give(segment.bytes);
   }
 
   #room(size: number, nowMs: number): Segment {
     const last = this.#segments.at(-1);
-    if (last && last.bytes.length - last.used >= size) return last;
-    if (last) this.#adaptSize(nowMs - last.openedAt);
-    const bytes = this.#pool.take(Math.max(size, this.#segmentSize));
+    if (last && !last.giveBack) {
+      if (last.bytes.length - last.used >= size) return last;
+      this.#adaptSize(nowMs - last.openedAt);
+    }
+    return this.#open(this.#pool.take(Math.max(size, this.#segmentSize)), 0, nowMs, null);
+  }
+
+  #open(bytes: Uint8Array, at: number, nowMs: number, giveBack: GiveBack | null): Segment {
+    this.seal();
     const segment: Segment = {
+      number: this.#nextSegment++,
       bytes,
       firstEntry: this.head,
       endEntry: this.head,
-      used: 0,
+      used: at,
       openedAt: nowMs,
       held: false,
+      lent: 0,
+      giveBack,
+      growing: giveBack !== null,
       view: bytes,
       viewFrom: -1,
       viewEnd: -1,

@@ -41,6 +41,13 @@ export class Gop {
     this.#frames = 0;
   }
 
+  /** What another thread found out about the same messages. */
+  mirror(newestKeyframe: number, start: number, hasPictures: boolean): void {
+    this.newestKeyframe = newestKeyframe;
+    this.start = start;
+    this.hasPictures = hasPictures;
+  }
+
   /** A keyframe is entry `entry`. */
   keyframe(entry: number): void {
     this.hasPictures = true;

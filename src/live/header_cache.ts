@@ -33,13 +33,47 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
+/** A header of one kind, as it is sent to another thread. */
+export interface HeaderEntry extends Header {
+  readonly key: number;
+}
+
+/** The contents of a cache. */
+export interface HeaderSnapshot {
+  readonly metadata: Uint8Array | null;
+  readonly audio: readonly HeaderEntry[];
+  readonly video: readonly HeaderEntry[];
+}
+
 /** The configuration messages of one publisher. */
 export class HeaderCache {
+  /** Grows with every change. */
+  version = 0;
   #metadata: Uint8Array | null = null;
   readonly #audio = new Map<number, Header>();
   readonly #video = new Map<number, Header>();
   /** MP3, G.711 and the like have no sequence header: the first bytes of a message tell the codec. */
   #audioSample: Uint8Array | null = null;
+
+  /** A cache with the contents of another one. */
+  static from({ metadata, audio, video }: HeaderSnapshot): HeaderCache {
+    const cache = new HeaderCache();
+    cache.#metadata = metadata;
+    for (const { key, payload, audience } of audio) cache.#audio.set(key, { payload, audience });
+    for (const { key, payload, audience } of video) cache.#video.set(key, { payload, audience });
+    return cache;
+  }
+
+  /** All that a joining player needs. */
+  snapshot(): HeaderSnapshot {
+    const entries = (headers: ReadonlyMap<number, Header>) =>
+      Array.from(headers, ([key, header]) => ({ key, ...header }));
+    return {
+      metadata: this.#metadata,
+      audio: entries(this.#audio),
+      video: entries(this.#video),
+    };
+  }
 
   /** Body of the last metadata message, or null. */
   get metadata(): Uint8Array | null {
@@ -60,6 +94,7 @@ export class HeaderCache {
   setMetadata(payload: Uint8Array): boolean {
     if (this.#metadata && sameBytes(this.#metadata, payload)) return false;
     this.#metadata = payload.slice();
+    this.version++;
     return true;
   }
 
@@ -73,6 +108,7 @@ export class HeaderCache {
     if (known && sameBytes(known.payload, payload)) return false;
     if (known || headers.size < MAX_HEADERS) {
       headers.set(key, { payload: payload.slice(), audience });
+      this.version++;
     }
     return true;
   }
@@ -80,6 +116,21 @@ export class HeaderCache {
   /** An audio message that is no header, for a codec that has none. */
   noteAudio(payload: Uint8Array): void {
     this.#audioSample ??= payload.slice(0, AUDIO_SAMPLE_BYTES);
+  }
+
+  /** Calls `take` with each message of it, its time, and the `Entry` bits that say whom it is for. */
+  each(
+    time: number,
+    metadataTime: number,
+    take: (type: number, time: number, payload: Uint8Array, flags: number) => void,
+  ): void {
+    if (this.#metadata) take(MessageType.DATA_AMF0, metadataTime, this.#metadata, 0);
+    for (const { payload, audience } of this.#audio.values()) {
+      take(MessageType.AUDIO, time, payload, AUDIENCE_FLAG[audience]);
+    }
+    for (const { payload, audience } of this.#video.values()) {
+      take(MessageType.VIDEO, time, payload, AUDIENCE_FLAG[audience]);
+    }
   }
 
   /**

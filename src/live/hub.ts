@@ -6,7 +6,7 @@
 
 import type { VhostConfig } from "../config/types.ts";
 import type { Clock } from "./clock.ts";
-import { type LiveShared, LiveStream } from "./live_stream.ts";
+import { type HubListener, type LiveShared, LiveStream } from "./live_stream.ts";
 import { FlushBudget } from "./pacer.ts";
 import { SegmentPool } from "./segment_pool.ts";
 import { StreamStats } from "./stream_stats.ts";
@@ -20,8 +20,10 @@ export class Hub {
   readonly #streams = new Map<string, LiveStream>();
   readonly #gone = new StreamStats();
 
-  constructor(clock: Clock, version: string) {
-    this.#shared = { clock, version, pool: new SegmentPool(), budget: new FlushBudget() };
+  /** `listener`: the link to other threads, which need shared memory; null: there are none. */
+  constructor(clock: Clock, version: string, listener: HubListener | null = null) {
+    const pool = new SegmentPool(listener !== null);
+    this.#shared = { clock, version, pool, budget: new FlushBudget(), listener };
   }
 
   /** Every stream known now. */
@@ -48,6 +50,7 @@ export class Hub {
     if (known) return known;
     const stream = new LiveStream(this.#shared, vhost, app, name, key);
     this.#streams.set(key, stream);
+    this.#shared.listener?.obtained(stream);
     return stream;
   }
 
@@ -61,6 +64,7 @@ export class Hub {
       this.#streams.delete(stream.key);
       this.#gone.addAll(stream.stats);
       gone.push(stream);
+      this.#shared.listener?.forgotten(stream);
     }
     return gone;
   }

@@ -17,16 +17,18 @@ import { ChunkStream, MessageType, STREAM_ID } from "../rtmp/message.ts";
 import { BroadcastLog, Entry } from "./broadcast_log.ts";
 import type { Clock } from "./clock.ts";
 import { Contents, type Kinds } from "./contents.ts";
+import { type FeedMessage, type FeedTarget, Inlet } from "./feed.ts";
 import { Gop } from "./gop.ts";
 import { type Audience, HeaderCache } from "./header_cache.ts";
 import { FLV_FORMAT, followAsFlv, type MessageFormat, rtmpFormat } from "./message_format.ts";
 import { MixQueue } from "./mix_queue.ts";
+import { Outlets } from "./outlets.ts";
 import { type FlushBudget, Pacer } from "./pacer.ts";
 import type { Player, PlayerOptions, PlayerSink } from "./player.ts";
 import { Rendition, type RenditionSource } from "./rendition.ts";
 import { COLLECTED_MEMORY, type SegmentPool } from "./segment_pool.ts";
 import { StreamStats } from "./stream_stats.ts";
-import { STALLED_MS, TakeoverRule } from "./takeover.ts";
+import { type PutOut, STALLED_MS, TakeoverRule } from "./takeover.ts";
 import { Timeline } from "./timeline.ts";
 
 /**
@@ -55,11 +57,25 @@ function headerKey(frame: number, track: number, audience: Audience): number {
   return (track * 256 + (frame & JOIN_FLAGS)) * 2 + (audience === "main track" ? 1 : 0);
 }
 
-/** What all streams of a process share. */
+/** Who follows what becomes of the streams: the link to other threads. */
+export interface HubListener {
+  /** There is a stream more. */
+  obtained(stream: LiveStream): void;
+  /** Its first player in this thread has come, or the last one has gone. */
+  audienceChanged(stream: LiveStream): void;
+  /** Its publisher in this thread has gone. Another one may be about to take over. */
+  unpublished(stream: LiveStream): void;
+  /** It has neither publisher nor player here any more. */
+  forgotten(stream: LiveStream): void;
+}
+
+/** What all streams of a thread share. */
 export interface LiveShared {
   readonly clock: Clock;
   readonly pool: SegmentPool;
   readonly budget: FlushBudget;
+  /** Who wants to know about them; null: nobody. */
+  readonly listener: HubListener | null;
   /** Version of this server, for the metadata that players get. */
   readonly version: string;
 }
@@ -93,6 +109,10 @@ export class LiveStream implements RenditionSource {
   hasTracks = false;
   /** Entry of the newest metadata or sequence header; -1: none. */
   lastHeaderEntry = -1;
+  /** The other threads that play it while it is published in this one. */
+  readonly outlets: Outlets;
+  /** Where others find its highest time, ms, whatever becomes of this thread; null: there are none. */
+  timeCell: Float64Array | null = null;
   /** Since when (clock ms) nobody has played it; null while somebody does. */
   playerlessSince: number | null;
   /** Since when (clock ms) it has had neither publisher nor player; null while it has. */
@@ -111,6 +131,9 @@ export class LiveStream implements RenditionSource {
   #contents = new Contents();
   #publisher: Publisher | null = null;
   readonly #takeover: TakeoverRule;
+  /** From the publisher in another thread; null: there is none. */
+  #inlet: Inlet | null = null;
+  #reserved = 0;
   /** Entry of the newest message with pictures. */
   #newestVideo = -1;
   #lastLogBytes = 0;
@@ -136,12 +159,30 @@ export class LiveStream implements RenditionSource {
     this.#absolute = vhost.play.atc || vhost.play.timeJitter === "off";
     this.#takeover = new TakeoverRule(vhost.publish.takeover);
     this.#mix = vhost.play.mixCorrect ? new MixQueue() : null;
+    this.outlets = new Outlets({
+      log: this.log,
+      gop: this.gop,
+      headers: () => this.#headers,
+      timeline: () => this.#timeline,
+      absolute: () => this.#absolute,
+      now: () => shared.clock.now(),
+    }, () => this.#noteAudience());
     this.playerlessSince = this.idleSince = shared.clock.now();
   }
 
   /** Whether somebody publishes. */
   get active(): boolean {
+    return this.#publisher !== null || this.#inlet !== null;
+  }
+
+  /** Whether the publisher is in this thread. */
+  get published(): boolean {
     return this.#publisher !== null;
+  }
+
+  /** Whether the publisher is in another thread. */
+  get mirrored(): boolean {
+    return this.#inlet !== null;
   }
 
   /** Memory of its logs, bytes. */
@@ -149,8 +190,13 @@ export class LiveStream implements RenditionSource {
     return this.log.bytes + (this.#flv?.log.bytes ?? 0);
   }
 
-  /** Players, the waiting ones included. */
+  /** Players of all threads, the waiting ones included. */
   get playerCount(): number {
+    return this.localPlayers + this.outlets.players;
+  }
+
+  /** Players in this thread. */
+  get localPlayers(): number {
     return this.#rtmp.players.length + (this.#flv?.players.length ?? 0);
   }
 
@@ -221,6 +267,7 @@ export class LiveStream implements RenditionSource {
    * A publisher takes the stream, from another one if `takeover` allows it; false when it is taken.
    */
   publish(publisher: Publisher): boolean {
+    if (this.#inlet) return false;
     if (this.#publisher && !this.#putOut(this.#publisher, publisher.address)) return false;
     this.#publisher = publisher;
     this.#headers = new HeaderCache();
@@ -230,6 +277,7 @@ export class LiveStream implements RenditionSource {
     for (const rendition of this.#renditions) rendition.flusher.stopped = false;
     this.playerlessSince = this.playerCount > 0 ? null : this.#shared.clock.now();
     this.idleSince = null;
+    this.outlets.begin();
     return true;
   }
 
@@ -237,11 +285,39 @@ export class LiveStream implements RenditionSource {
   unpublish(publisher: Publisher): void {
     if (this.#publisher !== publisher) return;
     this.#mix?.drain((type, timestamp, payload) => this.#accept(type, timestamp, payload));
+    this.outlets.end();
     this.#publisher = null;
-    this.gop.forget();
-    for (const rendition of this.#renditions) rendition.stop();
-    this.#trim();
+    this.#noteTime();
+    this.#stop();
+    this.#shared.listener?.unpublished(this);
+  }
+
+  /** Whether `newcomer`, in another thread, gets the stream; the present publisher is ended then. */
+  yield(newcomer: string): boolean {
+    return this.#publisher === null || this.#putOut(this.#publisher, newcomer);
+  }
+
+  /** Who has been put out here, for the thread that has the stream next. */
+  get putOut(): readonly PutOut[] {
+    return this.#takeover.remembered(this.#shared.clock.now());
+  }
+
+  /** Somebody may be about to publish: it must not be forgotten. Once for each `unreserve`. */
+  reserve(): void {
+    this.#reserved++;
+    this.idleSince = null;
+  }
+
+  /** He has, or he may not. */
+  unreserve(): void {
+    this.#reserved--;
     this.#noteIdle();
+  }
+
+  /** The stream has been elsewhere: its time, ms, and who was put out there. */
+  inherit(time: number, putOut: readonly PutOut[]): void {
+    this.#timeline.follow(this.#timeline.last, time);
+    this.#takeover.remember(putOut, this.#shared.clock.now());
   }
 
   /** An audio or video message from the publisher; the payload is borrowed and not empty. */
@@ -260,10 +336,10 @@ export class LiveStream implements RenditionSource {
     if (!fields) return false;
     const { play } = this.vhost;
     if (play.atcAuto && !this.#absolute && propertyOf(fields, "bravo_atc") === "true") {
-      this.#timeline = new Timeline("off");
-      this.#absolute = true;
+      this.#keepTimestamps();
     }
     const metadata = writeMetadata(fields, this.#shared.version);
+    if (this.outlets.any) this.outlets.settle();
     const changed = this.#headers.setMetadata(metadata);
     if (!changed && play.reduceSequenceHeader) return true;
     this.#write(
@@ -279,6 +355,12 @@ export class LiveStream implements RenditionSource {
 
   /** All that the publisher's socket had for now is in: flush, now or when the pacer says. */
   settle(): void {
+    if (this.outlets.any) this.outlets.settle();
+    if (this.timeCell) this.#noteTime();
+    this.#settleRenditions();
+  }
+
+  #settleRenditions(): void {
     this.#rtmp.settle(this.#newestVideo);
     this.#flv?.settle(this.#newestVideo);
   }
@@ -295,6 +377,7 @@ export class LiveStream implements RenditionSource {
     const player = rendition.add(sink, options);
     if (this.playerCount === 1) this.#publisher?.wanted();
     this.playerlessSince = this.idleSince = null;
+    if (this.localPlayers === 1) this.#shared.listener?.audienceChanged(this);
     rendition.begin(player);
     return player;
   }
@@ -308,6 +391,7 @@ export class LiveStream implements RenditionSource {
     }
     if (this.playerCount === 0) this.playerlessSince = this.#shared.clock.now();
     this.#noteIdle();
+    if (this.localPlayers === 0) this.#shared.listener?.audienceChanged(this);
   }
 
   /** Once a second: moves players on that do not keep up, frees what nobody needs. */
@@ -316,7 +400,116 @@ export class LiveStream implements RenditionSource {
     this.#trim();
   }
 
+  // ---- other threads
+
+  /**
+   * What comes from the publisher in another thread. `giveBack` is told which of its segments are not
+   * needed any more.
+   */
+  mirror(message: FeedMessage, giveBack: (segment: number, held: boolean) => void): void {
+    if (message.kind === "end") return this.mirrorEnd();
+    if (message.kind === "begin") {
+      this.#inlet = new Inlet(this.#feedTarget(), giveBack);
+      this.#contents = new Contents();
+      this.gop.restart();
+      for (const rendition of this.#renditions) rendition.flusher.stopped = false;
+      this.#noteIdle();
+    }
+    if (!this.#inlet) return;
+    this.#inlet.take(message.part);
+    if (this.#flv) followAsFlv(this.log, this.#flv.log, this.vhost.chunkSize);
+    if (this.log.bytes !== this.#lastLogBytes) this.#trim();
+    this.#settleRenditions();
+  }
+
+  /** The publisher in another thread has gone, or that thread has. */
+  mirrorEnd(): void {
+    if (!this.#inlet) return;
+    this.#inlet = null;
+    this.log.seal();
+    this.#stop();
+  }
+
   // ---- inside
+
+  /** Players stay, and get what has not been flushed yet. */
+  #stop(): void {
+    this.gop.forget();
+    for (const rendition of this.#renditions) rendition.stop();
+    this.#trim();
+    this.#noteIdle();
+  }
+
+  #feedTarget(): FeedTarget {
+    return {
+      log: this.log,
+      gop: this.gop,
+      timeline: () => this.#timeline,
+      now: () => this.#shared.clock.now(),
+      setHeaders: (headers) => void (this.#headers = headers),
+      setAbsolute: (absolute) => {
+        if (absolute && !this.#absolute) this.#keepTimestamps();
+      },
+      tellHeaders: (time) => this.#tellHeaders(time),
+      added: (entry, flags) => this.#noteEntry(entry, flags),
+      goOn: (entry) => {
+        if (this.#flv) followAsFlv(this.log, this.#flv.log, this.vhost.chunkSize);
+        this.#goOn(entry);
+      },
+    };
+  }
+
+  /**
+   * For all players that are here, and in the right place: behind what they have not had yet. Each
+   * header is an entry of its own, as when it was published.
+   */
+  #tellHeaders(time: number): void {
+    const metadataTime = this.#absolute ? time : METADATA_TIME;
+    this.#headers.each(time, metadataTime, (type, stamp, payload, flags) => {
+      const stream = type === MessageType.VIDEO
+        ? ChunkStream.VIDEO
+        : type === MessageType.AUDIO
+        ? ChunkStream.AUDIO
+        : ChunkStream.DATA;
+      const kind = type === MessageType.VIDEO
+        ? Entry.VIDEO
+        : type === MessageType.AUDIO
+        ? Entry.AUDIO
+        : Entry.DATA;
+      this.#append(type, stream, time, payload, flags | kind | Entry.HEADER, stamp);
+    });
+  }
+
+  #noteEntry(entry: number, flags: number): void {
+    if (flags & Entry.HEADER) this.lastHeaderEntry = entry;
+    if (flags & Entry.VIDEO) this.#newestVideo = entry;
+    if (flags & Entry.MULTITRACK) this.hasTracks = true;
+    // Its own messages are noted as they come in, with more known about them.
+    if (this.#inlet && (flags & (Entry.AUDIO | Entry.VIDEO)) !== 0) {
+      const isHeader = (flags & Entry.HEADER) !== 0;
+      this.#contents.note((flags & Entry.VIDEO) !== 0, isHeader, this.#shared.clock.now());
+    }
+  }
+
+  /** From now on timestamps are the publisher's own. */
+  #keepTimestamps(): void {
+    this.#timeline = new Timeline("off");
+    this.#absolute = true;
+  }
+
+  #noteTime(): void {
+    if (this.timeCell) this.timeCell[0] = this.#timeline.highest;
+  }
+
+  /** The first player in all has come, or the last one has gone. */
+  #noteAudience(): void {
+    if (this.playerCount === 0) {
+      this.playerlessSince ??= this.#shared.clock.now();
+    } else if (this.playerlessSince !== null) {
+      this.playerlessSince = null;
+      this.#publisher?.wanted();
+    }
+  }
 
   get #renditions(): readonly Rendition[] {
     return this.#flv ? [this.#rtmp, this.#flv] : [this.#rtmp];
@@ -390,6 +583,8 @@ export class LiveStream implements RenditionSource {
 
   /** Keeps a header for joiners, one of each kind for each track; false if it was known. */
   #remember(type: number, frame: number, track: number, payload: Uint8Array): boolean {
+    // What came before it belongs to the old headers, for the players of other threads too.
+    if (this.outlets.any) this.outlets.settle();
     const audience: Audience = frame & FrameFlag.MULTITRACK ? "multitrack" : "all";
     return this.#headers.set(type, headerKey(frame, track, audience), payload, audience);
   }
@@ -410,7 +605,6 @@ export class LiveStream implements RenditionSource {
     if (!(frame & FrameFlag.MULTITRACK)) {
       return this.#write(type, chunkStream, time, payload, flags);
     }
-    this.hasTracks = true;
     const entry = this.#write(type, chunkStream, time, payload, flags | Entry.MULTITRACK);
     const { VIDEO_MULTITRACK, AUDIO_MULTITRACK } = ExPacketType;
     const main = mainTrack(payload, isVideo ? VIDEO_MULTITRACK : AUDIO_MULTITRACK);
@@ -435,16 +629,27 @@ export class LiveStream implements RenditionSource {
     flags: number,
     stamp: number = time,
   ): number {
+    const entry = this.#append(type, chunkStream, time, payload, flags, stamp);
+    if (this.#flv) followAsFlv(this.log, this.#flv.log, this.vhost.chunkSize);
+    if (this.log.bytes !== this.#lastLogBytes) this.#trim();
+    return entry;
+  }
+
+  #append(
+    type: number,
+    chunkStream: number,
+    time: number,
+    payload: Uint8Array,
+    flags: number,
+    stamp: number,
+  ): number {
     const { chunkSize } = this.vhost;
     const now = this.#shared.clock.now();
     const size = wireSize(payload.length, stamp, chunkSize);
     const target = this.log.reserve(size, now);
     writeMessage(target, this.log.writeAt, chunkStream, type, stamp, STREAM_ID, payload, chunkSize);
     const entry = this.log.commit(size, flags, time, now);
-    if (flags & Entry.HEADER) this.lastHeaderEntry = entry;
-    if (flags & Entry.VIDEO) this.#newestVideo = entry;
-    if (this.#flv) followAsFlv(this.log, this.#flv.log, chunkSize);
-    if (this.log.bytes !== this.#lastLogBytes) this.#trim();
+    this.#noteEntry(entry, flags);
     return entry;
   }
 
@@ -460,6 +665,7 @@ export class LiveStream implements RenditionSource {
   /** Players that wait for it go on from entry `entry`. */
   #goOn(entry: number): void {
     for (const rendition of this.#renditions) rendition.goOn(entry);
+    if (this.outlets.any) this.outlets.goOn(entry);
   }
 
   /** Frees what nobody needs; and when too much is needed, sees to it that less is. */
@@ -481,10 +687,11 @@ export class LiveStream implements RenditionSource {
   }
 
   #free(): void {
-    for (const rendition of this.#renditions) rendition.free();
+    for (const rendition of this.#renditions) rendition.free(this.outlets.cursor);
   }
 
   #noteIdle(): void {
-    if (!this.active && this.playerCount === 0) this.idleSince ??= this.#shared.clock.now();
+    const used = this.#publisher !== null || this.localPlayers > 0 || this.#reserved > 0;
+    if (!used) this.idleSince ??= this.#shared.clock.now();
   }
 }

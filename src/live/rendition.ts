@@ -110,11 +110,11 @@ export class Rendition {
     for (const player of this.players) player.goOn(entry);
   }
 
-  /** Frees what nobody needs. */
-  free(): void {
+  /** Frees what nobody needs. `most`: the first entry that somebody else needs. */
+  free(most = Infinity): void {
     const { log } = this;
     const { start } = this.#source.gop;
-    let min = Math.min(start >= 0 ? start : log.head, this.flusher.flushed);
+    let min = Math.min(start >= 0 ? start : log.head, this.flusher.flushed, most);
     for (const player of this.players) if (player.cursor < min) min = player.cursor;
     if (!log.canTrim(min)) return;
     for (const player of this.players) {

@@ -29,7 +29,13 @@ export const COLLECTED_MEMORY: SegmentMemory = {
 /** Hands out segments whose sizes are powers of two, and takes them back. */
 export class SegmentPool implements SegmentMemory {
   readonly #free = new Map<number, Uint8Array[]>();
+  readonly #shared: boolean;
   #freeBytes = 0;
+
+  /** `shared`: other threads are to read it, so that it has to be shared memory. */
+  constructor(shared = false) {
+    this.#shared = shared;
+  }
 
   /** Bytes that lie ready. */
   get freeBytes(): number {
@@ -38,13 +44,16 @@ export class SegmentPool implements SegmentMemory {
 
   /** At least `size` bytes, with any contents. */
   take(size: number): Uint8Array {
-    if (size > MAX_SEGMENT_BYTES) {
+    // Memory that others see cannot be taken from them: that of large messages is left to the collector.
+    if (size > MAX_SEGMENT_BYTES && !this.#shared) {
       const large = reserveLarge(size);
       growLarge(large, size);
       return large;
     }
     const free = this.#free.get(size)?.pop();
-    if (!free) return new Uint8Array(size);
+    if (!free) {
+      return this.#shared ? new Uint8Array(new SharedArrayBuffer(size)) : new Uint8Array(size);
+    }
     this.#freeBytes -= size;
     return free;
   }

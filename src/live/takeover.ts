@@ -16,6 +16,13 @@ export const REVENGE_MS = 60_000;
 /** Addresses remembered for that. */
 const MAX_REMEMBERED = 64;
 
+/** An address that has lost the stream to another one. */
+export interface PutOut {
+  readonly address: string;
+  /** ms since it was put out, or has last tried to come back. */
+  readonly agoMs: number;
+}
+
 /** Decides for one stream. Time is an argument, ms of the clock. */
 export class TakeoverRule {
   readonly #policy: Takeover;
@@ -37,6 +44,16 @@ export class TakeoverRule {
     if (since === undefined || nowMs - since >= REVENGE_MS) return true;
     this.#putOut.set(newcomer, nowMs);
     return false;
+  }
+
+  /** Who has been put out, and how many ms ago: for whoever decides about the stream next. */
+  remembered(nowMs: number): readonly PutOut[] {
+    return Array.from(this.#putOut, ([address, at]) => ({ address, agoMs: nowMs - at }));
+  }
+
+  /** Goes on from what another rule remembered. */
+  remember(putOut: readonly PutOut[], nowMs: number): void {
+    for (const { address, agoMs } of putOut) this.putOut(address, nowMs - agoMs);
   }
 
   /** A publisher from `address` has been put out while it was sending. */

@@ -25,6 +25,8 @@ export class Timeline {
   /** What `zero` adds to every timestamp of this publisher; null until its first message. */
   #shift: number | null = null;
   #fresh = true;
+  /** What came last came elsewhere. */
+  #foreign = false;
 
   constructor(jitter: TimeJitter) {
     this.#jitter = jitter;
@@ -33,6 +35,23 @@ export class Timeline {
   /** The stream's present time, ms. */
   get now(): number {
     return Math.max(0, this.#last);
+  }
+
+  /** The time of the last message, ms; below 0: there has been none. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** The highest time that there has been, ms; below 0: none. */
+  get highest(): number {
+    return this.#highest;
+  }
+
+  /** The stream has been elsewhere, and its time has gone on there: to `last`, at most to `highest`. */
+  follow(last: number, highest: number): void {
+    this.#last = last;
+    this.#highest = Math.max(this.#highest, highest);
+    this.#foreign = true;
   }
 
   /** A publisher begins: its clock has nothing to do with the one before, all of whose time is over. */
@@ -48,7 +67,7 @@ export class Timeline {
     this.#highest = Math.max(this.#highest, this.#last);
     this.#lastOriginal = original;
     this.#lastArrival = arrivalMs;
-    this.#fresh = false;
+    this.#fresh = this.#foreign = false;
     return this.#last;
   }
 
@@ -65,7 +84,7 @@ export class Timeline {
 
   #isJump(step: number, arrivalMs: number): boolean {
     // Audio and video of one publisher may overtake each other a little; a new one goes on from here.
-    if (this.#fresh && step < 0) return true;
+    if (this.#fresh && (step < 0 || (this.#foreign && this.#last >= 0))) return true;
     return Math.abs(step) > MAX_STEP_MS && !this.#isReal(step, arrivalMs);
   }
 

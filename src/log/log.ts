@@ -1,26 +1,13 @@
 /**
- * The log: LogTape decides what is written, this module how and where. Lines go to stdout until
- * `openLog` and after `closeLog`.
+ * What the parts of the server log with. Where the lines go is the business of `tank.ts`, in a thread
+ * that has a tank, and of the thread that started it in one that has none.
  * @module
  */
 
-import { openSync, writeSync } from "node:fs";
-import { resolve } from "node:path";
 import process from "node:process";
-import { isatty } from "node:tty";
-import {
-  configure,
-  configureSync,
-  drain,
-  getLogger,
-  type LogLevel as TapeLevel,
-  type LogRecord,
-  type Sink,
-} from "@logtape/logtape";
 import type { LogConfig, LogLevel } from "../config/types.ts";
 import { newConnectionId } from "./ids.ts";
-import { colourLine, formatLine, type LineLevel } from "./line.ts";
-import { LineWriter } from "./line_writer.ts";
+import { formatLine, type LineLevel, type LogLine } from "./line.ts";
 import { redactQuery } from "./text.ts";
 
 /** A log whose lines bear one connection's id. Text that a peer sent goes through `peerText` first. */
@@ -38,113 +25,42 @@ export interface Log {
   error(text: string, code?: number, error?: unknown): void;
 }
 
-/** Where an open log's lines go. */
-interface OpenLog {
-  writer: LineWriter;
-  /** Settles when the file that `writer` replaced has its last lines. */
-  replaced: Promise<void>;
-  /** Absolute path; null: the console. */
-  readonly file: string | null;
-  readonly utc: boolean;
+/** Takes finished lines. */
+export type LineSink = (line: string, level: LineLevel) => void;
+
+/** Takes what is logged. */
+export interface LogTarget {
+  /** Whether anybody wants to know. */
+  takes(level: LineLevel): boolean;
+  write(line: LogLine): void;
 }
-
-const STDOUT = 1;
-
-/** ms that `closeLog` waits for a reader that does not read, so that the server always ends. */
-const CLOSE_WAIT_MS = 1000;
 
 /** Causes that are followed from an error: a longer chain than any of ours, and chains can be circular. */
 const CAUSES_MAX = 4;
 
-const TAPE_LEVEL: Record<LogLevel, TapeLevel | null> = {
-  trace: "trace",
-  debug: "debug",
-  info: "info",
-  warn: "warning",
-  error: "error",
-  off: null,
-};
+/** How much each level wants to be seen. */
+const WEIGHT: Record<LogLevel, number> = { trace: 0, debug: 1, info: 2, warn: 3, error: 4, off: 5 };
 
-const LINE_LEVEL: Record<TapeLevel, LineLevel> = {
-  trace: "trace",
-  debug: "debug",
-  info: "info",
-  warning: "warn",
-  error: "error",
-  fatal: "error",
-};
+/** Id of this thread's own lines. */
+export const LOG_TASK_ID = newConnectionId();
 
-const logger = getLogger("srs-edge");
-const serverTaskId = newConnectionId();
+let target: LogTarget = lineTarget("info", false, (line) => console.log(line));
 
-/** The open log; null while lines go straight to stdout. */
-let open: OpenLog | null = null;
+/** From now on everything goes there. */
+export function setLogTarget(next: LogTarget): void {
+  target = next;
+}
 
-// Nothing is lost if the process ends right after such a line, as it does when the start fails.
-configureSync({
-  ...tapeConfig("info", makeSink(false, isatty(STDOUT), writeToStdout)),
-  reset: true,
-});
+/** The log of a thread that writes none itself: finished lines go to `forward`. */
+export function forwardLog({ level, utc }: LogConfig, forward: LineSink): void {
+  target = lineTarget(level, utc, forward);
+}
 
-// LogTape's own hook waits for "unload", which Deno does not send on process.exit().
-process.on("exit", () => open?.writer.flushSync());
-
-/**
- * Opens the log as the configuration says; called again, it replaces the open one.
- * @throws Error that names the file and the cure when it cannot be opened; the log is as before then
- */
-export async function openLog(config: LogConfig): Promise<void> {
-  const file = config.tank === "file" ? resolve(config.file) : null;
-  const next: OpenLog = {
-    writer: makeWriter(file === null ? STDOUT : openAppend(file), config.utc),
-    replaced: Promise.resolve(),
-    file,
-    utc: config.utc,
+function lineTarget(least: LogLevel, utc: boolean, sink: LineSink): LogTarget {
+  return {
+    takes: (level) => WEIGHT[level] >= WEIGHT[least],
+    write: (line) => sink(formatLine(line, utc), line.level),
   };
-  await closeLog();
-  const write = (line: string) => next.writer.write(line);
-  const sink = Object.assign(makeSink(config.utc, file === null && isatty(STDOUT), write), {
-    drain: async () => {
-      await next.replaced;
-      await next.writer.drain();
-    },
-  });
-  await configure({ ...tapeConfig(config.level, sink), reset: true });
-  open = next;
-}
-
-/** Writes what is queued and closes the log. Later lines go to stdout again. */
-export async function closeLog(): Promise<void> {
-  if (open === null) return;
-  const { writer, file, utc } = open;
-  open = null;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<void>((done) => timer = setTimeout(done, CLOSE_WAIT_MS));
-  await Promise.race([drain(), limit]);
-  clearTimeout(timer);
-  // Past the limit the reader is stuck: flushing at exit would wait for it for ever.
-  writer.discard();
-  await configure({
-    ...tapeConfig("info", makeSink(utc, isatty(STDOUT), writeToStdout)),
-    reset: true,
-  });
-  if (file !== null) void writer.close();
-}
-
-/**
- * Closes the log file and opens the path anew: what SRS does on USR1 after logrotate has renamed the
- * file. Does nothing when the log goes to the console. When the path cannot be opened the old file
- * stays in use, and an ERROR line in it says so.
- */
-export function reopenLog(): void {
-  if (open === null || open.file === null) return;
-  try {
-    const old = open.writer;
-    open.writer = makeWriter(openAppend(open.file), open.utc);
-    open.replaced = old.close();
-  } catch (error) {
-    serverLog.error(error instanceof Error ? error.message : String(error));
-  }
 }
 
 /** The log of one connection or internal task. Cheap: one small object. */
@@ -162,7 +78,7 @@ class IdLog implements Log {
     emit("info", this.id, text);
   }
   warn(text: string, code?: number): void {
-    emit("warning", this.id, text, code);
+    emit("warn", this.id, text, code);
   }
   error(text: string, code?: number, error?: unknown): void {
     if (error === undefined) return emit("error", this.id, text, code);
@@ -173,18 +89,12 @@ class IdLog implements Log {
 }
 
 /** The log of the server itself, with an id of its own. */
-export const serverLog: Log = connectionLog(serverTaskId);
+export const serverLog: Log = connectionLog(LOG_TASK_ID);
 
-function emit(level: TapeLevel, id: string, text: string, code?: number): void {
-  if (!logger.isEnabledFor(level)) return;
-  // emit() rather than info(): LogTape would read `{name}` in a text as a placeholder.
-  logger.emit({
-    level,
-    message: [text],
-    rawMessage: text,
-    timestamp: Date.now(),
-    properties: { id, code },
-  });
+function emit(level: LineLevel, id: string, text: string, code?: number): void {
+  if (target.takes(level)) {
+    target.write({ time: Date.now(), level, pid: process.pid, id, code, text });
+  }
 }
 
 /** One line for what the error says, one for each frame of its stack, the same for its causes. */
@@ -203,64 +113,4 @@ function describeError(error: unknown): string[] {
     cause = cause.cause;
   }
   return lines;
-}
-
-function tapeConfig(level: LogLevel, sink: Sink) {
-  const lowestLevel = TAPE_LEVEL[level];
-  return {
-    sinks: { lines: sink },
-    loggers: [
-      { category: "srs-edge", sinks: ["lines" as const], lowestLevel },
-      // Without an entry of its own, LogTape's "meta" logger prints a notice at every start.
-      { category: ["logtape", "meta"], sinks: [], lowestLevel: null },
-    ],
-  };
-}
-
-function makeSink(utc: boolean, colour: boolean, write: (line: string) => void): Sink {
-  return (record: LogRecord) => {
-    const { id, code } = record.properties;
-    const level = LINE_LEVEL[record.level];
-    const line = formatLine({
-      time: record.timestamp,
-      level,
-      pid: process.pid,
-      id: typeof id === "string" ? id : serverTaskId,
-      code: typeof code === "number" ? code : undefined,
-      text: record.message.join(""),
-    }, utc);
-    write(colour ? colourLine(line, level) : line);
-  };
-}
-
-function makeWriter(fd: number, utc: boolean): LineWriter {
-  return new LineWriter(fd, (count) =>
-    formatLine({
-      time: Date.now(),
-      level: "warn",
-      pid: process.pid,
-      id: serverTaskId,
-      text: `${count} log lines lost: the log is not read or written fast enough`,
-    }, utc));
-}
-
-function writeToStdout(line: string): void {
-  try {
-    writeSync(STDOUT, line + "\n");
-  } catch {
-    // stdout is closed, or full: there is no other place to say so.
-  }
-}
-
-function openAppend(path: string): number {
-  try {
-    return openSync(path, "a", 0o644);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(
-      `cannot open the log file ${path}: ${reason}. Create its directory, make it writable for this ` +
-        `user, or set "srs_log_tank console;"`,
-      { cause: error },
-    );
-  }
 }

@@ -171,12 +171,13 @@ function plainAddress(address: string): string {
 }
 
 /**
- * Listens on an address; `accept` gives each new connection its handler, or null to refuse it at once.
+ * Listens on an address, with `reusePort` together with others that do; `accept` gives each new connection its handler, or null to refuse it at once.
  * @throws Error with the address and the cure when the address cannot be had.
  */
 export function listenTcp(
   address: ListenAddress,
   accept: (socket: TcpSocket) => TcpHandler | null,
+  reusePort = false,
 ): Promise<TcpListener> {
   const options = { allowHalfOpen: true, noDelay: true, highWaterMark: HIGH_WATER_MARK };
   const server = net.createServer(options, (socket) => {
@@ -191,13 +192,37 @@ export function listenTcp(
   });
   return new Promise((resolve, reject) => {
     server.once("error", (error) => reject(bindError(address, error)));
-    server.listen({ host: address.host, port: address.port, backlog: BACKLOG }, () => {
+    const { host, port } = address;
+    server.listen({ host, port, backlog: BACKLOG, ...(reusePort && { reusePort }) }, () => {
       const bound = server.address();
       const port = typeof bound === "object" && bound ? bound.port : address.port;
       server.on("error", () => {});
       resolve({ address: { host: address.host, port }, close: () => void server.close() });
     });
   });
+}
+
+/** Whether this runtime can listen on a port several times, found out by doing it. */
+export async function canReusePort(): Promise<boolean> {
+  const refuse = () => null;
+  const first = await listenTcp({ host: "127.0.0.1", port: 0 }, refuse, true);
+  try {
+    (await listenTcp(first.address, refuse, true)).close();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    first.close();
+  }
+}
+
+/**
+ * Makes sure that nobody listens on an address, as a listener alone on its port does by itself: with
+ * `reusePort` two servers would share it, and each would have half of the clients.
+ * @throws Error with the address and the cure when the address cannot be had.
+ */
+export async function assertFree(address: ListenAddress): Promise<void> {
+  (await listenTcp(address, () => null)).close();
 }
 
 /** `host:port`, with brackets around an IPv6 address. */

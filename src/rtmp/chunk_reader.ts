@@ -126,6 +126,11 @@ export class ChunkReader {
     this.#position = 0;
   }
 
+  /** What was pushed and has not been used up; borrowed, as it was. */
+  get rest(): Uint8Array {
+    return this.#input.subarray(this.#position);
+  }
+
   /**
    * Moves on to the next message; false when more bytes are needed. Set Chunk Size and Abort have
    * taken effect when they are returned.

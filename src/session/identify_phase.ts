@@ -79,13 +79,22 @@ export class IdentifyPhase extends BasePhase {
     const name = stringOf(command.args[1]);
     // Before createStream it means nothing; `publish(false)` stops what has not begun (Q32).
     if (!this.#hasStream || command.args[1] === false) return;
-    const phase = this.#orRefuse("NetStream.Publish.Denied", () => {
+    const code = "NetStream.Publish.Denied";
+    const request = this.#orRefuse(code, () => {
       if (name === null) {
         throw new RtmpError(ErrorCode.AMF_INVALID, "publish without a stream name");
       }
-      return PublishPhase.start(this.session, this.#style, name);
+      return PublishPhase.prepare(this.session, this.#style, name);
     });
-    this.session.enter(phase);
+    const { host, socket } = this.session;
+    this.session.consult(
+      (answer) => host.claims.claim(request.stream, socket.remoteAddress, answer),
+      (verdict) =>
+        this.session.enter(this.#orRefuse(code, () => {
+          if (verdict) throw verdict;
+          return PublishPhase.start(this.session, request);
+        })),
+    );
   }
 
   #play(command: Command): void {

@@ -7,6 +7,8 @@
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** ms from the handshake to publish or play (SRS: 30 s for each step). */
 export const IDENTIFY_TIMEOUT_MS = 30_000;
+/** ms that whoever has to allow something may take, before the client is sent away. */
+export const VERDICT_TIMEOUT_MS = 10_000;
 /** ms to publish or play again after FCUnpublish or closeStream (SRS: 3 minutes). */
 export const REPUBLISH_TIMEOUT_MS = 180_000;
 export { PLAYER_STALL_MS } from "../live/player.ts";

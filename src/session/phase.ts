@@ -16,9 +16,28 @@ import type { Player } from "../live/player.ts";
 import type { Log } from "../log/log.ts";
 import type { TcpSocket } from "../net/tcp.ts";
 import type { Command } from "../rtmp/command.ts";
+import type { RtmpError } from "../rtmp/error.ts";
 import type { Message } from "../rtmp/message.ts";
 import type { IdleReaders } from "./idle_readers.ts";
 import type { ConnectInfo } from "./target.ts";
+
+/** Why something is refused; null: it is not. */
+export type Verdict = RtmpError | null;
+
+/**
+ * Takes a verdict, within the call that asked for it or later. False: it comes too late, the connection
+ * has ended, and whatever was reserved for it is free.
+ */
+export type Answer = (verdict: Verdict) => boolean;
+
+/** Who decides whether a client may have a stream for itself, when this thread cannot alone. */
+export interface Claims {
+  /** `address`: the publisher's, without a port. */
+  claim(stream: LiveStream, address: string, answer: Answer): void;
+}
+
+/** With one thread the stream itself knows. */
+export const NO_CLAIMS: Claims = { claim: (_stream, _address, answer) => void answer(null) };
 
 /** What a session needs of the server around it. */
 export interface SessionHost {
@@ -26,6 +45,7 @@ export interface SessionHost {
   readonly hub: Hub;
   readonly clock: Clock;
   readonly idleReaders: IdleReaders;
+  readonly claims: Claims;
   /** Name and version, as peers see it. */
   readonly serverName: string;
   readonly pid: number;
@@ -69,6 +89,11 @@ export interface SessionContext {
   send(bytes: Uint8Array): boolean;
   /** Bytes after which we acknowledge although the peer has not asked; 0 = never. */
   setDefaultAckWindow(bytes: number): void;
+  /**
+   * Asks something whose answer may take time; `then` gets it. An answer that is there at once is used
+   * at once. Until a later one nothing more that the peer sends is handled: it waits in the kernel.
+   */
+  consult(ask: (answer: Answer) => void, then: (verdict: Verdict) => void): void;
   /** Leaves the present phase for another. */
   enter(phase: Phase): void;
   /** Publishing or playing is over, the connection is not: the client may say what it wants next. */

@@ -23,6 +23,13 @@ const FMLE_END = new Set(["FCUnpublish", "releaseStream", "FCPublish"]);
 /** Commands with which a Flash-style client goes on to something else (SRS: any command does). */
 const FLASH_END = new Set(["FCUnpublish", "releaseStream", "FCPublish", "publish", "play"]);
 
+/** What a client wants to publish, before it may. */
+export interface PublishRequest {
+  readonly style: PublishStyle;
+  readonly target: Target;
+  readonly stream: LiveStream;
+}
+
 /** Media flows from the client into a stream. */
 export class PublishPhase extends BasePhase implements Publisher {
   override readonly role: ClientRole;
@@ -41,10 +48,10 @@ export class PublishPhase extends BasePhase implements Publisher {
   #gatherFrom = 0;
 
   /**
-   * Takes the stream and answers the client.
-   * @throws {RtmpError} when the name is unusable or the stream is being published already.
+   * Finds out what the client wants, and answers what need not wait.
+   * @throws {RtmpError} when the name is unusable.
    */
-  static start(session: SessionContext, style: PublishStyle, name: string): PublishPhase {
+  static prepare(session: SessionContext, style: PublishStyle, name: string): PublishRequest {
     const target = findTarget(session.host.config, session.info, name);
     const { vhost, url, key } = target;
     session.log.info(
@@ -57,7 +64,16 @@ export class PublishPhase extends BasePhase implements Publisher {
         onFcStatus("onFCPublish", "NetStream.Publish.Start", "Started publishing stream."),
       );
     }
-    const stream = session.host.hub.obtain(key, vhost, url.app, url.stream);
+    return { style, target, stream: session.host.hub.obtain(key, vhost, url.app, url.stream) };
+  }
+
+  /**
+   * Takes the stream and answers the client.
+   * @throws {RtmpError} when it is being published already.
+   */
+  static start(session: SessionContext, request: PublishRequest): PublishPhase {
+    const { style, target, stream } = request;
+    const { vhost, key } = target;
     const phase = new PublishPhase(session, style, stream, target);
     if (!stream.publish(phase)) {
       throw new RtmpError(ErrorCode.STREAM_BUSY, `stream ${key} is being published already`);

@@ -32,8 +32,9 @@ import {
   MAX_PENDING_ANSWERS,
   MAX_REQUESTS_PER_SECOND,
   REPUBLISH_TIMEOUT_MS,
+  VERDICT_TIMEOUT_MS,
 } from "./limits.ts";
-import type { ClientRole, Phase, SessionContext, SessionHost } from "./phase.ts";
+import type { Answer, ClientRole, Phase, SessionContext, SessionHost, Verdict } from "./phase.ts";
 import type { ConnectInfo } from "./target.ts";
 
 const NOTHING_SAID: ConnectInfo = {
@@ -45,6 +46,13 @@ const NOTHING_SAID: ConnectInfo = {
   enhanced: false,
   multitrack: false,
 };
+
+/** A question that has not been answered yet. */
+interface Consultation {
+  readonly since: number;
+  /** What the peer has sent in the meantime, or before it and behind the request. */
+  readonly kept: Uint8Array[];
+}
 
 /** What a session needs of the server around it, and tells it. */
 export interface RtmpSessionHost extends SessionHost {
@@ -78,6 +86,8 @@ export class RtmpSession implements TcpHandler, SessionContext {
   #summarised: { at: number; recv: number; sent: number };
   #closed = false;
   #ended = false;
+  /** Null while nothing has to be waited for. */
+  #consultation: Consultation | null = null;
   /** Commands and pings in the present second. */
   #requests = 0;
 
@@ -138,7 +148,11 @@ export class RtmpSession implements TcpHandler, SessionContext {
   tick(nowMs: number): void {
     if (this.#closed) return;
     this.#requests = 0;
+    const asked = this.#consultation?.since ?? nowMs;
     this.#guard(() => {
+      if (nowMs - asked > VERDICT_TIMEOUT_MS) {
+        return this.close(ErrorCode.TIMEOUT, `no verdict within ${VERDICT_TIMEOUT_MS} ms`);
+      }
       if (this.#phase) this.#phase.tick(nowMs);
       else if (nowMs - this.acceptedAt > HANDSHAKE_TIMEOUT_MS) {
         this.close(ErrorCode.TIMEOUT, `no handshake within ${HANDSHAKE_TIMEOUT_MS} ms`);
@@ -220,6 +234,23 @@ export class RtmpSession implements TcpHandler, SessionContext {
     return this.socket.send(bytes);
   }
 
+  consult(ask: (answer: Answer) => void, then: (verdict: Verdict) => void): void {
+    let waits = false;
+    let answered = false;
+    const consultation: Consultation = { since: this.host.clock.now(), kept: [] };
+    ask((verdict) => {
+      if (answered || this.#closed) return false;
+      answered = true;
+      if (waits) this.#goOn(consultation, () => then(verdict));
+      else then(verdict);
+      return true;
+    });
+    if (answered) return;
+    waits = true;
+    this.#consultation = consultation;
+    this.socket.pauseReading();
+  }
+
   enter(phase: Phase): void {
     // A player whose first bytes could not be sent: the connection ended while the phase began.
     if (this.#ended) return phase.leave();
@@ -267,6 +298,21 @@ export class RtmpSession implements TcpHandler, SessionContext {
     }
   }
 
+  /** The answer has come: what the peer has sent since is next. */
+  #goOn({ kept }: Consultation, then: () => void): void {
+    this.#consultation = null;
+    this.#guard(() => {
+      then();
+      this.flush();
+      for (let bytes = kept.shift(); bytes && !this.#closed; bytes = kept.shift()) {
+        this.#handle(bytes);
+        // Another question: the rest waits for its answer, behind what that one has kept.
+        if (this.#consultation) this.#consultation.kept.push(...kept.splice(0));
+      }
+    });
+    if (!this.#closed && !this.#consultation) this.socket.resumeReading();
+  }
+
   /** Whatever goes wrong in a connection ends it, and no other. */
   #fail(error: unknown): void {
     if (error instanceof RtmpError) this.close(error.code, error.message);
@@ -294,12 +340,20 @@ export class RtmpSession implements TcpHandler, SessionContext {
       if (this.#handshake) return;
     }
     this.#acknowledge();
+    // The runtime may have read before it was told to wait.
+    if (this.#consultation) this.#consultation.kept.push(bytes.slice());
+    else this.#handle(bytes);
+  }
+
+  #handle(bytes: Uint8Array): void {
     this.#reader.push(bytes);
-    while (!this.#closed && this.#reader.next()) {
+    while (!this.#closed && !this.#consultation && this.#reader.next()) {
       // Before the message: one that sets the window is not the first to be counted against it.
       this.#acknowledge();
       this.#message(this.#reader.message);
     }
+    const { rest } = this.#reader;
+    if (this.#consultation && rest.length > 0) this.#consultation.kept.push(rest.slice());
     this.flush();
     if (!this.#closed) this.#phase?.settle(bytes.length);
   }

@@ -110,17 +110,17 @@ export class Scenario {
 
   /** Starts a server and waits until it accepts. */
   server(options: ServerOptions = {}): Promise<Server> {
-    return startServer(this.folder, options, (server) => this.#add(server.process));
+    return startServer(this.folder, options, (server) => this.add(server.process));
   }
 
   /** Runs the server's command with these arguments. */
   command(...args: string[]): Child {
-    return this.#add(launch(`server ${args.join(" ")}`, args));
+    return this.add(launch(`server ${args.join(" ")}`, args));
   }
 
   /** Starts any program. */
   spawn(label: string, command: readonly string[]): Child {
-    return this.#add(new Child(label, command));
+    return this.add(new Child(label, command));
   }
 
   /** Publishes a file in real time. */
@@ -171,7 +171,8 @@ export class Scenario {
     return client;
   }
 
-  #add(child: Child): Child {
+  /** Takes a process that ends with the test. */
+  add(child: Child): Child {
     this.#children.push(child);
     if (this.#disposed) {
       void child.kill();

@@ -63,6 +63,8 @@ export async function accepts(port: number): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.ConnectionRefused) return false;
+    // With several workers the port is tried before it is opened for good.
+    if (error instanceof Deno.errors.ConnectionReset) return false;
     throw error;
   }
 }
@@ -114,11 +116,13 @@ export class Server {
   }
 }
 
-/** The text of a configuration file. */
+/** The text of a configuration file. `SRS_EDGE_WORKERS` adds a number of workers to each. */
 export function configText(port: number, apiPort: number, options: ServerOptions): string {
   if (options.text !== undefined) return options.text.replaceAll("PORT", String(port));
   const vhosts = options.vhosts ?? `vhost __defaultVhost__ {\n${options.vhost ?? ""}\n}`;
+  const workers = Deno.env.get("SRS_EDGE_WORKERS");
   return `listen 127.0.0.1:${port};
+${workers && !/\bworkers\b/.test(options.global ?? "") ? `workers ${workers};` : ""}
 max_connections 100;
 http_api {
     enabled on;

@@ -23,6 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   http: ["config", "log", "net", "live", "flv", "rtmp", "version"],
   relay: ["config", "log", "net", "live", "flv", "rtmp", "version"],
   hooks: ["config", "log", "net", "live", "flv", "rtmp", "version"],
+  workers: ["config", "log", "net", "session", "http", "live", "flv", "rtmp", "version"],
   probe: ["log", "live", "flv", "rtmp", "relay", "version"],
   root: [
     "probe",
@@ -37,6 +38,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "http",
     "relay",
     "hooks",
+    "workers",
   ],
   config: [],
   log: ["config"],
@@ -51,7 +53,14 @@ const PURE = new Set(["rtmp", "flv", "live", "config"]);
 const CONFIG_TYPES = "config/types.ts";
 
 /** Files of `src` itself, each of which may import those behind it. */
-const ROOT_ORDER = ["main.ts", "server.ts", "registry.ts"];
+const ROOT_ORDER = [
+  "main.ts",
+  "cluster.ts",
+  "http_service.ts",
+  "worker.ts",
+  "server.ts",
+  "registry.ts",
+];
 
 /** Packages and builtins that a pure part may import; everything else may import what it likes. */
 const PURE_PACKAGES: Record<string, readonly string[]> = { rtmp: ["node:crypto"] };
@@ -136,6 +145,24 @@ Deno.test("src keeps the rules of the house", () => {
   assert.ok(files.length > 50, "the files of src were not found");
   const found = files.flatMap((file) => violations(file, readFileSync(join(SRC, file), "utf8")));
   assert.deepEqual(found, []);
+});
+
+Deno.test("a worker needs no package: Bun finds none in a thread unless they are installed", () => {
+  const seen = new Set<string>();
+  const packages: string[] = [];
+  const visit = (file: string) => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    const code = withoutComments(readFileSync(join(SRC, file), "utf8"))
+      .replace(/\bimport type\b[^;]*;/g, "");
+    for (const name of importsOf(code)) {
+      if (name.startsWith(".")) visit(posix.join(posix.dirname(file), name));
+      else if (!name.startsWith("node:")) packages.push(`${file} imports ${name}`);
+    }
+  };
+  visit("worker.ts");
+  assert.ok(seen.size > 40, "the files of a worker were not found");
+  assert.deepEqual(packages, []);
 });
 
 Deno.test("the rules notice what they are for", () => {

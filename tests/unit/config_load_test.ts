@@ -79,6 +79,7 @@ const DEFAULT_REMUX = {
 const DEFAULTS: Config = {
   file: "a.conf",
   listen: [{ host: "0.0.0.0", port: 1935 }],
+  workers: 1,
   maxConnections: 1000,
   maxConnectionsPerIp: 0,
   connectRatePerIp: 0,
@@ -142,7 +143,7 @@ Deno.test("config load: the recipe's file", () => {
 Deno.test("config load: every honoured directive", () => {
   const { config, warnings } = load(`
     listen 1935 127.0.0.1:1936 [::1]:1937 [::]:1938;
-    max_connections 5; max_connections_per_ip 2; connect_rate_per_ip 3; daemon on; pid ./a.pid; work_dir /tmp; chunk_size 4096; pithy_print_ms 3000;
+    workers 3; max_connections 5; max_connections_per_ip 2; connect_rate_per_ip 3; daemon on; pid ./a.pid; work_dir /tmp; chunk_size 4096; pithy_print_ms 3000;
     srs_log_tank console; srs_log_level warn; srs_log_level_v2 debug; srs_log_file ./a.log; utc_time on;
     http_api {
       enabled on; listen 10.0.0.1:80;
@@ -178,6 +179,7 @@ Deno.test("config load: every honoured directive", () => {
       { host: "::1", port: 1937 },
       { host: "::", port: 1938 },
     ],
+    workers: 3,
     maxConnections: 5,
     maxConnectionsPerIp: 2,
     connectRatePerIp: 3,

@@ -14,10 +14,12 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { newConnectionId, newEntryId, newServerId } from "../../src/log/ids.ts";
 import { colourLine, formatLine, LINE_MAX_BYTES, type LogLine } from "../../src/log/line.ts";
-import { closeLog, connectionLog, openLog, reopenLog, serverLog } from "../../src/log/log.ts";
+import { connectionLog, serverLog } from "../../src/log/log.ts";
+import { closeLog, openLog, reopenLog } from "../../src/log/tank.ts";
 import { PEER_TEXT_MAX, peerText, redactQuery, sanitize } from "../../src/log/text.ts";
 
 const LOG_MODULE = new URL("../../src/log/log.ts", import.meta.url).href;
+const TANK_MODULE = new URL("../../src/log/tank.ts", import.meta.url).href;
 
 const LINE: LogLine = {
   time: Date.UTC(2026, 10, 22, 14, 7, 37, 399),
@@ -43,7 +45,13 @@ function withDirectory(run: (path: string) => Promise<void>): () => Promise<void
 function runScript(script: string, expectFailure = false): string {
   const directory = mkdtempSync(join(tmpdir(), "srs-edge-log-"));
   const path = join(directory, "script.ts");
-  writeFileSync(path, `import * as log from ${JSON.stringify(LOG_MODULE)};\n${script}`);
+  writeFileSync(
+    path,
+    `import * as lines from ${JSON.stringify(LOG_MODULE)};
+    import * as tank from ${JSON.stringify(TANK_MODULE)};
+    const log = { ...lines, ...tank };
+    ${script}`,
+  );
   const root = fileURLToPath(new URL("../..", import.meta.url));
   const args = "Bun" in globalThis
     ? ["run", path]

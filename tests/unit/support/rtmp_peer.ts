@@ -10,7 +10,7 @@ import { Hub } from "../../../src/live/hub.ts";
 import { encodeAmf0 } from "../../../src/rtmp/amf0.ts";
 import { AmfObject, type AmfValue } from "../../../src/rtmp/amf_value.ts";
 import { MessageWriter } from "../../../src/rtmp/chunk_writer.ts";
-import type { ClientRole } from "../../../src/session/phase.ts";
+import { type ClientRole, NO_CLAIMS } from "../../../src/session/phase.ts";
 import { IdleReaders } from "../../../src/session/idle_readers.ts";
 import { RtmpSession, type RtmpSessionHost } from "../../../src/session/rtmp_session.ts";
 import { concat } from "../hex.ts";
@@ -85,6 +85,7 @@ export class TestServer {
       hub: this.hub,
       clock: this.clock,
       idleReaders: new IdleReaders(this.clock),
+      claims: NO_CLAIMS,
       serverName: "srs-edge/1.2.3",
       pid: 4711,
       roleChanged: (session: RtmpSession, role: ClientRole | null) =>

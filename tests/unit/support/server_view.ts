@@ -110,6 +110,7 @@ export function server(changes: Partial<ServerView> = {}, options: AppOptions = 
     vhosts: byId(vhost),
     streams: byId(stream),
     clients: byId(client),
+    refresh: () => null,
     kick: (id) => {
       if (!view.clients.has(id)) return false;
       kicked.push(id);

@@ -1,0 +1,290 @@
+/**
+ * How a stream gets from the thread of its publisher to the players of another one. Its messages lie in
+ * shared memory and are never copied; what is posted is where they lie.
+ *
+ *     owner's log  --- Outlet ---> feed messages ---> Inlet --->  mirror: a log over the same memory
+ *                       <--- segments that the mirror is done with ---
+ *
+ * @module
+ */
+
+import type { BroadcastLog } from "./broadcast_log.ts";
+import type { Gop } from "./gop.ts";
+import { HeaderCache, type HeaderSnapshot } from "./header_cache.ts";
+import type { Timeline } from "./timeline.ts";
+
+/**
+ * Bytes of segments that a mirror may have at a time: what a log may hold, and what is on the way. One
+ * that has more is stuck; it loses what comes, and goes on at a keyframe when it has caught up.
+ */
+export const MAX_LENT_BYTES = 80 * 1024 * 1024;
+
+/** Numbers that stand for one entry in `FeedPiece.entries`: bytes, flags, stream ms, age in ms. */
+const FIELDS = 4;
+
+/** No entry, no segment. */
+const NONE = -1;
+
+/** Messages that lie behind one another in one segment. */
+interface FeedPiece {
+  /** The segment's number in its owner's log. */
+  readonly segment: number;
+  /** Its memory; null: it is the same as in the piece before, and the messages follow those. */
+  readonly memory: ArrayBufferLike | null;
+  /** Where the first message begins. */
+  readonly at: number;
+  /** `FIELDS` numbers for each message. */
+  readonly entries: readonly number[];
+}
+
+/** What has come since the last time. */
+interface FeedPart {
+  readonly pieces: readonly FeedPiece[];
+  /** Null: as before. */
+  readonly headers: HeaderSnapshot | null;
+  /** Players have not got these headers with the messages. */
+  readonly tell: boolean;
+  /** Entries are counted from the first one of this part; null: there is none. */
+  readonly newestKeyframe: number | null;
+  readonly gopStart: number | null;
+  readonly hasPictures: boolean;
+  /** The first entry that players which wait for a keyframe go on from. */
+  readonly goOn: number | null;
+  /** Present and highest stream time, ms. */
+  readonly time: number;
+  readonly highest: number;
+  /** Timestamps are the publisher's own, those of metadata too. */
+  readonly absolute: boolean;
+}
+
+/** From an outlet to its inlet, in order. */
+export type FeedMessage =
+  | {
+    readonly kind: "begin";
+    /** Grows from publisher to publisher, whichever thread they are in. */
+    readonly epoch: number;
+    /** Number of the outlet, for the segments that go back to it. */
+    readonly outlet: number;
+    readonly part: FeedPart;
+  }
+  | { readonly kind: "more"; readonly part: FeedPart }
+  | { readonly kind: "end" };
+
+/** A stream as an outlet sees it. */
+export interface FeedSource {
+  readonly log: BroadcastLog;
+  readonly gop: Gop;
+  headers(): HeaderCache;
+  timeline(): Timeline;
+  /** Timestamps are the publisher's own. */
+  absolute(): boolean;
+  now(): number;
+}
+
+let nextOutlet = 1;
+
+/** The owner's side: a cursor into the log, as a player is, for all players of another thread. */
+export class Outlet {
+  /** Not given to any other outlet of this thread. */
+  readonly number = nextOutlet++;
+  /** Players on the other side. */
+  players = 0;
+
+  readonly #source: FeedSource;
+  readonly #post: (message: FeedMessage) => void;
+  /** Somebody publishes. */
+  #active = false;
+  #cursor = 0;
+  /** The mirror has too much, or waits for a keyframe: it gets nothing. */
+  #suspended = false;
+  #goOn = NONE;
+  #tell = false;
+  #sentHeaders: HeaderCache | null = null;
+  #sentVersion = 0;
+  /** The segment that the mirror goes on in; `NONE`: what comes next does not follow the last. */
+  #segment = NONE;
+  /** Bytes of the segments that the mirror has, by number; one may be there more than once. */
+  readonly #lent = new Map<number, { bytes: number; times: number }>();
+  #lentBytes = 0;
+
+  constructor(source: FeedSource, post: (message: FeedMessage) => void) {
+    this.#source = source;
+    this.#post = post;
+  }
+
+  /** The first entry that is still to be posted; Infinity: none is. */
+  get cursor(): number {
+    return this.#active && !this.#suspended ? this.#cursor : Infinity;
+  }
+
+  /** Somebody publishes: the mirror gets what a joining player would, then what comes. */
+  begin(epoch: number): void {
+    const { log, gop } = this.#source;
+    this.#active = true;
+    this.#cursor = gop.start >= 0 ? gop.start : log.head;
+    this.#suspended = false;
+    this.#segment = this.#goOn = NONE;
+    this.#sentHeaders = null;
+    this.#tell = true;
+    this.#post({ kind: "begin", epoch, outlet: this.number, part: this.#part() });
+  }
+
+  /** Nobody publishes any more. */
+  end(): void {
+    if (!this.#active) return;
+    this.settle();
+    this.#active = false;
+    this.#post({ kind: "end" });
+  }
+
+  /** Something new may be in the log. */
+  settle(): void {
+    if (!this.#active) return;
+    if (this.#suspended && !this.#source.gop.hasPictures) this.goOn(this.#source.log.head);
+    if (this.#suspended) return;
+    if (this.#cursor === this.#source.log.head && this.#goOn === NONE) return;
+    if (this.#lentBytes > MAX_LENT_BYTES) this.#suspended = true;
+    else this.#post({ kind: "more", part: this.#part() });
+  }
+
+  /** Players that wait for it may go on from entry `entry`. */
+  goOn(entry: number): void {
+    if (!this.#active) return;
+    if (!this.#suspended) {
+      if (this.#goOn === NONE) this.#goOn = entry;
+    } else if (this.#lentBytes <= MAX_LENT_BYTES / 2) {
+      this.#suspended = false;
+      this.#cursor = this.#goOn = entry;
+      this.#segment = NONE;
+      this.#tell = true;
+    }
+  }
+
+  /** The mirror is done with a segment. */
+  returned(segment: number, held: boolean): void {
+    const lent = this.#lent.get(segment);
+    if (!lent) return;
+    this.#lentBytes -= lent.bytes;
+    if (--lent.times === 0) this.#lent.delete(segment);
+    this.#source.log.returned(segment, held);
+  }
+
+  /** There is no mirror any more. What it had may still be on its way to players. */
+  close(): void {
+    this.#active = false;
+    for (const [segment, { times }] of this.#lent) {
+      for (let i = 0; i < times; i++) this.#source.log.returned(segment, true);
+    }
+    this.#lent.clear();
+    this.#lentBytes = 0;
+  }
+
+  #part(): FeedPart {
+    const { log, gop } = this.#source;
+    const headers = this.#source.headers();
+    const timeline = this.#source.timeline();
+    const first = this.#cursor;
+    const relative = (entry: number) => entry === NONE ? null : entry - first;
+    const pieces: FeedPiece[] = [];
+    while (this.#cursor < log.head) pieces.push(this.#piece());
+    const changed = headers !== this.#sentHeaders || headers.version !== this.#sentVersion;
+    this.#sentHeaders = headers;
+    this.#sentVersion = headers.version;
+    const part: FeedPart = {
+      pieces,
+      headers: changed ? headers.snapshot() : null,
+      tell: changed && this.#tell,
+      newestKeyframe: relative(gop.newestKeyframe),
+      gopStart: relative(gop.start),
+      hasPictures: gop.hasPictures,
+      goOn: relative(this.#goOn),
+      time: timeline.last,
+      highest: timeline.highest,
+      absolute: this.#source.absolute(),
+    };
+    this.#goOn = NONE;
+    this.#tell = false;
+    return part;
+  }
+
+  #piece(): FeedPiece {
+    const { log } = this.#source;
+    const { segment, bytes, at, end } = log.pieceAt(this.#cursor);
+    const isNew = segment !== this.#segment;
+    if (isNew) this.#lend(segment, bytes.length);
+    const now = this.#source.now();
+    const entries: number[] = [];
+    for (; this.#cursor < end; this.#cursor++) {
+      const entry = this.#cursor;
+      const age = now - log.arrivalAt(entry);
+      entries.push(log.sizeOf(entry), log.flagsAt(entry), log.timestampAt(entry), age);
+    }
+    return { segment, memory: isNew ? bytes.buffer : null, at, entries };
+  }
+
+  #lend(segment: number, bytes: number): void {
+    this.#segment = segment;
+    this.#source.log.lend(this.#cursor);
+    const known = this.#lent.get(segment);
+    if (known) known.times++;
+    else this.#lent.set(segment, { bytes, times: 1 });
+    this.#lentBytes += bytes;
+  }
+}
+
+/** A stream as an inlet changes it. */
+export interface FeedTarget {
+  readonly log: BroadcastLog;
+  readonly gop: Gop;
+  timeline(): Timeline;
+  now(): number;
+  setHeaders(headers: HeaderCache): void;
+  setAbsolute(absolute: boolean): void;
+  /** Writes the headers for all players, as an entry of the log. */
+  tellHeaders(timeMs: number): void;
+  /** An entry has been added. */
+  added(entry: number, flags: number): void;
+  goOn(entry: number): void;
+}
+
+/** The mirror's side. */
+export class Inlet {
+  readonly #target: FeedTarget;
+  readonly #giveBack: (segment: number, held: boolean) => void;
+
+  /** `giveBack` is told which segments of the owner are not needed any more. */
+  constructor(target: FeedTarget, giveBack: (segment: number, held: boolean) => void) {
+    this.#target = target;
+    this.#giveBack = giveBack;
+  }
+
+  /** Takes over what has come. */
+  take(part: FeedPart): void {
+    const { log, gop } = this.#target;
+    if (part.headers) this.#target.setHeaders(HeaderCache.from(part.headers));
+    this.#target.setAbsolute(part.absolute);
+    const timeline = this.#target.timeline();
+    timeline.follow(part.time, part.highest);
+    if (part.tell) this.#target.tellHeaders(part.pieces[0]?.entries[2] ?? timeline.now);
+    const first = log.head;
+    // What was freed here for want of room is gone, whatever its owner still has.
+    const local = (entry: number | null) =>
+      entry === null || entry + first < log.tail ? NONE : entry + first;
+    for (const piece of part.pieces) this.#add(piece);
+    gop.mirror(local(part.newestKeyframe), local(part.gopStart), part.hasPictures);
+    if (part.goOn !== null) this.#target.goOn(first + part.goOn);
+  }
+
+  #add({ segment, memory, at, entries }: FeedPiece): void {
+    const { log } = this.#target;
+    const now = this.#target.now();
+    if (memory) {
+      log.adopt(new Uint8Array(memory), at, now, (held) => this.#giveBack(segment, held));
+    }
+    for (let i = 0; i < entries.length; i += FIELDS) {
+      const flags = entries[i + 1];
+      const entry = log.commit(entries[i], flags, entries[i + 2], now - entries[i + 3]);
+      this.#target.added(entry, flags);
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Threads: the one file that knows how they are made. `node:worker_threads` says on both runtimes when a
+ * thread has ended and why; the web's Worker does not.
+ * @module
+ */
+
+import {
+  isMainThread,
+  MessageChannel,
+  MessagePort,
+  parentPort,
+  Worker,
+  workerData,
+} from "node:worker_threads";
+
+/** One end of a way between two threads that does not go through their parent. */
+export { MessagePort };
+
+/** What becomes of a thread. */
+export interface ThreadEvents {
+  message(message: unknown): void;
+  /** An exception that nobody caught; `ended` follows. */
+  failed(error: Error): void;
+  /** The thread is over, and so are its sockets. */
+  ended(): void;
+}
+
+/** A thread, as its parent sees it. */
+export class Thread {
+  readonly #worker: Worker;
+
+  /** Starts the module at `url`, which finds `data` with `threadData`. */
+  constructor(url: URL, data: unknown, events: ThreadEvents) {
+    this.#worker = new Worker(url, { workerData: data });
+    this.#worker.on("message", (message) => events.message(message));
+    this.#worker.on("error", (error: unknown) => {
+      events.failed(error instanceof Error ? error : new Error(String(error)));
+    });
+    this.#worker.on("exit", () => events.ended());
+  }
+
+  /** Sends a message; ports in it are to be listed too, and are the thread's then. */
+  post(message: unknown, ports: readonly MessagePort[] = []): void {
+    this.#worker.postMessage(message, [...ports]);
+  }
+
+  /** Ends it, whatever it does. */
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}
+
+/** Whether this thread has a parent. */
+export function isThread(): boolean {
+  return !isMainThread && parentPort !== null;
+}
+
+/** What the parent gave this thread to start with. */
+export function threadData(): unknown {
+  return workerData;
+}
+
+/** Messages of the parent go to `receive` from now on. */
+export function onParentMessage(receive: (message: unknown) => void): void {
+  parentPort?.on("message", receive);
+}
+
+/** Sends a message to the parent. */
+export function postToParent(message: unknown): void {
+  parentPort?.postMessage(message);
+}
+
+/** The two ends of a new way. */
+export function newWay(): readonly [MessagePort, MessagePort] {
+  const { port1, port2 } = new MessageChannel();
+  return [port1, port2];
+}

@@ -1,0 +1,124 @@
+/**
+ * What the coordinator and the workers say to one another. All of it can be posted to another thread.
+ *
+ *     coordinator <---> worker        who has which stream, figures, log lines, stop
+ *     worker <-> worker               the streams themselves
+ *
+ * Workers are told apart by numbers that are never used again.
+ * @module
+ */
+
+import type { Config, ListenAddress } from "../config/types.ts";
+import type { ClientView, ServerFigures, StreamView, VhostView } from "../http/view.ts";
+import type { FeedMessage } from "../live/feed.ts";
+import type { PutOut } from "../live/takeover.ts";
+import type { LineLevel } from "../log/line.ts";
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  /** Its number. */
+  readonly worker: number;
+  readonly config: Config;
+  /** Memory of `SharedAdmission`, for how many workers it is, and which of them this one is. */
+  readonly admission: SharedArrayBuffer;
+  readonly columns: number;
+  readonly column: number;
+}
+
+/** A finished line for the log. */
+export interface LogLine {
+  readonly level: LineLevel;
+  readonly line: string;
+}
+
+/** Everything that the API shows of one worker, or of all. */
+export interface Report {
+  readonly connections: number;
+  readonly recvBytes: number;
+  readonly sendBytes: number;
+  readonly figures: ServerFigures;
+  readonly vhosts: readonly VhostView[];
+  readonly streams: readonly StreamView[];
+  readonly clients: readonly ClientView[];
+}
+
+/** From a worker to the coordinator. */
+export type ToCoordinator =
+  /** It listens there; until then nothing else comes, but for log lines. */
+  | { readonly kind: "started"; readonly addresses: readonly ListenAddress[] }
+  | { readonly kind: "failed"; readonly reason: string }
+  | { readonly kind: "log"; readonly lines: readonly LogLine[] }
+  /** It has the stream, and wants what is published of it. */
+  | { readonly kind: "watch"; readonly key: string }
+  | { readonly kind: "unwatch"; readonly key: string }
+  /** A client wants to publish. */
+  | {
+    readonly kind: "claim";
+    readonly id: number;
+    readonly key: string;
+    readonly address: string;
+    /** What the key is made of. */
+    readonly vhost: string;
+    readonly app: string;
+    readonly name: string;
+  }
+  /** Nobody publishes there any more. */
+  | { readonly kind: "release"; readonly key: string; readonly epoch: number }
+  /** The answer to `yield`. */
+  | {
+    readonly kind: "yielded";
+    readonly key: string;
+    readonly yes: boolean;
+    readonly putOut: readonly PutOut[];
+  }
+  /** The answer to `report`. */
+  | { readonly kind: "report"; readonly id: number; readonly report: Report }
+  /** The answer to `kick`. */
+  | { readonly kind: "kicked"; readonly id: number; readonly known: boolean }
+  /** The answer to `ping`. */
+  | { readonly kind: "pong" }
+  /** The answer to `stop`: all connections have ended. */
+  | { readonly kind: "stopped" };
+
+/** From the coordinator to a worker. */
+export type ToWorker =
+  /** A way to another worker; a `MessagePort` comes with it. */
+  | { readonly kind: "peer"; readonly worker: number }
+  /** Another worker has ended. */
+  | { readonly kind: "gone"; readonly worker: number }
+  /** It may publish, if its own rules allow it. */
+  | {
+    readonly kind: "grant";
+    readonly id: number;
+    readonly key: string;
+    readonly epoch: number;
+    /** Who wants the stream besides. */
+    readonly watchers: readonly number[];
+    /** One float64: the highest time that the stream has had, ms. */
+    readonly time: SharedArrayBuffer;
+    readonly putOut: readonly PutOut[];
+  }
+  | { readonly kind: "deny"; readonly id: number }
+  /** A publisher elsewhere wants the stream. */
+  | { readonly kind: "yield"; readonly key: string; readonly address: string }
+  /** Another worker wants the stream, or does not any more. */
+  | { readonly kind: "subscribe"; readonly key: string; readonly worker: number }
+  | { readonly kind: "unsubscribe"; readonly key: string; readonly worker: number }
+  | { readonly kind: "report"; readonly id: number }
+  | { readonly kind: "kick"; readonly id: number; readonly client: string }
+  | { readonly kind: "ping" }
+  | { readonly kind: "stop" };
+
+/** Between two workers. */
+export type ToPeer =
+  | { readonly kind: "feed"; readonly key: string; readonly feed: FeedMessage }
+  /** A segment of a feed is not needed any more. */
+  | {
+    readonly kind: "returned";
+    readonly key: string;
+    readonly outlet: number;
+    readonly segment: number;
+    readonly held: boolean;
+  }
+  /** How many play the stream there. */
+  | { readonly kind: "audience"; readonly key: string; readonly players: number };

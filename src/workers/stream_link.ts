@@ -1,0 +1,238 @@
+/**
+ * A worker's link to the streams of the others: asks the coordinator who may publish, feeds what is
+ * published here to whoever plays it elsewhere, and takes in what is published elsewhere and played here.
+ * @module
+ */
+
+import type { FeedMessage } from "../live/feed.ts";
+import type { Hub } from "../live/hub.ts";
+import type { HubListener, LiveStream } from "../live/live_stream.ts";
+import { ErrorCode, RtmpError } from "../rtmp/error.ts";
+import type { Answer, Claims } from "../session/phase.ts";
+import type { ToCoordinator, ToPeer, ToWorker } from "./messages.ts";
+
+/** Where a link's messages go. */
+export interface LinkPosts {
+  coordinator(message: ToCoordinator): void;
+  /** To a worker that may have ended already. */
+  peer(worker: number, message: ToPeer): void;
+}
+
+type Grant = Extract<ToWorker, { kind: "grant" }>;
+
+interface PendingClaim {
+  readonly stream: LiveStream;
+  readonly answer: Answer;
+}
+
+/** What comes of one stream from other workers. */
+interface Intake {
+  /** The worker that feeds it now; null: none. */
+  from: number | null;
+  /** Players that it was told of. */
+  told: number;
+  /** What others have sent before that one's end has come: it is on another way, and may be late. */
+  readonly early: Map<number, FeedMessage[]>;
+  /** A grant that has come before it. */
+  grant: Grant | null;
+}
+
+/** One worker's side. Driven by calls alone. */
+export class StreamLink implements HubListener, Claims {
+  readonly #posts: LinkPosts;
+  readonly #intakes = new Map<string, Intake>();
+  readonly #claims = new Map<number, PendingClaim>();
+  #nextClaim = 1;
+  #hub: Hub | null = null;
+
+  constructor(posts: LinkPosts) {
+    this.#posts = posts;
+  }
+
+  /** The hub that has this link for its listener. */
+  attach(hub: Hub): void {
+    this.#hub = hub;
+  }
+
+  // ---- from the hub and the sessions
+
+  obtained({ key }: LiveStream): void {
+    this.#intakes.set(key, { from: null, told: 0, early: new Map(), grant: null });
+    this.#posts.coordinator({ kind: "watch", key });
+  }
+
+  forgotten({ key }: LiveStream): void {
+    this.#intakes.delete(key);
+    this.#posts.coordinator({ kind: "unwatch", key });
+  }
+
+  audienceChanged(stream: LiveStream): void {
+    const intake = this.#intakes.get(stream.key);
+    if (!intake || intake.from === null || intake.told === stream.localPlayers) return;
+    intake.told = stream.localPlayers;
+    const { key } = stream;
+    this.#posts.peer(intake.from, { kind: "audience", key, players: intake.told });
+  }
+
+  unpublished(stream: LiveStream): void {
+    // After this turn: another publisher of this worker may be taking over in it.
+    queueMicrotask(() => this.#releaseUnless(stream));
+  }
+
+  claim(stream: LiveStream, address: string, answer: Answer): void {
+    const id = this.#nextClaim++;
+    stream.reserve();
+    this.#claims.set(id, { stream, answer });
+    const { key, vhost, app, name } = stream;
+    this.#posts.coordinator({ kind: "claim", id, key, address, vhost: vhost.name, app, name });
+  }
+
+  /** Once a second. */
+  tick(): void {
+    for (const stream of this.#hub?.streams ?? []) this.audienceChanged(stream);
+  }
+
+  // ---- from the coordinator
+
+  /** What concerns streams; the rest is nothing for a link. */
+  fromCoordinator(message: ToWorker): void {
+    switch (message.kind) {
+      case "grant":
+        return this.#granted(message);
+      case "deny":
+        return this.#denied(message.id);
+      case "yield":
+        return this.#yield(message.key, message.address);
+      case "subscribe":
+        return this.#find(message.key)?.outlets.open(message.worker, this.#feeder(message.key));
+      case "unsubscribe":
+        return this.#find(message.key)?.outlets.close(message.worker);
+      case "gone":
+        return this.#gone(message.worker);
+    }
+  }
+
+  #granted(grant: Grant): void {
+    const intake = this.#intakes.get(grant.key);
+    if (intake && intake.from !== null) intake.grant = grant;
+    else this.#take(grant);
+  }
+
+  #take(grant: Grant): void {
+    const claim = this.#claims.get(grant.id);
+    this.#claims.delete(grant.id);
+    if (!claim) return;
+    const { stream, answer } = claim;
+    stream.outlets.epoch = grant.epoch;
+    if (!stream.published) {
+      stream.timeCell = new Float64Array(grant.time);
+      stream.inherit(stream.timeCell[0], grant.putOut);
+      stream.outlets.set(grant.watchers, this.#feeder(grant.key));
+    }
+    answer(null);
+    stream.unreserve();
+    this.#releaseUnless(stream);
+  }
+
+  #denied(id: number): void {
+    const claim = this.#claims.get(id);
+    this.#claims.delete(id);
+    if (!claim) return;
+    const { stream, answer } = claim;
+    const text = `stream ${stream.key} is being published already`;
+    answer(new RtmpError(ErrorCode.STREAM_BUSY, text));
+    stream.unreserve();
+  }
+
+  #yield(key: string, address: string): void {
+    const stream = this.#find(key);
+    const promised = (this.#intakes.get(key)?.grant ?? null) !== null;
+    const yes = !promised && (stream?.yield(address) ?? true);
+    this.#posts.coordinator({ kind: "yielded", key, yes, putOut: stream?.putOut ?? [] });
+  }
+
+  #gone(worker: number): void {
+    for (const stream of this.#hub?.streams ?? []) {
+      stream.outlets.close(worker);
+      const intake = this.#intakes.get(stream.key);
+      if (!intake) continue;
+      intake.early.delete(worker);
+      if (intake.from === worker) {
+        stream.mirrorEnd();
+        this.#ended(stream, intake);
+      }
+    }
+  }
+
+  #releaseUnless(stream: LiveStream): void {
+    if (stream.published) return;
+    const { epoch } = stream.outlets;
+    if (epoch > 0) this.#posts.coordinator({ kind: "release", key: stream.key, epoch });
+  }
+
+  // ---- from other workers
+
+  /** A message from worker number `from`. */
+  fromPeer(from: number, message: ToPeer): void {
+    const stream = this.#find(message.key);
+    if (!stream) return;
+    switch (message.kind) {
+      case "feed":
+        return this.#feed(stream, from, message.feed);
+      case "returned":
+        return stream.outlets.returned(from, message.outlet, message.segment, message.held);
+      case "audience":
+        return stream.outlets.audience(from, message.players);
+    }
+  }
+
+  /** Feeds are taken one after the other: what an owner sent last is not lost to the next one. */
+  #feed(stream: LiveStream, from: number, feed: FeedMessage): void {
+    const intake = this.#intakes.get(stream.key);
+    if (!intake || stream.published) return;
+    if (intake.from !== null && intake.from !== from) {
+      const early = intake.early.get(from);
+      if (early) early.push(feed);
+      else if (feed.kind === "begin") intake.early.set(from, [feed]);
+      return;
+    }
+    if (feed.kind === "begin") {
+      intake.from = from;
+      intake.told = 0;
+      const { outlet } = feed;
+      const { key } = stream;
+      stream.mirror(feed, (segment, held) => {
+        this.#posts.peer(from, { kind: "returned", key, outlet, segment, held });
+      });
+      this.audienceChanged(stream);
+    } else {
+      stream.mirror(feed, () => {});
+      if (feed.kind === "end") this.#ended(stream, intake);
+    }
+  }
+
+  /** A feed is over: what waited for that is next. */
+  #ended(stream: LiveStream, intake: Intake): void {
+    intake.from = null;
+    const { grant } = intake;
+    intake.grant = null;
+    if (grant) return this.#take(grant);
+    const [next] = [...intake.early].sort(([, a], [, b]) => epochOf(a) - epochOf(b));
+    if (!next) return;
+    const [from, feeds] = next;
+    intake.early.delete(from);
+    for (const feed of feeds) this.#feed(stream, from, feed);
+  }
+
+  #find(key: string): LiveStream | null {
+    return this.#hub?.find(key) ?? null;
+  }
+
+  #feeder(key: string): (worker: number, feed: FeedMessage) => void {
+    return (worker, feed) => this.#posts.peer(worker, { kind: "feed", key, feed });
+  }
+}
+
+function epochOf([first]: FeedMessage[]): number {
+  return first?.kind === "begin" ? first.epoch : Infinity;
+}
