@@ -146,7 +146,7 @@ export class Cluster {
     await Promise.all(members.map(({ thread }) => thread.terminate()));
   }
 
-  /** HTTP first, as with one worker; and one worker first, so that a port 0 is the same for all. */
+  /** HTTP first, as with one worker. */
   async #start(): Promise<void> {
     const workers = this.#workers;
     for (const address of this.#config.listen) await assertFree(address);
@@ -161,9 +161,13 @@ export class Cluster {
         },
       },
     );
-    this.#addresses = await this.#add(0, this.#config).started.promise;
+    const first = this.#add(0, this.#config).started.promise;
+    // A port that the system chooses must be the same for all. Otherwise all begin together: until the
+    // last one is there, the others get its share of the connections.
+    if (this.#config.listen.some(({ port }) => port === 0)) this.#addresses = await first;
+    else this.#addresses = this.#config.listen;
     const rest = Array.from({ length: workers - 1 }, (_, i) => this.#add(i + 1, this.#bound));
-    await Promise.all(rest.map(({ started }) => started.promise));
+    await Promise.all([first, ...rest.map(({ started }) => started.promise)]);
     for (const address of this.#addresses) {
       serverLog.info(
         `RTMP listen at tcp://${formatAddress(address)}, ${workers} workers`,

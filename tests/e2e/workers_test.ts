@@ -9,7 +9,14 @@ import { Child, sleep, until, within } from "../tools/process.ts";
 import { A_SECOND, assertOneTimeline, assertStretches } from "../tools/publisher_changes.ts";
 import { isMedia, type RawClient, statusCode } from "../tools/raw_client.ts";
 import { assertPlayed, type Scenario, scenario } from "../tools/scenario.ts";
-import { accepts, configText, freePort, Server, serverCommand } from "../tools/server.ts";
+import {
+  accepts,
+  configText,
+  freePort,
+  Server,
+  serverCommand,
+  type ServerOptions,
+} from "../tools/server.ts";
 
 const WORKERS = "workers 3;";
 const REALTIME = "min_latency on; play { gop_cache on; mw_latency 100; }";
@@ -74,6 +81,13 @@ async function connectionsOf(server: Server): Promise<number> {
   return answer.data.system.conn_srs;
 }
 
+/** A server whose workers are all there: until then the first one gets all connections. */
+async function startWorkers(s: Scenario, options: ServerOptions): Promise<Server> {
+  const server = await s.server({ global: WORKERS, ...options });
+  await until("all workers", SOON_MS, () => server.log.includes("3 workers"));
+  return server;
+}
+
 /** Players of our own client. */
 async function rawPlayers(s: Scenario, server: Server, stream: string): Promise<RawClient[]> {
   const players: RawClient[] = [];
@@ -88,7 +102,7 @@ async function rawPlayers(s: Scenario, server: Server, stream: string): Promise<
 scenario(
   "players on all workers get every byte of streams that are published on any",
   async (s) => {
-    const server = await s.server({ global: WORKERS, vhost: REALTIME });
+    const server = await startWorkers(s, { vhost: REALTIME });
     const clips = [await media("small-0"), await media("small-1"), await media("small-2")];
     for (const clip of clips) s.publish(clip, server.url(`live/${clip.name}`), { loop: true });
     await sleep(1000);
@@ -108,7 +122,7 @@ scenario(
 );
 
 scenario("publishers change workers, players stay and see one timeline", async (s) => {
-  const server = await s.server({ global: WORKERS, vhost: REALTIME });
+  const server = await startWorkers(s, { vhost: REALTIME });
   const clips = [await media("small-0"), await media("small-1"), await media("small-2")];
   const url = server.url("live/livestream");
   const players = [await s.play(url), await s.play(url), await s.play(url)];
@@ -125,8 +139,7 @@ scenario("publishers change workers, players stay and see one timeline", async (
 }, { ignore: impossible });
 
 scenario("a name is taken over, or not, wherever its publisher is", async (s) => {
-  const server = await s.server({
-    global: WORKERS,
+  const server = await startWorkers(s, {
     vhosts: "vhost __defaultVhost__ { publish { takeover deny; } } " +
       "vhost open.test { publish { takeover if_stalled; } }",
   });
@@ -157,7 +170,7 @@ scenario("a name is taken over, or not, wherever its publisher is", async (s) =>
 }, { ignore: impossible });
 
 scenario("figures are one server's, and every client can be kicked", async (s) => {
-  const server = await s.server({ global: WORKERS, vhost: REALTIME });
+  const server = await startWorkers(s, { vhost: REALTIME });
   const clip = await media("small-0");
   const players = await rawPlayers(s, server, clip.name);
   const publisher = s.publish(clip, server.url(`live/${clip.name}`), { loop: true });
@@ -183,7 +196,7 @@ scenario("figures are one server's, and every client can be kicked", async (s) =
 }, { ignore: impossible });
 
 scenario("max_connections holds over all workers", async (s) => {
-  const server = await s.server({ global: WORKERS });
+  const server = await startWorkers(s, {});
   const open = (count: number) =>
     Promise.all(
       Array.from(
@@ -222,7 +235,7 @@ scenario("a worker that dies takes its connections with it, and is replaced", as
       cwd: new URL("../../", import.meta.url).pathname,
     }),
   );
-  await until("the server", 30_000, () => accepts(port));
+  await until("the server", 30_000, () => child.stdout.includes("3 workers"));
   const server = { port, apiPort, api: Server.prototype.api, url: Server.prototype.url } as Server;
   const players = await rawPlayers(s, server, "livestream");
   const ended = new Set<RawClient>();
