@@ -15,7 +15,8 @@ import type { ListenAddress } from "../config/types.ts";
 const BACKLOG = 16_383;
 /**
  * Bytes that the runtime reads ahead for us. As good as none: a connection whose reading is paused must
- * leave them in the kernel, and writing does not look at it.
+ * leave them in the kernel. On Bun it also is what may be on its way before `drain` is of use; Deno has
+ * 64 KB for that, whatever is said.
  */
 const HIGH_WATER_MARK = 1;
 /** ms that a peer has to take the last bytes and close, before it is cut off. */
@@ -87,7 +88,8 @@ export class NetSocket implements TcpSocket {
   #closing = false;
   #linger: ReturnType<typeof setTimeout> | undefined;
   #error: Error | null = null;
-  readonly #written = () => this.#onWritten();
+  /** Told of every write; undefined where `drain` does as well. */
+  readonly #written: (() => void) | undefined;
 
   constructor(socket: net.Socket) {
     this.#socket = socket;
@@ -95,6 +97,10 @@ export class NetSocket implements TcpSocket {
     this.remote = this.remoteAddress.includes(":")
       ? `[${this.remoteAddress}]:${socket.remotePort}`
       : `${this.remoteAddress}:${socket.remotePort}`;
+    // Where the mark is respected, `drain` comes once for whatever did not go through at once.
+    if (socket.writableHighWaterMark <= HIGH_WATER_MARK) {
+      socket.on("drain", () => this.#onWritten());
+    } else this.#written = () => this.#onWritten();
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_MS);
   }
