@@ -5,7 +5,12 @@
  * @module
  */
 
-/** Growth of the resident memory that is worth a collection, bytes: a fifth of the server's own size. */
+/**
+ * Bytes that a connection is expected to take: its objects, on either runtime. Growth by these is no
+ * garbage, and a collection while thousands join would only delay their streams.
+ */
+export const CONNECTION_BYTES = 32 * 1024;
+/** Growth beyond what is expected that is worth a collection, bytes: a fifth of the server's own size. */
 export const MIN_GROWTH_BYTES = 16 * 1024 * 1024;
 /** ... and as a share of what there was: a collection of a large heap takes longer. */
 export const MIN_GROWTH_SHARE = 0.25;
@@ -25,7 +30,7 @@ export class MemoryKeeper {
   #collections = RESTS_MS.length;
   #dueAt = -Infinity;
 
-  /** `resident`: this process's memory in bytes; `collect`: the collector. */
+  /** `resident`: this process's memory without what is known to be in use, bytes; `collect`: the collector. */
   constructor(resident: () => number, collect: () => void) {
     this.#resident = resident;
     this.#collect = collect;

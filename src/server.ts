@@ -15,7 +15,7 @@ import { Hub } from "./live/hub.ts";
 import { newConnectionId } from "./log/ids.ts";
 import { connectionLog, serverLog } from "./log/log.ts";
 import { LoopLag } from "./loop_lag.ts";
-import { MemoryKeeper } from "./memory_keeper.ts";
+import { CONNECTION_BYTES, MemoryKeeper } from "./memory_keeper.ts";
 import { findCollector } from "./net/collector.ts";
 import { formatAddress, listenTcp, type TcpListener, type TcpSocket } from "./net/tcp.ts";
 import { Registry } from "./registry.ts";
@@ -74,7 +74,7 @@ export class Server {
   readonly #flv: FlvHost;
   readonly #admission: ConnectionLimits;
   readonly #link: StreamLink | null;
-  readonly #memory = new MemoryKeeper(() => process.memoryUsage().rss, findCollector());
+  readonly #memory = new MemoryKeeper(() => this.#unaccountedBytes(), findCollector());
   readonly #rtmp: TcpListener[] = [];
   #http: HttpListeners | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -220,6 +220,13 @@ export class Server {
     this.#registry.sampleShort();
     if (this.#ticks % (SAMPLE_INTERVAL_MS / TICK_MS) === 0) this.#registry.sample();
     this.#memory.tick(now);
+  }
+
+  /** Resident memory without what connections and logs are expected to take. */
+  #unaccountedBytes(): number {
+    let bytes = process.memoryUsage().rss - this.#registry.sessions.size * CONNECTION_BYTES;
+    for (const stream of this.#hub.streams) bytes -= stream.logBytes;
+    return bytes;
   }
 
   /**

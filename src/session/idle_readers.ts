@@ -9,7 +9,7 @@ import type { Clock } from "../live/clock.ts";
 import type { TcpSocket } from "../net/tcp.ts";
 
 /** ms between two times of reading. What a joining player's GOP may lack for a moment. */
-export const IDLE_GATHER_MS = 100;
+export const IDLE_GATHER_MS = 250;
 /** ms that reading then lasts: enough for one turn of the event loop, in which all has come. */
 export const IDLE_READ_MS = 2;
 

@@ -26,7 +26,7 @@ export const SMALL_READ_BYTES = 4096;
  * A read larger than this (bytes) shows a stream that could fill its socket's buffer while it is left
  * there because nobody plays it.
  */
-export const IDLE_GATHER_MAX_BYTES = 32 * 1024;
+export const IDLE_GATHER_MAX_BYTES = 60 * 1024;
 /** ms for which such a stream is read at once again: a full buffer would slow its encoder down. */
 export const IDLE_GATHER_REST_MS = 10_000;
 /** Window in Set Peer Bandwidth, bytes (SRS). */
