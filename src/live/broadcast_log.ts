@@ -138,14 +138,30 @@ export class BroadcastLog {
     if (this.head - this.tail > this.#mask) this.#growRing();
     const segment = this.#segments[this.#segments.length - 1];
     const entry = this.head;
-    const slot = entry & this.#mask;
-    this.#timestamps[slot] = timestamp;
-    this.#arrivals[slot] = nowMs;
-    this.#offsets[slot] = segment.used;
-    this.#flags[slot] = flags;
+    this.#offsets[entry & this.#mask] = segment.used;
+    this.#note(entry, flags, timestamp, nowMs);
     segment.used += size;
     segment.endEntry = ++this.head;
     return entry;
+  }
+
+  /**
+   * An entry without bytes, for a message that nobody is going to read, and its number. Everything
+   * before it is trimmed.
+   */
+  pass(flags: number, timestamp: number, nowMs: number): number {
+    const entry = this.head;
+    if (this.#segments.length > 0) this.trim(entry);
+    this.#note(entry, flags, timestamp, nowMs);
+    this.tail = ++this.head;
+    return entry;
+  }
+
+  #note(entry: number, flags: number, timestamp: number, nowMs: number): void {
+    const slot = entry & this.#mask;
+    this.#timestamps[slot] = timestamp;
+    this.#arrivals[slot] = nowMs;
+    this.#flags[slot] = flags;
   }
 
   /**

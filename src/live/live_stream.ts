@@ -645,10 +645,24 @@ export class LiveStream implements RenditionSource {
   ): number {
     const { chunkSize } = this.vhost;
     const now = this.#shared.clock.now();
+    if (this.#unheard) return this.#pass(flags, time, now);
     const size = wireSize(payload.length, stamp, chunkSize);
     const target = this.log.reserve(size, now);
     writeMessage(target, this.log.writeAt, chunkStream, type, stamp, STREAM_ID, payload, chunkSize);
     const entry = this.log.commit(size, flags, time, now);
+    this.#noteEntry(entry, flags);
+    return entry;
+  }
+
+  /** Nobody plays it, and who joins starts with the next message. */
+  get #unheard(): boolean {
+    return !this.vhost.play.gopCache && this.localPlayers === 0 && !this.outlets.any;
+  }
+
+  /** A message that nobody will get is counted, and that is all. */
+  #pass(flags: number, time: number, now: number): number {
+    const entry = this.log.pass(flags, time, now);
+    this.#rtmp.flusher.flushed = this.log.head;
     this.#noteEntry(entry, flags);
     return entry;
   }

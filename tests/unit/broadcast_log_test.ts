@@ -408,3 +408,17 @@ Deno.test("a long stream lives on a few segments that go round", () => {
   assert.ok(memory.size <= 8, `${memory.size} segments for 30 MB`);
   assert.ok(real.live.log.bytes <= 2 * MAX_SEGMENT_BYTES);
 });
+
+Deno.test("a message that nobody will read has a number, a time and flags, and takes no memory", () => {
+  const log = new BroadcastLog(new SegmentPool());
+  log.reserve(100, 1);
+  assert.equal(log.commit(100, Entry.VIDEO, 10, 1), 0);
+  for (let i = 1; i < 1000; i++) assert.equal(log.pass(Entry.AUDIO, 10 * i, i), i);
+  assert.equal(log.bytes, 0);
+  assert.equal(log.tail, 1000);
+  assert.equal(log.timestampAt(999), 9990);
+  assert.equal(log.flagsAt(999), Entry.AUDIO);
+  log.reserve(7, 2000).fill(9, log.writeAt, log.writeAt + 7);
+  assert.equal(log.commit(7, Entry.VIDEO, 9999, 2000), 1000);
+  assert.deepEqual([...log.view(1000)], Array(7).fill(9));
+});

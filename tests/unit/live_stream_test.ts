@@ -343,3 +343,15 @@ Deno.test("the message type of what comes does not matter to a header's cache", 
   scene.live.settle();
   assert.equal(taken(scene.join()), "AH1 VH1");
 });
+
+Deno.test("gop_cache off: what nobody plays takes no memory, and who joins starts with the next message", () => {
+  const scene = playing(`${HEADERS} K1 P2 A3 K4`);
+  assert.equal(scene.live.logBytes, 0);
+  assert.equal(scene.live.videoFrames, 3);
+  const player = scene.join();
+  scene.publish("P5 K6");
+  assert.equal(taken(player), `${HEADERS} P5 K6`);
+  player.leave();
+  scene.publish("P7 K8");
+  assert.equal(scene.live.logBytes, 0);
+});
