@@ -266,6 +266,7 @@ export class Registry implements ServerView {
         id: entry.id,
         name: stream.name,
         vhostId: entry.vhost.id,
+        vhostName: entry.vhost.name,
         app: stream.app,
         tcUrl: entry.tcUrl,
         url: stream.key,

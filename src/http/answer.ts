@@ -20,7 +20,10 @@ export function json(c: Context, value: Json): Response {
 }
 
 /** SRS's frame around every full answer. */
-export function envelope(view: ServerView, members: { readonly [key: string]: Json }): Json {
+export function envelope(
+  view: ServerView,
+  members: { readonly [key: string]: Json | undefined },
+): Json {
   return {
     code: 0,
     server: view.serverId,

@@ -10,10 +10,15 @@ import { VERSION } from "../version.ts";
 import { fixed2, type Json } from "./json.ts";
 import { memoryInfo, processorTimes, processStat, resourceUsage } from "./proc_stats.ts";
 import type { SystemStats } from "./system_stats.ts";
-import type { ServerView } from "./view.ts";
+import type { Listening, ServerView } from "./view.ts";
 
 /** What is behind a name in `/api/v1/`: the `data` of the answer. */
-export type DataEndpoint = (view: ServerView, stats: SystemStats, nowMs: number) => Json;
+export type DataEndpoint = (
+  view: ServerView,
+  stats: SystemStats,
+  nowMs: number,
+  listening: Listening,
+) => Json;
 
 /** By name. */
 export const DATA_ENDPOINTS: Readonly<Record<string, DataEndpoint>> = {
@@ -54,7 +59,12 @@ export function versions(): Json {
 }
 
 /** SRS's field names, the misspelt `ilde_time` included. */
-function summaries(view: ServerView, stats: SystemStats, nowMs: number): Json {
+function summaries(
+  view: ServerView,
+  stats: SystemStats,
+  nowMs: number,
+  listening: Listening,
+): Json {
   const { self, system, timeMs } = stats.read(nowMs);
   return {
     ok: true,
@@ -101,14 +111,15 @@ function summaries(view: ServerView, stats: SystemStats, nowMs: number): Json {
       conn_sys_udp: system.connSysUdp,
       conn_srs: view.totals.connections,
     },
-    edge: edgeJson(view),
+    edge: edgeJson(view, listening),
   };
 }
 
 /** Ours beside SRS's: what a page shows of the server. */
-function edgeJson({ figures }: ServerView): Json {
+function edgeJson({ figures }: ServerView, listening: Listening): Json {
   return {
     runtime: runtimeName(),
+    listen: { rtmp: listening.rtmp, http: listening.http, https: listening.https },
     players: figures.players,
     lagging_players: figures.laggingPlayers,
     lag_ms: fixed2(figures.lagMs),

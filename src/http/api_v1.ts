@@ -13,7 +13,15 @@ import { envelope, json, redirect } from "./answer.ts";
 import { DATA_ENDPOINTS, msJson, versions } from "./api_machine.ts";
 import { fixed2, type Json } from "./json.ts";
 import type { SystemStats } from "./system_stats.ts";
-import type { ClientView, Kbps, ServerView, StreamEdge, StreamView, VhostView } from "./view.ts";
+import type {
+  ClientView,
+  Kbps,
+  Listening,
+  ServerView,
+  StreamEdge,
+  StreamView,
+  VhostView,
+} from "./view.ts";
 
 /** SRS's numbers for an id that is not known. */
 const NO_VHOST = 2014;
@@ -58,6 +66,7 @@ export interface ApiOptions {
   readonly stats: SystemStats;
   /** Whether name and password are asked for in front of it. */
   readonly guarded: boolean;
+  readonly listening: Listening;
   /** Where it listens, as in a configuration file; for `/api/v1/raw`. */
   readonly listen: string;
   readonly crossdomain: boolean;
@@ -79,7 +88,7 @@ export function apiVersions(view: ServerView): Hono {
 
 /** The routes below `/api`, to be mounted at `/`. */
 export function apiV1(view: ServerView, options: ApiOptions): Hono {
-  const { now, stats } = options;
+  const { now, stats, listening } = options;
   const api = new Hono();
 
   for (const path of ["/api", "/api/v1", "/api/v1/vhosts", "/api/v1/streams", "/api/v1/clients"]) {
@@ -87,7 +96,10 @@ export function apiV1(view: ServerView, options: ApiOptions): Hono {
   }
 
   for (const [name, data] of Object.entries(DATA_ENDPOINTS)) {
-    api.all(`/api/v1/${name}`, (c) => json(c, envelope(view, { data: data(view, stats, now()) })));
+    api.all(
+      `/api/v1/${name}`,
+      (c) => json(c, envelope(view, { data: data(view, stats, now(), listening) })),
+    );
   }
   for (const path of ["/api/v1/requests", "/api/v1/tests/requests"]) {
     api.all(path, (c) => json(c, envelope(view, { data: requestJson(c) })));
@@ -107,6 +119,7 @@ export function apiV1(view: ServerView, options: ApiOptions): Hono {
     many: "streams",
     missing: NO_STREAM,
     print: (stream: StreamView) => streamJson(stream, now()),
+    select: streamsFound,
   });
   api.delete("/api/v1/clients/*", async (c) => {
     if (!mayKick(c, options.guarded)) return c.text(KICK_REFUSED, 403);
@@ -123,6 +136,7 @@ export function apiV1(view: ServerView, options: ApiOptions): Hono {
       many: "clients",
       missing: NO_CLIENT,
       print: clientJson,
+      select: clientsOfStream,
     },
     ["GET", "HEAD", "DELETE"],
   );
@@ -140,6 +154,35 @@ interface Naming<T> {
   /** Code of the answer for an unknown id. */
   readonly missing: number;
   readonly print: (entry: T) => Json;
+  /** The entries that the query asks for, in its order; null: it does not ask for some only. */
+  readonly select?: (
+    entries: Iterable<T>,
+    query: (name: string) => string | undefined,
+  ) => T[] | null;
+}
+
+/** `?find=TEXT` (not SRS's): the streams with that in their URL, live ones first, then by URL. */
+function streamsFound(
+  streams: Iterable<StreamView>,
+  query: (name: string) => string | undefined,
+): StreamView[] | null {
+  const text = query("find")?.toLowerCase();
+  if (text === undefined) return null;
+  const order = (a: StreamView, b: StreamView) =>
+    Number(b.publish.active) - Number(a.publish.active) || (a.url < b.url ? -1 : 1);
+  return [...streams].filter(({ url }) => url.toLowerCase().includes(text)).sort(order);
+}
+
+/** `?stream=ID` (not SRS's): the clients of that stream, publisher first, then by age. */
+function clientsOfStream(
+  clients: Iterable<ClientView>,
+  query: (name: string) => string | undefined,
+): ClientView[] | null {
+  const id = query("stream");
+  if (id === undefined) return null;
+  const order = (a: ClientView, b: ClientView) =>
+    Number(b.publish) - Number(a.publish) || b.aliveMs - a.aliveMs;
+  return [...clients].filter(({ streamId }) => streamId === id).sort(order);
 }
 
 /** `GET PATH` lists a page of entries, `GET PATHid` shows one; other methods are refused. */
@@ -154,8 +197,11 @@ function collection<T>(
   api.get(`${path}*`, (c) => {
     const id = idOf(c, path);
     if (id === "") {
-      const list = page(entries(), c).map(naming.print);
-      return json(c, envelope(view, { [naming.many]: list }));
+      const selected = naming.select?.(entries().values(), (name) => c.req.query(name)) ?? null;
+      const list = page(selected ?? sortedById(entries()), c).map(naming.print);
+      // How many there are: only for those who ask for what SRS does not have.
+      const edge = selected ? { total: selected.length } : undefined;
+      return json(c, envelope(view, { [naming.many]: list, edge }));
     }
     const entry = entries().get(id);
     if (entry === undefined) return json(c, { code: naming.missing });
@@ -169,13 +215,17 @@ function idOf(c: Context, path: string): string {
   return c.req.path.slice(path.length);
 }
 
-/** `?start=S&count=C` of the entries in the order of their ids. */
-function page<T>(entries: ReadonlyMap<string, T>, c: Context): T[] {
+/** `?start=S&count=C` of the entries. */
+function page<T>(entries: readonly T[], c: Context): readonly T[] {
   const number = (name: string) => Number.parseInt(c.req.query(name) ?? "", 10) || 0;
   const start = Math.max(0, number("start"));
   const count = Math.max(PAGE_MIN, number("count"));
-  const sorted = [...entries].sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0);
-  return sorted.slice(start, start + count).map(([, entry]) => entry);
+  return entries.slice(start, start + count);
+}
+
+/** SRS's order. */
+function sortedById<T>(entries: ReadonlyMap<string, T>): T[] {
+  return [...entries].sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0).map(([, entry]) => entry);
 }
 
 const KICK_REFUSED =
@@ -265,11 +315,11 @@ function streamJson(stream: StreamView, nowMs: number): Json {
       channel: audio.channel,
       profile: audio.profile,
     },
-    edge: streamEdgeJson(stream.edge),
+    edge: { vhost: stream.vhostName, ...streamEdgeJson(stream.edge) },
   };
 }
 
-function streamEdgeJson(edge: StreamEdge): Json {
+function streamEdgeJson(edge: StreamEdge): { readonly [key: string]: Json } {
   return {
     uptime_ms: edge.uptimeMs,
     players: edge.players,

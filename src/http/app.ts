@@ -17,7 +17,7 @@ import { EXPOSITION_TYPE } from "./exposition.ts";
 import { type MetricsOptions, metricsText } from "./metrics.ts";
 import { staticFiles } from "./static_files.ts";
 import { SystemStats } from "./system_stats.ts";
-import type { ServerView } from "./view.ts";
+import type { Listening, ServerView } from "./view.ts";
 
 /** What a listener is for; one may be for several things. */
 export type Role = "api" | "server" | "exporter";
@@ -36,6 +36,8 @@ export interface AppOptions {
   readonly roles?: ReadonlySet<Role>;
   /** Where it listens, as in a configuration file. */
   readonly listen?: string;
+  /** Where the whole server listens. */
+  readonly listening?: Listening;
   /** Whether web pages of other origins may read (SRS: `http_server.crossdomain`). Default on. */
   readonly crossdomain?: boolean;
   /** Name and password for the API; default: it is open. */
@@ -68,6 +70,7 @@ const API_ALONE: ReadonlySet<Role> = new Set(["api"]);
 export function createApp(view: ServerView, options: AppOptions = {}): Hono<HttpEnv> {
   const { roles = API_ALONE, crossdomain = true, auth = null, metrics = null } = options;
   const { listen = "", dir = null, mounts = [], now = Date.now } = options;
+  const { listening = { rtmp: [], http: [], https: [] } } = options;
   const stats = new SystemStats(now());
   const app = new Hono<HttpEnv>();
 
@@ -104,7 +107,8 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
     if (!roles.has("exporter")) app.use("/metrics", guard);
   }
   if (roles.has("api")) {
-    app.route("/", apiV1(view, { now, stats, guarded: auth !== null, listen, crossdomain }));
+    const guarded = auth !== null;
+    app.route("/", apiV1(view, { now, stats, guarded, listening, listen, crossdomain }));
   } else if (roles.has("server")) {
     app.route("/", apiVersions(view));
   }

@@ -14,7 +14,7 @@ import {
 } from "../net/http_listener.ts";
 import { formatAddress } from "../net/tcp.ts";
 import { createApp, type Mount, type Role } from "./app.ts";
-import type { ServerView } from "./view.ts";
+import type { Listening, ServerView } from "./view.ts";
 
 /** What is to be listened on. */
 export interface Endpoint {
@@ -46,6 +46,16 @@ export function endpointsOf({ httpApi, httpServer, exporter }: Config): Endpoint
   add("api", httpApi.https?.listen ?? null, httpApi.https);
   add("server", httpServer.https?.listen ?? null, httpServer.https);
   return [...found.values()].map(({ endpoint }) => endpoint);
+}
+
+/** Where a server of this configuration listens; the exporter's own port is nobody's business. */
+function listening(config: Config): Listening {
+  const web = endpointsOf(config).filter(({ roles }) => roles.has("api") || roles.has("server"));
+  const of = (wanted: boolean) => {
+    return web.filter(({ https }) => (https !== null) === wanted)
+      .map(({ address }) => formatAddress(address));
+  };
+  return { rtmp: config.listen.map(formatAddress), http: of(false), https: of(true) };
 }
 
 /** The open HTTP ports. */
@@ -95,6 +105,7 @@ export class HttpListeners {
     const app = createApp(view, {
       roles,
       listen: formatAddress(address),
+      listening: listening(config),
       crossdomain: httpServer.crossdomain,
       auth: httpApi.auth,
       metrics: exporter.listen && exporter,

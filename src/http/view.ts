@@ -83,6 +83,8 @@ export interface StreamView extends Traffic {
   readonly name: string;
   /** `VhostView.id`. */
   readonly vhostId: string;
+  /** `VhostView.name`. */
+  readonly vhostName: string;
   readonly app: string;
   readonly tcUrl: string;
   /** The stream's key, `/live/livestream`. */
@@ -163,6 +165,13 @@ export interface ServerFigures {
   /** By how much timers were late, since the start; and at most in the last 5 s, ms. */
   readonly loopLags: DelayFigures;
   readonly loopLagMs: number;
+}
+
+/** Where the server listens: `address:port`, in the order of the configuration. */
+export interface Listening {
+  readonly rtmp: readonly string[];
+  readonly http: readonly string[];
+  readonly https: readonly string[];
 }
 
 /** The server as the HTTP side sees it. */

@@ -30,6 +30,7 @@ export const stream: StreamView = {
   id: "vid-72si0a9",
   name: "livestream",
   vhostId: "vid-9b05d26",
+  vhostName: "__defaultVhost__",
   app: "live",
   tcUrl: "rtmp://127.0.0.1:1935/live",
   url: "/live/livestream",
