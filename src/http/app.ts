@@ -1,7 +1,7 @@
 /**
  * Puts the HTTP side together: the Hono app of one listener. What comes first wins:
  *
- *     /healthz  /api/  /metrics  mounts (streams, pages)  /console/  files  /
+ *     /healthz  /api/  /metrics  mounts (streams, pages)  files  the server's own page  /
  *
  * @module
  */
@@ -15,6 +15,7 @@ import { apiRoot, apiV1, apiVersions } from "./api_v1.ts";
 import { basicAuth } from "./auth.ts";
 import { EXPOSITION_TYPE } from "./exposition.ts";
 import { type MetricsOptions, metricsText } from "./metrics.ts";
+import { pageRoutes } from "./page.ts";
 import { staticFiles } from "./static_files.ts";
 import { SystemStats } from "./system_stats.ts";
 import type { Listening, ServerView } from "./view.ts";
@@ -129,7 +130,10 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
     app.get("/console/*", staticFiles(dir));
   }
   if (dir !== null && roles.has("server")) app.get("*", staticFiles(dir));
-  if (roles.has("api")) app.route("/", apiRoot(view));
+  if (roles.has("api")) {
+    app.route("/", pageRoutes());
+    app.route("/", apiRoot(view));
+  }
 
   app.notFound((c) => c.text("Not Found", 404));
   app.onError((error, c) => {

@@ -1,0 +1,53 @@
+/// <reference lib="dom" />
+/**
+ * A line of text with a button that copies it.
+ * @module
+ */
+
+import { copyText, el, setText } from "./dom.ts";
+import { text, type TextKey } from "./texts.ts";
+
+/** ms for which the button says what it has done. */
+const TOLD_MS = 1500;
+
+/** The line; its text may change. */
+export class CopyBox {
+  readonly element: HTMLElement;
+  readonly #code = el("code");
+  readonly #button = el("button", "", [], { type: "button", "data-text": "copy" });
+
+  constructor(label: TextKey | null = null) {
+    const caption = label ? [el("label", "", [], { "data-text": label })] : [];
+    this.element = el("div", "copy", [...caption, this.#code, this.#button]);
+    this.#button.addEventListener("click", () => void this.#copy());
+  }
+
+  /** What is shown and copied. */
+  set value(value: string) {
+    setText(this.#code, value);
+  }
+
+  async #copy(): Promise<void> {
+    const done = await copyText(this.#code.textContent ?? "");
+    if (!done) getSelection()?.selectAllChildren(this.#code);
+    this.#button.textContent = text(done ? "copied" : "copyFailed");
+    setTimeout(() => this.#button.textContent = text("copy"), TOLD_MS);
+  }
+}
+
+/** A list of such lines under an element. */
+export function copyBoxes<K extends string>(
+  parent: Element,
+  labels: Readonly<Record<K, TextKey | null>>,
+): (values: Readonly<Record<K, string | null>>) => void {
+  const boxes = new Map<K, CopyBox>();
+  for (const name in labels) boxes.set(name, new CopyBox(labels[name]));
+  parent.append(...[...boxes.values()].map((box) => box.element));
+  return (values) => {
+    for (const [name, box] of boxes) {
+      const value = values[name];
+      box.element.hidden = value === null;
+      if (value !== null) box.value = value;
+    }
+  };
+}

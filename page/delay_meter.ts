@@ -1,0 +1,72 @@
+/**
+ * How late what is on the screen is, and why.
+ *
+ *     network   how much later media arrive than the quickest of the last minute
+ *     end to end   from the publisher's clock stamp to the screen, where there are stamps
+ *
+ * @module
+ */
+
+/** Seconds over which the quickest arrival is looked for. */
+const WINDOW_S = 60;
+/** Share of a new value in the mean of arrivals: about the last second's. */
+const SMOOTHING = 0.05;
+/** ms for which a stamp tells the clock of the pictures after it. */
+const STAMP_REACH_MS = 15_000;
+/** Stamps kept: more than a player ever buffers. */
+const STAMPS_MAX = 1024;
+/** A stamp's time and a picture's may differ by rounding, ms. */
+const ROUNDING_MS = 2;
+/** Pictures whose delay's median is shown. */
+const RECENT_FRAMES = 30;
+
+/** A moment of the media and of the publisher's clock, ms. */
+interface Stamp {
+  readonly mediaMs: number;
+  readonly clockMs: number;
+}
+
+/** The delays of one playing. */
+export class DelayMeter {
+  /** By second: the least difference between arrival and timestamp. */
+  readonly #least = new Map<number, number>();
+  #mean: number | null = null;
+  #stamps: Stamp[] = [];
+  readonly #frames: number[] = [];
+
+  /** A tag has arrived; the clock may have any origin. ms. */
+  arrived(timestampMs: number, nowMs: number): void {
+    const late = nowMs - timestampMs;
+    const second = Math.floor(nowMs / 1000);
+    this.#least.set(second, Math.min(late, this.#least.get(second) ?? Infinity));
+    for (const old of this.#least.keys()) if (old <= second - WINDOW_S) this.#least.delete(old);
+    this.#mean = this.#mean === null ? late : this.#mean + SMOOTHING * (late - this.#mean);
+  }
+
+  /** What the network and an uneven publisher cost at present, ms; null: nothing has come. */
+  get networkMs(): number | null {
+    if (this.#mean === null) return null;
+    return Math.max(0, this.#mean - Math.min(...this.#least.values()));
+  }
+
+  /** The picture at `mediaMs` of the player's time was made at `clockMs` of the publisher's. */
+  stamped(mediaMs: number, clockMs: number): void {
+    this.#stamps.push({ mediaMs, clockMs });
+    if (this.#stamps.length > STAMPS_MAX) this.#stamps.shift();
+  }
+
+  /** The picture at `mediaMs` of the player's time is on the screen at `nowMs` since 1970. */
+  shown(mediaMs: number, nowMs: number): void {
+    const stamp = this.#stamps.findLast((each) => each.mediaMs <= mediaMs + ROUNDING_MS);
+    if (!stamp || mediaMs - stamp.mediaMs > STAMP_REACH_MS) return void (this.#frames.length = 0);
+    this.#frames.push(nowMs - (stamp.clockMs + mediaMs - stamp.mediaMs));
+    if (this.#frames.length > RECENT_FRAMES) this.#frames.shift();
+  }
+
+  /** The true delay, ms: the median of the last pictures; null: the publisher does not tell its clock. */
+  get endToEndMs(): number | null {
+    if (this.#frames.length === 0) return null;
+    const sorted = this.#frames.toSorted((a, b) => a - b);
+    return sorted[sorted.length >> 1];
+  }
+}

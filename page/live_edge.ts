@@ -1,0 +1,67 @@
+/**
+ * Keeps a player close behind the live stream: it plays a little faster while it has more in its buffer
+ * than it needs, and learns what it needs from the times it ran dry.
+ * @module
+ */
+
+/** s of buffer that are aimed at: at first, at most, and more after each time it ran dry. */
+const FIRST_TARGET = 0.12;
+const MAX_TARGET = 1;
+const TARGET_STEP = 0.08;
+/** s without running dry after which a bit less is tried. */
+const RELAX_AFTER = 30;
+const RELAX_STEP = 0.02;
+/** s above the target from which on it goes faster. */
+const SLACK = 0.06;
+/** s above the target from which on it jumps: going faster would take too long. */
+const JUMP = 0.8;
+/** Speeds: barely audible, and for what takes longer. */
+const FASTER = 1.06;
+const FASTEST = 1.25;
+/** s above the target at which the higher speed is reached. */
+const FAR = 0.4;
+
+/** What the player is to do. */
+export interface Advice {
+  readonly rate: number;
+  /** s of buffer to jump to; null: stay. */
+  readonly jumpTo: number | null;
+}
+
+/** The controller of one playing; times in seconds. */
+export class LiveEdge {
+  #target = FIRST_TARGET;
+  #calmSince: number | null = null;
+  #rate = 1;
+
+  /** The buffer that is aimed at. */
+  get target(): number {
+    return this.#target;
+  }
+
+  /** The player ran dry. */
+  stalled(now: number): void {
+    this.#target = Math.min(MAX_TARGET, this.#target + TARGET_STEP);
+    this.#calmSince = now;
+  }
+
+  /** Several times a second: what to do with that much in the buffer. */
+  advise(buffered: number, now: number): Advice {
+    this.#calmSince ??= now;
+    if (now - this.#calmSince > RELAX_AFTER) {
+      this.#target = Math.max(FIRST_TARGET, this.#target - RELAX_STEP);
+      this.#calmSince = now;
+    }
+    const excess = buffered - this.#target;
+    if (excess > JUMP) {
+      this.#rate = 1;
+      return { rate: 1, jumpTo: this.#target };
+    }
+    // Once faster, until the target is reached: no flutter.
+    if (excess <= 0) this.#rate = 1;
+    else if (excess > SLACK || this.#rate > 1) {
+      this.#rate = FASTER + (FASTEST - FASTER) * Math.min(1, excess / FAR) ** 2;
+    }
+    return { rate: this.#rate, jumpTo: null };
+  }
+}

@@ -1,0 +1,211 @@
+/// <reference lib="dom" />
+/**
+ * The player of the stream that is open, with its figures.
+ * @module
+ */
+
+import { addressesOf } from "./addresses.ts";
+import { BASE, type Stream } from "./api.ts";
+import { CopyBox } from "./copy_box.ts";
+import { byId, el, setText } from "./dom.ts";
+import { figures } from "./figures.ts";
+import { bitrate, delay } from "./format.ts";
+import { type PlayerFigures, StreamPlayer } from "./player.ts";
+import { text, type TextKey } from "./texts.ts";
+
+/** ms between two tries to play a stream whose publisher has gone. */
+const RETRY_MS = 1000;
+/** A delay below this, ms, is a clock that goes wrong. */
+const IMPOSSIBLE_MS = -50;
+/** Draws the time of day into the picture. */
+const CLOCK_COMMAND =
+  "ffmpeg … -vf \"drawtext=text='%{localtime}':fontsize=64:fontcolor=white:box=1\" …";
+
+const PARTS = ["partServer", "partNetwork", "partBuffer", "partRest"] as const;
+type Parts = Readonly<Record<typeof PARTS[number], number>>;
+
+/** The picture and all that stands around it. */
+export class Stage {
+  readonly #player: StreamPlayer;
+  readonly #overlay = byId("overlay", HTMLElement);
+  readonly #big = byId("overlay-play", HTMLElement);
+  readonly #button = byId("play", HTMLButtonElement);
+  readonly #bar = byId("delay-bar", HTMLElement);
+  readonly #list = byId("delay-parts", HTMLElement);
+  readonly #figures = figures(byId("player-figures", HTMLElement), "figure", [
+    "firstFrame",
+    "buffer",
+    "dropped",
+    "stalls",
+    "received",
+    "addedDelay",
+    "slowest",
+  ]);
+  #stream: Stream | null = null;
+  /** The user wants it to play, whether or not there is something to play at present. */
+  #wanted = false;
+  #triedAt = 0;
+
+  /** `clockOffset`: ms to be added to this machine's clock to have the server's. */
+  constructor(clockOffset: () => number) {
+    this.#player = new StreamPlayer(
+      byId("video", HTMLVideoElement),
+      clockOffset,
+      () => this.show(),
+    );
+    this.#button.addEventListener("click", () => this.#wanted ? this.stop() : this.play());
+    this.#big.addEventListener("click", () => this.play());
+    for (const name of PARTS) {
+      const className = name.replace("part", "part-").toLowerCase();
+      this.#bar.append(el("i", className));
+      this.#list.append(el("li", className));
+    }
+    const box = new CopyBox();
+    box.value = CLOCK_COMMAND;
+    byId("how-clock", HTMLElement).append(box.element);
+    const clock = byId("clock", HTMLElement);
+    const tick = () => {
+      requestAnimationFrame(tick);
+      if (clock.offsetParent) setText(clock, timeOfDay(Date.now() + clockOffset()));
+    };
+    tick();
+  }
+
+  /** The delay of what is on the screen, ms; null: nothing is. */
+  get delayMs(): number | null {
+    const figures = this.#player.figures();
+    if (!figures || figures.firstFrameMs === null) return null;
+    return figures.endToEndMs ?? sum(this.#known(figures));
+  }
+
+  /** The newest of the stream that is open; another one than before ends the playing. */
+  set stream(stream: Stream | null) {
+    if (stream?.url !== this.#stream?.url) this.stop();
+    this.#stream = stream;
+    const dry = !this.#player.active && performance.now() - this.#triedAt > RETRY_MS;
+    if (this.#wanted && dry && this.#player.state !== "failed" && stream?.publish.active) {
+      this.#start();
+    }
+    this.show();
+  }
+
+  /** Plays the open stream, now or when it is there again. */
+  play(): void {
+    this.#wanted = true;
+    if (this.#stream?.publish.active) this.#start();
+    this.show();
+  }
+
+  /** Ends the playing. */
+  stop(): void {
+    this.#wanted = false;
+    this.#player.stop();
+    this.show();
+  }
+
+  #start(): void {
+    const stream = this.#stream;
+    const url = stream && addressesOf(flvTarget(stream), BASE, []).flv;
+    if (!stream || !url) return;
+    this.#triedAt = performance.now();
+    this.#player.play({ url, hasAudio: stream.audio !== null, hasVideo: stream.video !== null });
+  }
+
+  /** Brings everything up to date. */
+  show(): void {
+    const stream = this.#stream;
+    if (!stream) return;
+    setText(byId("panel-name", HTMLElement), `${stream.app}/${stream.name}`);
+    const badge = byId("panel-state", HTMLElement);
+    badge.classList.toggle("live", stream.publish.active);
+    setText(badge, text(stream.publish.active ? "live" : "offline"));
+    setText(this.#button, text(this.#wanted ? "stop" : "play"));
+    const served = addressesOf(flvTarget(stream), BASE, []).flv !== null;
+    this.#button.disabled = !this.#wanted && (!stream.publish.active || !served);
+    this.#showOverlay(stream, served);
+    const figures = this.#player.figures();
+    this.#showDelay(figures);
+    this.#figures({
+      firstFrame: delay(figures?.firstFrameMs ?? null),
+      buffer: delay(figures && figures.firstFrameMs !== null ? figures.buffer * 1000 : null),
+      dropped: figures ? `${figures.dropped} / ${figures.decoded}` : "–",
+      stalls: figures ? String(figures.stalls) : "–",
+      received: bitrate(figures && figures.kbps > 0 ? figures.kbps : null),
+      addedDelay: [delay(stream.edge.delay_p50_ms), `p99 ${delay(stream.edge.delay_p99_ms)}`],
+      slowest: delay(stream.edge.players > 0 ? stream.edge.lag_ms : null),
+    });
+  }
+
+  #showOverlay(stream: Stream, served: boolean): void {
+    const { state, error } = this.#player;
+    const words = overlayText(state, this.#wanted, stream.publish.active, served);
+    this.#overlay.hidden = words === null;
+    this.#big.hidden = this.#wanted || !stream.publish.active || !served;
+    const reason = words === "playFailed" ? error : "";
+    setText(byId("overlay-text", HTMLElement), words ? text(words) + reason : "");
+  }
+
+  #showDelay(figures: PlayerFigures | null): void {
+    const playing = figures !== null && figures.firstFrameMs !== null;
+    const known = playing ? this.#known(figures) : null;
+    const endToEnd = playing ? figures.endToEndMs : null;
+    const total = endToEnd ?? (known && sum(known));
+    const wrong = endToEnd !== null && endToEnd < IMPOSSIBLE_MS;
+    setText(byId("delay-value", HTMLElement), wrong ? "–" : delay(total));
+    const label = wrong ? "clocksDiffer" : endToEnd === null && playing ? "knownDelay" : "endToEnd";
+    setText(byId("delay-label", HTMLElement), text(label));
+    const rest = endToEnd !== null && known ? Math.max(0, endToEnd - sum(known)) : 0;
+    const parts: Parts | null = known && { ...known, partRest: rest };
+    for (const [i, name] of PARTS.entries()) {
+      const ms = parts?.[name] ?? 0;
+      const segment = this.#bar.children[i];
+      if (segment instanceof HTMLElement) segment.style.flexGrow = String(ms);
+      const item = this.#list.children[i];
+      if (!(item instanceof HTMLElement)) continue;
+      item.hidden = parts === null || (name === "partRest" && endToEnd === null);
+      setText(item, `${text(name)} ${delay(ms)}`);
+    }
+  }
+
+  /** What lies between the server's door and the screen, as far as it can be known without stamps. */
+  #known({ networkMs, buffer }: PlayerFigures): Parts {
+    return {
+      partServer: this.#stream?.edge.delay_p50_ms ?? 0,
+      partNetwork: networkMs ?? 0,
+      partBuffer: buffer * 1000,
+      partRest: 0,
+    };
+  }
+}
+
+function overlayText(
+  state: StreamPlayer["state"],
+  wanted: boolean,
+  live: boolean,
+  served: boolean,
+): TextKey | null {
+  if (!served) return "noFlv";
+  if (state === "failed") return "playFailed";
+  if (state === "connecting") return "connecting";
+  if (state === "playing" || state === "stalled") return null;
+  if (wanted) return live ? "connecting" : "waitsForPublisher";
+  return live ? "nothingPlays" : "offline";
+}
+
+/** What `addressesOf` wants to know of a stream. */
+export function flvTarget({ app, name, edge }: Stream) {
+  const target = { vhost: edge.vhost, app, name };
+  return edge.flv === undefined ? target : { ...target, flv: edge.flv };
+}
+
+function sum(parts: Parts): number {
+  return Object.values(parts).reduce((total, ms) => total + ms, 0);
+}
+
+/** `20:15:07.042`, in local time. */
+function timeOfDay(ms: number): string {
+  const date = new Date(ms);
+  const two = (n: number) => String(n).padStart(2, "0");
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":") +
+    `.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
