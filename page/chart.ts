@@ -21,7 +21,8 @@ export type Point = readonly [second: number, value: number | null];
 export class Chart {
   readonly element: HTMLElement;
   readonly #lines: SVGPathElement[];
-  readonly #top = el("span", "top");
+  readonly #top = el("span", "scale");
+  readonly #now = el("span", "scale now");
 
   /** One line for each class; `format` prints the scale. */
   constructor(classes: readonly string[], private readonly format: (value: number) => string) {
@@ -41,14 +42,16 @@ export class Chart {
       svg.append(line);
       return line;
     });
-    this.element = el("div", "chart", [svg, this.#top]);
+    this.element = el("div", "chart", [svg, this.#top, this.#now]);
   }
 
-  /** Draws the lines, whose right end is the second `now`. */
+  /** Draws the lines, whose right end is the second `now`, and the first one's present value. */
   draw(now: number, lines: readonly (readonly Point[])[]): void {
     const values = lines.flat().map(([, value]) => value ?? 0);
     const top = niceTop(Math.max(...values, 0) * (1 + HEADROOM));
     setText(this.#top, values.length > 0 ? this.format(top) : "");
+    const present = lines[0]?.at(-1)?.[1] ?? null;
+    setText(this.#now, present === null ? "" : this.format(present));
     for (const [i, points] of lines.entries()) {
       this.#lines[i]?.setAttribute("d", pathOf(points, now, top));
     }

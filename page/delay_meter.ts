@@ -17,7 +17,7 @@ const STAMP_REACH_MS = 15_000;
 const STAMPS_MAX = 1024;
 /** A stamp's time and a picture's may differ by rounding, ms. */
 const ROUNDING_MS = 2;
-/** Pictures whose delay's median is shown. */
+/** Pictures that the medians are made of. */
 const RECENT_FRAMES = 30;
 
 /** A moment of the media and of the publisher's clock, ms. */
@@ -33,6 +33,7 @@ export class DelayMeter {
   #mean: number | null = null;
   #stamps: Stamp[] = [];
   readonly #frames: number[] = [];
+  readonly #buffers: number[] = [];
 
   /** A tag has arrived; the clock may have any origin. ms. */
   arrived(timestampMs: number, nowMs: number): void {
@@ -55,18 +56,34 @@ export class DelayMeter {
     if (this.#stamps.length > STAMPS_MAX) this.#stamps.shift();
   }
 
-  /** The picture at `mediaMs` of the player's time is on the screen at `nowMs` since 1970. */
-  shown(mediaMs: number, nowMs: number): void {
+  /**
+   * The picture at `mediaMs` of the player's time is on the screen at `nowMs` since 1970, and `bufferMs`
+   * more are there already.
+   */
+  shown(mediaMs: number, nowMs: number, bufferMs: number): void {
+    keep(this.#buffers, bufferMs);
     const stamp = this.#stamps.findLast((each) => each.mediaMs <= mediaMs + ROUNDING_MS);
     if (!stamp || mediaMs - stamp.mediaMs > STAMP_REACH_MS) return void (this.#frames.length = 0);
-    this.#frames.push(nowMs - (stamp.clockMs + mediaMs - stamp.mediaMs));
-    if (this.#frames.length > RECENT_FRAMES) this.#frames.shift();
+    keep(this.#frames, nowMs - (stamp.clockMs + mediaMs - stamp.mediaMs));
+  }
+
+  /** What the player's buffer costs, ms: the median of the last pictures; null: none was shown. */
+  get bufferMs(): number | null {
+    return median(this.#buffers);
   }
 
   /** The true delay, ms: the median of the last pictures; null: the publisher does not tell its clock. */
   get endToEndMs(): number | null {
-    if (this.#frames.length === 0) return null;
-    const sorted = this.#frames.toSorted((a, b) => a - b);
-    return sorted[sorted.length >> 1];
+    return median(this.#frames);
   }
+}
+
+function keep(values: number[], value: number): void {
+  values.push(value);
+  if (values.length > RECENT_FRAMES) values.shift();
+}
+
+function median(values: readonly number[]): number | null {
+  if (values.length === 0) return null;
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }

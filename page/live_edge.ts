@@ -34,11 +34,6 @@ export class LiveEdge {
   #calmSince: number | null = null;
   #rate = 1;
 
-  /** The buffer that is aimed at. */
-  get target(): number {
-    return this.#target;
-  }
-
   /** The player ran dry. */
   stalled(now: number): void {
     this.#target = Math.min(MAX_TARGET, this.#target + TARGET_STEP);

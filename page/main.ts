@@ -51,10 +51,10 @@ const kbpsChart = new Chart(["kbps"], bitrate);
 const delayChart = new Chart(["screen-delay", "server-delay"], delay);
 
 const showAddresses = copyBoxes(byId("addresses", HTMLElement), {
-  server: "serverField",
-  key: "keyField",
-  rtmp: null,
-  flv: null,
+  server: "obsServer",
+  key: "obsKey",
+  rtmp: "rtmp",
+  flv: "flv",
   push: "publishWithFfmpeg",
   play: "playWithFfplay",
 });

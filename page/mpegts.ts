@@ -82,6 +82,7 @@ export interface MpegTs {
   isSupported(): boolean;
   createPlayer(source: MediaSource, settings: Settings): Player;
   readonly BaseLoader: typeof Loader;
+  readonly LoggingControl: { applyConfig(config: { enableAll: boolean }): void };
 }
 
 declare global {
@@ -91,3 +92,5 @@ declare global {
 
 /** The library. */
 export const mpegts = globalThis.mpegts;
+// What goes wrong is told by events too.
+mpegts.LoggingControl.applyConfig({ enableAll: false });

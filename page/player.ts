@@ -16,9 +16,6 @@ export type PlayerState = "idle" | "connecting" | "playing" | "stalled" | "ended
 
 /** What is known of the present playing. */
 export interface PlayerFigures {
-  /** s in the buffer, and s that are aimed at. */
-  readonly buffer: number;
-  readonly target: number;
   readonly decoded: number;
   readonly dropped: number;
   /** Times that the buffer ran dry. */
@@ -29,6 +26,7 @@ export interface PlayerFigures {
   /** kbit/s received in the last second. */
   readonly kbps: number;
   /** See `DelayMeter`. */
+  readonly bufferMs: number | null;
   readonly networkMs: number | null;
   readonly endToEndMs: number | null;
 }
@@ -148,14 +146,13 @@ export class StreamPlayer {
     const { totalVideoFrames, droppedVideoFrames } = this.#video.getVideoPlaybackQuality();
     this.#measureRate();
     return {
-      buffer: this.#buffered(),
-      target: this.#edge.target,
       decoded: totalVideoFrames,
       dropped: droppedVideoFrames,
       stalls: this.#stalls,
       firstByteMs: this.#firstByteMs,
       firstFrameMs: this.#firstFrameMs,
       kbps: this.#rate.kbps,
+      bufferMs: this.#meter.bufferMs,
       networkMs: this.#meter.networkMs,
       endToEndMs: this.#meter.endToEndMs,
     };
@@ -194,7 +191,8 @@ export class StreamPlayer {
         this.#firstFrameMs = performance.now() - this.#startedAt;
         this.#enter("playing");
       }
-      this.#meter.shown(mediaMs, Date.now() + this.#clockOffset() + inMs);
+      const now = Date.now() + this.#clockOffset() + inMs;
+      this.#meter.shown(mediaMs, now, this.#bufferedEnd() * 1000 - mediaMs);
     };
     if (!("requestVideoFrameCallback" in video)) {
       const legacy: HTMLVideoElement = video;
@@ -219,16 +217,16 @@ export class StreamPlayer {
     this.#enter("stalled");
   }
 
-  /** s in the buffer ahead of what is shown. */
-  #buffered(): number {
+  /** The newest that is there, s of the player's time. */
+  #bufferedEnd(): number {
     const { buffered, currentTime } = this.#video;
-    return buffered.length > 0 ? Math.max(0, buffered.end(buffered.length - 1) - currentTime) : 0;
+    return Math.max(currentTime, buffered.length > 0 ? buffered.end(buffered.length - 1) : 0);
   }
 
   #control(): void {
     const video = this.#video;
     if (this.#firstFrameMs === null || video.paused || video.seeking) return;
-    const buffered = this.#buffered();
+    const buffered = this.#bufferedEnd() - video.currentTime;
     const { rate, jumpTo } = this.#edge.advise(buffered, performance.now() / 1000);
     if (jumpTo !== null) video.currentTime += buffered - jumpTo;
     if (video.playbackRate !== rate) video.playbackRate = rate;

@@ -44,15 +44,15 @@ export class ServerBar {
       uptime: [duration(self.srs_uptime * 1000), edge.runtime],
       cpu: [
         percent(self.cpu_percent),
-        `${system.load_1m.toFixed(2)} / ${system.cpus} CPU`,
+        `${text("load")} ${system.load_1m.toFixed(1)} · ${system.cpus} CPU`,
       ],
       memory: [
         bytes(self.mem_kbyte * 1024),
-        `${percent(system.mem_ram_percent)} / ${bytes(system.mem_ram_kbyte * 1024)}`,
+        `${percent(system.mem_ram_percent)} · ${bytes(system.mem_ram_kbyte * 1024)}`,
       ],
       connections: [
         String(system.conn_srs),
-        `${edge.players} ${text("player")}` +
+        `${text("players")} ${edge.players}` +
         (edge.lagging_players > 0 ? `, ${edge.lagging_players} ${text("laggingPlayers")}` : ""),
       ],
       inbound: bitrate(kbps("recv")),

@@ -38,7 +38,6 @@ export class Stage {
     "dropped",
     "stalls",
     "received",
-    "addedDelay",
     "slowest",
   ]);
   #stream: Stream | null = null;
@@ -127,11 +126,10 @@ export class Stage {
     this.#showDelay(figures);
     this.#figures({
       firstFrame: delay(figures?.firstFrameMs ?? null),
-      buffer: delay(figures && figures.firstFrameMs !== null ? figures.buffer * 1000 : null),
+      buffer: delay(figures?.bufferMs ?? null),
       dropped: figures ? `${figures.dropped} / ${figures.decoded}` : "–",
       stalls: figures ? String(figures.stalls) : "–",
       received: bitrate(figures && figures.kbps > 0 ? figures.kbps : null),
-      addedDelay: [delay(stream.edge.delay_p50_ms), `p99 ${delay(stream.edge.delay_p99_ms)}`],
       slowest: delay(stream.edge.players > 0 ? stream.edge.lag_ms : null),
     });
   }
@@ -168,11 +166,11 @@ export class Stage {
   }
 
   /** What lies between the server's door and the screen, as far as it can be known without stamps. */
-  #known({ networkMs, buffer }: PlayerFigures): Parts {
+  #known({ networkMs, bufferMs }: PlayerFigures): Parts {
     return {
       partServer: this.#stream?.edge.delay_p50_ms ?? 0,
       partNetwork: networkMs ?? 0,
-      partBuffer: buffer * 1000,
+      partBuffer: bufferMs ?? 0,
       partRest: 0,
     };
   }
@@ -187,6 +185,7 @@ function overlayText(
   if (!served) return "noFlv";
   if (state === "failed") return "playFailed";
   if (state === "connecting") return "connecting";
+  if (state === "stalled" && !live) return "waitsForPublisher";
   if (state === "playing" || state === "stalled") return null;
   if (wanted) return live ? "connecting" : "waitsForPublisher";
   return live ? "nothingPlays" : "offline";

@@ -104,7 +104,7 @@ export function videoText({ video, edge }: Stream): string {
   if (!video) return "–";
   const known = (word: string) => word !== "" && word !== "Other" ? ` ${word}` : "";
   const size = video.width > 0 ? ` · ${video.width}×${video.height}` : "";
-  const fps = edge.fps > 0 ? ` · ${edge.fps.toFixed(edge.fps % 1 < 0.05 ? 0 : 1)} fps` : "";
+  const fps = edge.fps > 0 ? ` · ${edge.fps.toFixed(edge.fps < 10 ? 1 : 0)} fps` : "";
   return `${video.codec}${known(video.profile)}${known(video.level)}${size}${fps}`;
 }
 

@@ -75,7 +75,6 @@ const TEXTS = {
   dropped: ["Dropped frames", "丢帧"],
   stalls: ["Stalls", "卡顿"],
   received: ["Received", "接收"],
-  addedDelay: ["Added by the server", "服务器增加的延迟"],
   slowest: ["Slowest player", "最慢的播放"],
 
   howTitle: ["How is the delay measured?", "延迟是如何测量的？"],
@@ -89,14 +88,16 @@ const TEXTS = {
   ],
 
   addresses: ["Addresses", "地址"],
-  publishWithObs: ["Publish with OBS", "用 OBS 推流"],
+  obsServer: ["OBS: server", "OBS：服务器"],
+  obsKey: ["OBS: stream key", "OBS：推流码"],
+  rtmp: ["RTMP", "RTMP"],
+  flv: ["HTTP-FLV", "HTTP-FLV"],
   publishWithFfmpeg: ["Publish with ffmpeg", "用 ffmpeg 推流"],
   playWithFfplay: ["Play with ffplay", "用 ffplay 播放"],
 
   lastMinutes: ["Last minutes", "最近几分钟"],
   chartDelay: ["delay on screen", "画面延迟"],
   chartServer: ["server p99", "服务器 p99"],
-  chartEmpty: ["The graph begins when the page is opened.", "曲线自打开页面时开始。"],
 
   clients: ["Clients", "客户端"],
   role: ["Role", "角色"],
@@ -116,7 +117,7 @@ const TEXTS = {
 
   server: ["Server", "服务器"],
   cpu: ["CPU", "CPU"],
-  cpuHint: ["of one core; load of the machine", "占单核；整机负载"],
+  load: ["load", "负载"],
   memory: ["Memory", "内存"],
   connections: ["Connections", "连接"],
   inbound: ["In", "流入"],
