@@ -65,7 +65,9 @@ export class ClientList {
 
   #create(id: string): HTMLElement {
     const button = el("button", "", [], { type: "button", "data-text": "kick" });
-    const cells = ["", "address", "number", "number", "number"].map((name) => el("td", name));
+    const cells = ["role", "address", "number connected", "number lag", "number traffic"].map((
+      name,
+    ) => el("td", name));
     const row = el("tr", "", [...cells, el("td", "", [button])]);
     translate(row);
     let sure: ReturnType<typeof setTimeout> | undefined;

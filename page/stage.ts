@@ -19,7 +19,7 @@ const RETRY_MS = 1000;
 const IMPOSSIBLE_MS = -50;
 /** Draws the time of day into the picture. */
 const CLOCK_COMMAND =
-  "ffmpeg … -vf \"drawtext=text='%{localtime}':fontsize=64:fontcolor=white:box=1\" …";
+  "ffmpeg … -vf \"drawtext=text='%{localtime\\:%T.%3N}':fontsize=64:box=1\" -c:v libx264 …";
 
 const PARTS = ["partServer", "partNetwork", "partBuffer", "partRest"] as const;
 type Parts = Readonly<Record<typeof PARTS[number], number>>;
