@@ -11,8 +11,8 @@ export interface Target {
   readonly vhost: string;
   readonly app: string;
   readonly name: string;
-  /** Path and query of HTTP-FLV on the page's own port; null: it is not served, undefined: unknown. */
-  readonly flv?: string | null;
+  /** Path and query of HTTP-FLV on the page's own port; null: it is not served. */
+  readonly flv: string | null;
 }
 
 /** By what names it goes. */
@@ -28,27 +28,19 @@ export interface Addresses {
 
 /** `base` is the page's directory; `listen` where the server listens for RTMP, as the API says. */
 export function addressesOf(target: Target, base: URL, listen: readonly string[]): Addresses {
-  const { vhost, app, name } = target;
+  const { vhost, app, name, flv } = target;
   const server = `rtmp://${rtmpHost(base.hostname, listen)}/${app}`;
   // Any name in the server's address that is a vhost's own would do as well; this always does.
   const key = vhost === DEFAULT_VHOST ? name : `${name}?vhost=${vhost}`;
   const rtmp = `${server}/${key}`;
-  const path = flvPath(target);
   return {
     server,
     key,
     rtmp,
-    flv: path === null ? null : new URL(`.${path}`, base).href,
+    flv: flv === null ? null : new URL(`.${flv}`, base).href,
     push: `ffmpeg -re -stream_loop -1 -i source.flv -c copy -f flv ${quote(rtmp)}`,
     play: `ffplay -fflags nobuffer -flags low_delay ${quote(rtmp)}`,
   };
-}
-
-/** Where HTTP-FLV is to be had by default: the path and query on the page's own port. */
-export function flvPath({ vhost, app, name, flv }: Target): string | null {
-  if (flv !== undefined) return flv;
-  const path = [...app.split("/"), name].map(encodeURIComponent).join("/");
-  return `/${path}.flv${vhost === DEFAULT_VHOST ? "" : `?vhost=${encodeURIComponent(vhost)}`}`;
 }
 
 /** Host and port for RTMP: the page's host, unless RTMP listens on one address only, another one. */

@@ -10,6 +10,11 @@ export const BASE = new URL(
   location.href,
 );
 
+/** The full address of a path that begins with `/` on the server. */
+export function pageUrl(path: string): string {
+  return new URL(`.${path}`, BASE).href;
+}
+
 /** ms that an answer may take. */
 const ANSWER_LIMIT_MS = 5000;
 
@@ -43,8 +48,8 @@ export interface Stream {
     readonly delay_p99_ms: number | null;
     readonly lag_ms: number;
     readonly dropped_gops: number;
-    /** Path and query of HTTP-FLV; null: not served. Servers that do not tell serve the usual one. */
-    readonly flv?: string | null;
+    /** Path and query of HTTP-FLV; null: not served. */
+    readonly flv: string | null;
   };
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { addressesOf } from "./addresses.ts";
+import { addressesOf, type Target } from "./addresses.ts";
 import {
   BASE,
   getClients,
@@ -21,7 +21,7 @@ import { byId, setText } from "./dom.ts";
 import { bitrate, delay } from "./format.ts";
 import { History } from "./history.ts";
 import { ServerBar } from "./server_bar.ts";
-import { flvTarget, Stage } from "./stage.ts";
+import { Stage } from "./stage.ts";
 import { StreamList } from "./stream_list.ts";
 import { recall, remember, switchLanguage, text, translate } from "./texts.ts";
 
@@ -150,7 +150,7 @@ async function round(): Promise<void> {
   if (stream) record(stream, second);
   drawCharts(openStream.url, second);
   const { server, key, rtmp, flv, push, play } = addressesOf(
-    flvTarget(openStream),
+    targetOf(openStream),
     BASE,
     summary.edge.listen.rtmp,
   );
@@ -161,6 +161,10 @@ async function round(): Promise<void> {
   } else {
     clients.show({ list: [], total: 0 });
   }
+}
+
+function targetOf({ app, name, edge: { vhost, flv } }: Stream): Target {
+  return { vhost, app, name, flv };
 }
 
 function record({ url, publish, edge }: Stream, second: number): void {
@@ -182,7 +186,7 @@ function drawCharts(url: string, second: number): void {
 }
 
 function showFirstStream(rtmpListen: readonly string[]): void {
-  const target = { vhost: "__defaultVhost__", app: "live", name: "livestream" };
+  const target = { vhost: "__defaultVhost__", app: "live", name: "livestream", flv: null };
   const { server, key, rtmp, push } = addressesOf(target, BASE, rtmpListen);
   showFirst.ffmpeg({ push });
   showFirst.obs({ server, key });

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { addressesOf } from "./addresses.ts";
-import { BASE, type Stream } from "./api.ts";
+import { pageUrl, type Stream } from "./api.ts";
 import { CopyBox } from "./copy_box.ts";
 import { byId, el, setText } from "./dom.ts";
 import { figures } from "./figures.ts";
@@ -104,10 +103,13 @@ export class Stage {
 
   #start(): void {
     const stream = this.#stream;
-    const url = stream && addressesOf(flvTarget(stream), BASE, []).flv;
-    if (!stream || !url) return;
+    if (!stream || stream.edge.flv === null) return;
     this.#triedAt = performance.now();
-    this.#player.play({ url, hasAudio: stream.audio !== null, hasVideo: stream.video !== null });
+    this.#player.play({
+      url: pageUrl(stream.edge.flv),
+      hasAudio: stream.audio !== null,
+      hasVideo: stream.video !== null,
+    });
   }
 
   /** Brings everything up to date. */
@@ -119,7 +121,7 @@ export class Stage {
     badge.classList.toggle("live", stream.publish.active);
     setText(badge, text(stream.publish.active ? "live" : "offline"));
     setText(this.#button, text(this.#wanted ? "stop" : "play"));
-    const served = addressesOf(flvTarget(stream), BASE, []).flv !== null;
+    const served = stream.edge.flv !== null;
     this.#button.disabled = !this.#wanted && (!stream.publish.active || !served);
     this.#showOverlay(stream, served);
     const figures = this.#player.figures();
@@ -189,12 +191,6 @@ function overlayText(
   if (state === "playing" || state === "stalled") return null;
   if (wanted) return live ? "connecting" : "waitsForPublisher";
   return live ? "nothingPlays" : "offline";
-}
-
-/** What `addressesOf` wants to know of a stream. */
-export function flvTarget({ app, name, edge }: Stream) {
-  const target = { vhost: edge.vhost, app, name };
-  return edge.flv === undefined ? target : { ...target, flv: edge.flv };
 }
 
 function sum(parts: Parts): number {

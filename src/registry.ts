@@ -5,6 +5,7 @@
  * @module
  */
 
+import { flvPathOf } from "./http/flv_mount.ts";
 import { RateSampler } from "./http/kbps.ts";
 import { ShortWindow } from "./http/short_window.ts";
 import type {
@@ -270,6 +271,7 @@ export class Registry implements ServerView {
         app: stream.app,
         tcUrl: entry.tcUrl,
         url: stream.key,
+        flvPath: flvPathOf(stream.vhost, stream.app, stream.key),
         clients: sum.clients,
         frames: stream.videoFrames,
         publish: { active: stream.published, cid: entry.publisherId },

@@ -315,7 +315,7 @@ function streamJson(stream: StreamView, nowMs: number): Json {
       channel: audio.channel,
       profile: audio.profile,
     },
-    edge: { vhost: stream.vhostName, ...streamEdgeJson(stream.edge) },
+    edge: { vhost: stream.vhostName, flv: stream.flvPath, ...streamEdgeJson(stream.edge) },
   };
 }
 

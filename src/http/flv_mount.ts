@@ -4,7 +4,7 @@
  */
 
 import type { HttpRemuxConfig } from "../config/types.ts";
-import { type Config, findVhost, type VhostConfig } from "../config/types.ts";
+import { type Config, DEFAULT_VHOST, findVhost, type VhostConfig } from "../config/types.ts";
 import { RtmpError } from "../rtmp/error.ts";
 import { checkName, streamKey } from "../rtmp/stream_url.ts";
 
@@ -53,6 +53,17 @@ export function flvPath(url: URL, vhost: VhostConfig, app: string, stream: strin
     .replace("[stream]", () => encodeURIComponent(stream));
   const byQuery = url.searchParams.has("vhost") || url.searchParams.has("domain");
   return byQuery ? `${path}?vhost=${encodeURIComponent(askedVhost(url))}` : path;
+}
+
+/**
+ * The path and query by which a stream is to be had whatever name the host has; null: its vhost does not
+ * serve it. `key` is the stream's, whose last part is the name without an extension.
+ */
+export function flvPathOf(vhost: VhostConfig, app: string, key: string): string | null {
+  if (!vhost.httpRemux.enabled) return null;
+  const query = vhost.name === DEFAULT_VHOST ? "" : `?vhost=${encodeURIComponent(vhost.name)}`;
+  const url = new URL(`http://localhost/${query}`);
+  return flvPath(url, vhost, app, key.slice(key.lastIndexOf("/") + 1));
 }
 
 function decoded(path: string): string | null {

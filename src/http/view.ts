@@ -89,6 +89,8 @@ export interface StreamView extends Traffic {
   readonly tcUrl: string;
   /** The stream's key, `/live/livestream`. */
   readonly url: string;
+  /** Path and query of HTTP-FLV; null: its vhost does not serve it. */
+  readonly flvPath: string | null;
   /** Players and publisher. */
   readonly clients: number;
   /** Video frames received. */

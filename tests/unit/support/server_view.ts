@@ -34,6 +34,7 @@ export const stream: StreamView = {
   app: "live",
   tcUrl: "rtmp://127.0.0.1:1935/live",
   url: "/live/livestream",
+  flvPath: "/live/livestream.flv",
   clients: 3,
   frames: 623,
   ...traffic,
