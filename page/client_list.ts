@@ -110,6 +110,7 @@ function update(row: HTMLElement, client: Client, kbps: number | null): void {
   setText(address, `${ip.includes(":") ? `[${ip}]` : ip}:${edge.port}`);
   setText(connected, duration(alive * 1000));
   const dropped = edge.dropped_gops > 0 ? ` (−${edge.dropped_gops} GOP)` : "";
+  lag.dataset.label = text("lag");
   setText(lag, publish ? "–" : delay(edge.lag_ms) + dropped);
   setText(traffic, kbps === null ? "–" : `${publish ? "↑" : "↓"} ${bitrate(Math.max(0, kbps))}`);
 }

@@ -44,6 +44,12 @@ export class DelayMeter {
     this.#mean = this.#mean === null ? late : this.#mean + SMOOTHING * (late - this.#mean);
   }
 
+  /** Another publisher goes on: how quick the first one's media came means nothing any more. */
+  forgetArrivals(): void {
+    this.#least.clear();
+    this.#mean = null;
+  }
+
   /** What the network and an uneven publisher cost at present, ms; null: nothing has come. */
   get networkMs(): number | null {
     if (this.#mean === null) return null;

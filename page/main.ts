@@ -132,8 +132,12 @@ async function round(): Promise<void> {
     selected = page.list[0].url;
     clients.reset();
   }
-  const stream = page.list.find(({ url }) => url === selected) ??
-    (selected === null || empty ? null : await getStream(selected));
+  const url = selected;
+  const stream = page.list.find((each) => each.url === url) ??
+    (url === null || empty ? null : await getStream(url));
+  const players = stream && await getClients(stream.id, clients.query.start, clients.query.count);
+  // Another stream was opened meanwhile: its own round comes next.
+  if (url !== selected) return;
   if (stream) openStream = stream;
   else if (openStream) openStream = { ...openStream, publish: { active: false } };
   list.show(page, selected);
@@ -155,12 +159,7 @@ async function round(): Promise<void> {
     summary.edge.listen.rtmp,
   );
   showAddresses({ server, key, rtmp, flv, push, play });
-  if (stream) {
-    const { start, count } = clients.query;
-    clients.show(await getClients(stream.id, start, count));
-  } else {
-    clients.show({ list: [], total: 0 });
-  }
+  clients.show(players ?? { list: [], total: 0 });
 }
 
 function targetOf({ app, name, edge: { vhost, flv } }: Stream): Target {

@@ -130,6 +130,11 @@ export class StreamPlayer {
     this.#timer = setInterval(() => this.#control(), CONTROL_MS);
   }
 
+  /** Somebody else publishes the stream, from now on. */
+  newPublisher(): void {
+    this.#meter.forgetArrivals();
+  }
+
   /** Stops and forgets. */
   stop(): void {
     clearInterval(this.#timer);

@@ -79,6 +79,7 @@ export class Stage {
   /** The newest of the stream that is open; another one than before ends the playing. */
   set stream(stream: Stream | null) {
     if (stream?.url !== this.#stream?.url) this.stop();
+    else if (uptimeOf(stream) < uptimeOf(this.#stream)) this.#player.newPublisher();
     this.#stream = stream;
     const dry = !this.#player.active && performance.now() - this.#triedAt > RETRY_MS;
     if (this.#wanted && dry && this.#player.state !== "failed" && stream?.publish.active) {
@@ -191,6 +192,10 @@ function overlayText(
   if (state === "playing" || state === "stalled") return null;
   if (wanted) return live ? "connecting" : "waitsForPublisher";
   return live ? "nothingPlays" : "offline";
+}
+
+function uptimeOf(stream: Stream | null): number {
+  return stream?.edge.uptime_ms ?? 0;
 }
 
 function sum(parts: Parts): number {

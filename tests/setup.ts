@@ -4,6 +4,7 @@
  * @module
  */
 import process from "node:process";
+import { CHROMIUM } from "./tools/browser.ts";
 import { EVERYWHERE, media } from "./tools/media.ts";
 import { NGINX, NGINX_RTMP } from "./tools/nginx.ts";
 import { Child } from "./tools/process.ts";
@@ -46,6 +47,7 @@ const TOOLS: readonly Tool[] = [
     probe: ["sh", "-c", `test -x ${NGINX} && test -f ${NGINX_RTMP}`],
     packages: ["nginx", "libnginx-mod-rtmp"],
   },
+  { name: "Chromium", probe: [CHROMIUM, "--version"], packages: ["chromium"] },
   { name: "openssl", probe: ["openssl", "version"], packages: ["openssl"] },
   { name: "rtmpdump", probe: ["sh", "-c", "command -v rtmpdump"], packages: ["rtmpdump"] },
   {
