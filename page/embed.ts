@@ -11,6 +11,7 @@
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build, stop } from "esbuild";
 // Tells Deno that the package's files are wanted.
@@ -32,7 +33,8 @@ export interface Embedded {
 /** Bundles and reads everything. */
 export async function collect(): Promise<Embedded> {
   const bundle = await build({
-    entryPoints: [new URL("main.ts", HERE).pathname],
+    entryPoints: ["main.ts"],
+    absWorkingDir: fileURLToPath(HERE),
     bundle: true,
     write: false,
     format: "iife",
