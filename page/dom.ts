@@ -1,4 +1,5 @@
 /// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 /**
  * Small helpers around the document. Text goes in as text, never as HTML.
  * @module

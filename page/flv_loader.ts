@@ -1,4 +1,5 @@
 /// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 /**
  * How mpegts.js gets its bytes: by `fetch`, handed on as they come, and with somebody who is told when
  * they came. (Its own loader does not tell, and it gathers.)

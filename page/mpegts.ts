@@ -1,4 +1,5 @@
 /// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 /**
  * mpegts.js, which stands in the page as a script of its own before this one: the part of it that is
  * used here. (Its own types are those of another kind of module, and do not know SEI messages.)

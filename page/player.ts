@@ -1,4 +1,5 @@
 /// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 /**
  * The player: FLV over HTTP into a video element by mpegts.js, close behind the live stream, with the
  * figures that tell how well that goes.
