@@ -12,7 +12,7 @@ import { Pager } from "./pager.ts";
 import { text, translate } from "./texts.ts";
 
 /** Clients on one page of the list. */
-const PAGE_SIZE = 20;
+const PAGE_SIZE = 10;
 /** ms in which a second click confirms the first. */
 const SURE_MS = 3000;
 /** ms for which it is said why a client was not disconnected. */

@@ -168,6 +168,7 @@ export class StreamPlayer {
 
   #enter(state: PlayerState): void {
     this.state = state;
+    this.#video.controls = this.active;
     this.#onState();
   }
 

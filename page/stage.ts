@@ -62,12 +62,13 @@ export class Stage {
     const box = new CopyBox();
     box.value = CLOCK_COMMAND;
     byId("how-clock", HTMLElement).append(box.element);
-    const clock = byId("clock", HTMLElement);
+    const help = byId("how", HTMLDetailsElement);
     const tick = () => {
+      if (!help.open) return;
+      setText(byId("clock", HTMLElement), timeOfDay(Date.now() + clockOffset()));
       requestAnimationFrame(tick);
-      if (clock.offsetParent) setText(clock, timeOfDay(Date.now() + clockOffset()));
     };
-    tick();
+    help.addEventListener("toggle", tick);
   }
 
   /** The delay of what is on the screen, ms; null: nothing is. */

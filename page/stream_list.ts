@@ -12,7 +12,7 @@ import { Pager } from "./pager.ts";
 import { text, translate } from "./texts.ts";
 
 /** Streams on one page of the list. */
-const PAGE_SIZE = 20;
+const PAGE_SIZE = 10;
 /** From so many streams on there is something to search in. */
 const SEARCH_FROM = 6;
 
