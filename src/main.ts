@@ -30,6 +30,8 @@ const EXIT_START = 1;
 const RESERVED_FILES = 128;
 /** The port that RTMP URLs need not name. */
 const RTMP_PORT = 1935;
+/** Left out of URLs. */
+const HTTP_PORT = 80;
 
 /** Prints one problem to stderr. */
 function complain(text: string): void {
@@ -188,11 +190,11 @@ function handleSignals(server: Server | Cluster, pidFile: string | null): void {
 function welcome(server: Server | Cluster): string {
   const [first] = server.rtmpAddresses;
   const http = server.httpAddress;
-  const url = `rtmp://${reachable(first)}/live/livestream`;
+  const url = `rtmp://${reachable(first, RTMP_PORT)}/live/livestream`;
   return [
     "",
     `  RTMP   ${server.rtmpAddresses.map(formatAddress).join("  ")}`,
-    `  HTTP   ${http ? `http://${formatAddress(http)}/api/v1/summaries` : "off"}`,
+    `  page   ${http ? `http://${reachable(http, HTTP_PORT)}/` : "off"}`,
     "",
     `  push   ffmpeg -re -stream_loop -1 -i source.flv -c copy -f flv ${url}`,
     `  watch  ffplay -fflags nobuffer -flags low_delay ${url}`,
@@ -200,12 +202,12 @@ function welcome(server: Server | Cluster): string {
   ].join("\n");
 }
 
-/** The address as others would write it in a URL. */
-function reachable({ host, port }: ListenAddress): string {
+/** The address as others would write it in a URL whose scheme has the port `usual`. */
+function reachable({ host, port }: ListenAddress, usual: number): string {
   const everywhere = host === "0.0.0.0" || host === "::";
   const shown = everywhere ? firstPublicAddress() : host;
   const bracketed = shown.includes(":") ? `[${shown}]` : shown;
-  return port === RTMP_PORT ? bracketed : `${bracketed}:${port}`;
+  return port === usual ? bracketed : `${bracketed}:${port}`;
 }
 
 function firstPublicAddress(): string {
