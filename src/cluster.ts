@@ -152,7 +152,7 @@ export class Cluster {
     for (const address of this.#config.listen) await assertFree(address);
     this.#server = await Server.start(
       { ...this.#config, listen: [] },
-      (config, _own, flv) => serveHttp(config, this.#view, flv),
+      (_config, _own, flv) => serveHttp(this.#config, this.#view, flv),
       {
         link: this.#link,
         admission: {
