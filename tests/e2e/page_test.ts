@@ -77,6 +77,15 @@ scenario("the page: push, press play, read the delay, disconnect", async (s) => 
     await browser.until(`document.querySelector("#chart-delay .screen-delay").getAttribute("d")`);
     await browser.until(row("client-rows", "HTTP-FLV"));
 
+    // Copying works as on plain http, where the browser gives no clipboard.
+    await browser.value(`Object.defineProperty(navigator, "clipboard", { value: undefined })`);
+    await browser.value(
+      `addEventListener("copy", () => globalThis.copied = getSelection().toString())`,
+    );
+    await browser.value(`document.querySelector("#addresses button").click()`);
+    await browser.until(`document.querySelector("#addresses button").textContent === "Copied"`);
+    assert.equal(await browser.value("copied"), server.url("live"));
+
     // The other one has no stamps, and its publisher is disconnected by two clicks.
     await browser.value(`${row("stream-rows", ODD_NAME)}.click()`);
     await browser.until(`${shown("panel-name")} === ${JSON.stringify(`live/${ODD_NAME}`)}`);
