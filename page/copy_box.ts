@@ -29,8 +29,7 @@ export class CopyBox {
   }
 
   async #copy(): Promise<void> {
-    const done = await copyText(this.#code.textContent ?? "");
-    if (!done) getSelection()?.selectAllChildren(this.#code);
+    const done = await copyText(this.#code);
     this.#button.textContent = text(done ? "copied" : "copyFailed");
     setTimeout(() => this.#button.textContent = text("copy"), TOLD_MS);
   }

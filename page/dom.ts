@@ -63,18 +63,24 @@ export function keyed<T>(
   for (const gone of old.values()) gone.remove();
 }
 
-/** Puts a text on the clipboard, on plain http too, where there is no `navigator.clipboard`. */
-export async function copyText(text: string): Promise<boolean> {
+/**
+ * Puts an element's text on the clipboard, on plain http too, where there is no `navigator.clipboard`.
+ * False: it could not be done, but the text is selected.
+ */
+export async function copyText(element: Element): Promise<boolean> {
+  const text = element.textContent ?? "";
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    const area = el("textarea", "offscreen", [], { readonly: "", "aria-hidden": "true" });
-    area.value = text;
-    document.body.append(area);
-    area.select();
+    getSelection()?.selectAllChildren(element);
+    const plain = (event: ClipboardEvent) => {
+      event.clipboardData?.setData("text/plain", text);
+      event.preventDefault();
+    };
+    document.addEventListener("copy", plain);
     const done = document.execCommand("copy");
-    area.remove();
+    document.removeEventListener("copy", plain);
     return done;
   }
 }

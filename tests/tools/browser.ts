@@ -104,7 +104,8 @@ export class Browser {
   }
 
   /** The value of an expression in the page, as if the user had caused it. */
-  async value(expression: string): Promise<unknown> {
+  // deno-lint-ignore no-explicit-any -- whatever the expression gives
+  async value(expression: string): Promise<any> {
     const { result, exceptionDetails } = await this.send("Runtime.evaluate", {
       expression,
       returnByValue: true,
@@ -122,6 +123,21 @@ export class Browser {
     await until(`in the page: ${expression}`, limitMs, async () => {
       return Boolean(await this.value(`Boolean(${expression})`));
     });
+  }
+
+  /** Clicks with the mouse in the middle of the element that an expression gives, once it is there. */
+  async click(element: string): Promise<void> {
+    await this.until(element);
+    const middle = await this.value(`(() => {
+      const element = ${element};
+      element.scrollIntoView({ behavior: "instant", block: "center" });
+      const { x, y, width, height } = element.getBoundingClientRect();
+      return { x: x + width / 2, y: y + height / 2 };
+    })()`);
+    for (const type of ["mousePressed", "mouseReleased"]) {
+      const event = { type, button: "left", clickCount: 1 };
+      await this.send("Input.dispatchMouseEvent", { ...event, ...middle });
+    }
   }
 
   /** Ends it in an orderly way, so that it leaves its folder alone. */
