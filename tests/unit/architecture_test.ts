@@ -25,6 +25,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   hooks: ["config", "log", "net", "live", "flv", "rtmp", "version"],
   workers: ["config", "log", "net", "session", "http", "live", "flv", "rtmp", "version"],
   probe: ["log", "live", "flv", "rtmp", "relay", "version"],
+  // For the browser, which gets what it needs in one piece.
+  page: [],
   root: [
     "probe",
     "config",

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
-import { collect } from "../../page/embed.ts";
+import { collect } from "../../src/page/embed.ts";
 import * as embeddedMpegts from "../../src/http/embedded/mpegts.ts";
 import * as embeddedPage from "../../src/http/embedded/page.ts";
 import { server } from "./support/server_view.ts";

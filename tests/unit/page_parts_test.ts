@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { addressesOf } from "../../page/addresses.ts";
-import { readClockStamp } from "../../page/clock_stamp.ts";
-import { DelayMeter } from "../../page/delay_meter.ts";
-import { FlvScanner } from "../../page/flv_scanner.ts";
-import { bitrate, bytes, delay, duration, percent } from "../../page/format.ts";
-import { History, HISTORY_SECONDS } from "../../page/history.ts";
-import { LiveEdge } from "../../page/live_edge.ts";
+import { addressesOf } from "../../src/page/addresses.ts";
+import { readClockStamp } from "../../src/page/clock_stamp.ts";
+import { DelayMeter } from "../../src/page/delay_meter.ts";
+import { FlvScanner } from "../../src/page/flv_scanner.ts";
+import { bitrate, bytes, delay, duration, percent } from "../../src/page/format.ts";
+import { History, HISTORY_SECONDS } from "../../src/page/history.ts";
+import { LiveEdge } from "../../src/page/live_edge.ts";
 import { stampNal } from "../../src/probe/stamp.ts";
 
 const ascii = (text: string) => new TextEncoder().encode(text);

@@ -1,5 +1,5 @@
 /**
- * mpegts.js 1.8.2 and the licences of what is in it. Made by page/embed.ts: do not edit.
+ * mpegts.js 1.8.2 and the licences of what is in it. Made by src/page/embed.ts: do not edit.
  * @module
  */
 

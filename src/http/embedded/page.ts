@@ -1,5 +1,5 @@
 /**
- * The page of the server, from the sources in page/. Made by page/embed.ts: do not edit.
+ * The page of the server, from the sources in src/page/. Made by src/page/embed.ts: do not edit.
  * @module
  */
 

@@ -18,7 +18,7 @@ import { build, stop } from "esbuild";
 import mpegts from "mpegts.js/package.json" with { type: "json" };
 
 const HERE = new URL("./", import.meta.url);
-const OUTPUT = new URL("../src/http/embedded/", import.meta.url);
+const OUTPUT = new URL("../http/embedded/", import.meta.url);
 /** Browsers that the script is written for: those with all that the page needs anyway. */
 const TARGET = "es2022";
 /** Characters of a line of base64. */
@@ -60,14 +60,14 @@ export async function collect(): Promise<Embedded> {
 }
 
 const head = (what: string) =>
-  `/**\n * ${what}. Made by page/embed.ts: do not edit.\n * @module\n */\n`;
+  `/**\n * ${what}. Made by src/page/embed.ts: do not edit.\n * @module\n */\n`;
 
 function textModule(texts: Readonly<Record<string, string>>): string {
   const parts = Object.entries(texts).map(([name, text]) => {
     const lines = text.split("\n").map((line) => `  ${JSON.stringify(line)},\n`).join("");
     return `\n/** The page's ${name.toLowerCase()}. */\nexport const ${name} = [\n${lines}].join("\\n");\n`;
   });
-  return head("The page of the server, from the sources in page/") + parts.join("");
+  return head("The page of the server, from the sources in src/page/") + parts.join("");
 }
 
 function packedModule(texts: Readonly<Record<string, string>>): string {
