@@ -29,7 +29,7 @@ function plansOf(scenario: Scenario, options: Options): Plan[][] {
   const { candidates, directives } = options;
   const plan = (candidate: Candidate, windowMs: "realtime" | number, load: Load): Plan => ({
     candidate,
-    setting: { windowMs, gopCache: scenario === "join", directives },
+    setting: { windowMs, gopCache: scenario === "join", http: load.http, directives },
     row: {
       scenario,
       server: candidate.name,
@@ -42,6 +42,7 @@ function plansOf(scenario: Scenario, options: Options): Plan[][] {
   const fanOut = (load: Load, windows: readonly ("realtime" | number)[]) =>
     windows.flatMap((window, index) =>
       candidates.filter(({ flushes }) => flushes === "as set" || index === 0)
+        .filter(({ http }) => http || !load.http)
         .map((candidate) => plan(candidate, window, load))
     );
   const servers = candidates.filter((candidate) => !candidate.raw);
@@ -52,12 +53,16 @@ function plansOf(scenario: Scenario, options: Options): Plan[][] {
     count: largest?.players ?? MIDDLE_LOAD,
     kbps: largest?.kbps ?? options.players[0].kbps,
     slow: 0,
+    http: false,
   };
   switch (scenario) {
     case "players":
+    case "http": {
+      const http = scenario === "http";
       return options.players.map(({ players, kbps }) =>
-        fanOut({ kind: "players", count: players, kbps, slow: 0 }, options.windows)
+        fanOut({ kind: "players", count: players, kbps, slow: 0, http }, options.windows)
       );
+    }
     case "curve":
       return [fanOut(middle, options.curve)];
     case "slow":
@@ -86,6 +91,10 @@ async function run(options: Options): Promise<Row[]> {
   const rows: Row[] = [];
   for (const scenario of options.scenarios) {
     const groups = plansOf(scenario, options);
+    if (groups.flat().length === 0) {
+      console.error(`without ${scenario}: it is for none of these candidates`);
+      continue;
+    }
     for (const group of groups) {
       for (let round = 1; round <= options.rounds; round++) {
         for (const one of group) await measureOnce(one, round, options);

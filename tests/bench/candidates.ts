@@ -20,8 +20,18 @@ export interface Setting {
   /** `realtime`: the recipe's file; otherwise the window in ms, with `min_latency off`. */
   readonly windowMs: "realtime" | number;
   readonly gopCache: boolean;
+  /** HTTP-FLV is to be had too. */
+  readonly http: boolean;
   /** Further directives for the root of srs-edge's file. */
   readonly directives: string;
+}
+
+/** Loopback ports of a server; it opens those that it has a use for. */
+export interface Ports {
+  readonly rtmp: number;
+  readonly api: number;
+  /** HTTP-FLV. */
+  readonly http: number;
 }
 
 /** One start of a server. */
@@ -37,14 +47,16 @@ export interface Candidate {
   readonly flushes: "as set" | "own";
   /** Passes on what comes in, without RTMP. */
   readonly raw: boolean;
+  /** Can serve HTTP-FLV. */
+  readonly http: boolean;
   /** The floor that it stands on, by name. */
   readonly floor?: string;
-  /** A port that it must have; otherwise it gets a free one. */
+  /** An RTMP port that it must have; otherwise it gets a free one. */
   readonly port?: number;
   /** Gets it ready. Returns why that is not possible, or null. */
   prepare(): Promise<string | null>;
   /** How to start it; it may write files into `folder`. */
-  launch(folder: string, port: number, apiPort: number, setting: Setting): Promise<Launch>;
+  launch(folder: string, ports: Ports, setting: Setting): Promise<Launch>;
 }
 
 /** The candidates that are known by name. `executable` is the path of a compiled srs-edge, or "". */
@@ -67,36 +79,43 @@ function edge(name: string, floor: string, program: readonly string[]): Candidat
     name,
     flushes: "as set",
     raw: false,
+    http: true,
     floor,
     prepare: async () => {
       if (program[0] === "") return "give its path: --exe PATH";
       return await missing(program[0]);
     },
-    launch: async (folder, port, apiPort, setting) => {
+    launch: async (folder, ports, setting) => {
       const file = `${folder}/srs-edge.conf`;
-      await Deno.writeTextFile(file, await edgeConfig(port, apiPort, setting));
+      await Deno.writeTextFile(file, await edgeConfig(folder, ports, setting));
       return { command: [...program, "-c", file], cwd: ROOT };
     },
   };
 }
 
 /** The recipe's file with another port, room for the players, and what the setting says. */
-async function edgeConfig(port: number, apiPort: number, setting: Setting): Promise<string> {
+async function edgeConfig(folder: string, ports: Ports, setting: Setting): Promise<string> {
   let text = await Deno.readTextFile(`${ROOT}conf/realtime.conf`);
   const replace = (directive: string, value: string) => {
     const line = new RegExp(`^(\\s*${directive}\\s+)[^;]+;`, "m");
     if (!line.test(text)) throw new Error(`conf/realtime.conf has no ${directive} any more`);
     text = text.replace(line, `$1${value};`);
   };
-  replace("listen", `127.0.0.1:${port}`);
+  replace("listen", `127.0.0.1:${ports.rtmp}`);
   replace("max_connections", String(CONNECTIONS));
   if (setting.gopCache) replace("gop_cache", "on");
   if (setting.windowMs !== "realtime") {
     replace("min_latency", "off");
     replace("mw_latency", String(setting.windowMs));
   }
-  const api = `http_api {\n    enabled on;\n    listen 127.0.0.1:${apiPort};\n}`;
-  return `${text}${api}\n${setting.directives}\n`;
+  const endpoint = (name: string, port: number, more = "") =>
+    `${name} {\n    enabled on;\n    listen 127.0.0.1:${port};\n${more}}\n`;
+  text += endpoint("http_api", ports.api);
+  if (setting.http) {
+    text = text.replace(/^vhost .*\{$/m, "$&\n    http_remux {\n        enabled on;\n    }");
+    text += endpoint("http_server", ports.http, `    dir ${folder};\n`);
+  }
+  return `${text}${setting.directives}\n`;
 }
 
 function floor(name: string, program: readonly string[]): Candidate {
@@ -104,11 +123,12 @@ function floor(name: string, program: readonly string[]): Candidate {
     name,
     flushes: "as set",
     raw: true,
+    http: false,
     prepare: () => missing(program[0]),
-    launch: (_folder, port, _apiPort, { windowMs }) => {
+    launch: (_folder, { rtmp }, { windowMs }) => {
       const window = windowMs === "realtime" ? 0 : windowMs;
       return Promise.resolve({
-        command: [...program, `${BENCH}floor.ts`, String(port), String(window)],
+        command: [...program, `${BENCH}floor.ts`, String(rtmp), String(window)],
         cwd: BENCH,
       });
     },
@@ -119,6 +139,7 @@ const nginx: Candidate = {
   name: "nginx",
   flushes: "own",
   raw: false,
+  http: false,
   prepare: async () => {
     try {
       await Deno.stat(NGINX_MODULE);
@@ -127,7 +148,7 @@ const nginx: Candidate = {
     }
     return await missing("nginx");
   },
-  launch: async (folder, port) => {
+  launch: async (folder, { rtmp }) => {
     const file = `${folder}/nginx.conf`;
     await Deno.writeTextFile(
       file,
@@ -144,7 +165,7 @@ events {
 rtmp {
     access_log off;
     server {
-        listen 127.0.0.1:${port};
+        listen 127.0.0.1:${rtmp};
         application live {
             live on;
         }
@@ -160,6 +181,7 @@ const nodeMediaServer: Candidate = {
   name: "nms",
   flushes: "own",
   raw: false,
+  http: true,
   prepare: async () => {
     const lacking = await missing("node") ?? await missing("npm");
     if (lacking) return lacking;
@@ -177,11 +199,11 @@ const nodeMediaServer: Candidate = {
     }).output();
     return success ? null : new TextDecoder().decode(stderr).trim();
   },
-  launch: async (folder, port) => {
+  launch: async (folder, { rtmp, http }, setting) => {
     const program = `const NodeMediaServer = require("node-media-server");
 new NodeMediaServer({
   bind: "127.0.0.1",
-  rtmp: { port: ${port} },
+  rtmp: { port: ${rtmp} },${setting.http ? `\n  http: { port: ${http} },` : ""}
   auth: { play: false, publish: false },
   record: {},
 }).run();
@@ -207,6 +229,7 @@ export function givenServer(text: string): Candidate {
     name,
     flushes: "own",
     raw: false,
+    http: false,
     port: Number(port),
     prepare: () => Promise.resolve(null),
     launch: () => Promise.resolve({ command: ["sh", "-c", `exec ${command}`], cwd: Deno.cwd() }),

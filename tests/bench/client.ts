@@ -7,8 +7,9 @@
  * the two it counts, and at `end` it says what. One line of JSON each. It ends with its input.
  * @module
  */
-import { Connection, type ConnectionOwner } from "./connection.ts";
-import { type IncomingMessage, MAX_HEADER_BYTES } from "./chunk_parser.ts";
+import { MAX_HEADER_BYTES } from "./chunk_parser.ts";
+import type { Connection, ConnectionOwner, Media } from "./connection.ts";
+import { FlvConnection } from "./flv_connection.ts";
 import { Histogram, type HistogramData } from "./histogram.ts";
 import {
   closeFile,
@@ -22,6 +23,7 @@ import {
   readFile,
   receive,
 } from "./libc.ts";
+import { RtmpConnection } from "./rtmp_connection.ts";
 import {
   MESSAGES_PER_SECOND,
   numberOf,
@@ -42,6 +44,8 @@ export interface ClientSpec {
   readonly kbps: number;
   /** Media alone, no RTMP around it. */
   readonly raw: boolean;
+  /** Play by HTTP-FLV instead of RTMP. */
+  readonly http: boolean;
   /** Further players that read a tenth of the stream, and are not counted. */
   readonly slow: number;
 }
@@ -169,21 +173,20 @@ class LoadClient implements ConnectionOwner {
   }
 
   onRefused(connection: Connection, reason: string): void {
-    this.#fail(reason);
-    this.#close(connection);
+    this.#ended(connection, reason);
   }
 
-  onMediaHead(connection: Connection, message: IncomingMessage): void {
+  onMediaHead(connection: Connection, media: Media): void {
     // The second byte tells a sequence header (0) from media.
-    if (message.head[1] === 0) return;
+    if (media.head[1] === 0) return;
     if (connection.firstMediaUs === 0) connection.firstMediaUs = nowUs();
-    if (connection.hasVideo || message.type !== VIDEO || connection.goal.isSlow) return;
+    if (connection.hasVideo || media.type !== VIDEO || connection.goal.isSlow) return;
     connection.hasVideo = true;
     this.#withVideo++;
   }
 
-  onMedia(connection: Connection, message: IncomingMessage): void {
-    const { type, head } = message;
+  onMedia(connection: Connection, media: Media): void {
+    const { type, head } = media;
     if (head[1] === 0) return;
     const number = numberOf(type, head);
     const missing = connection.lastNumber < 0 ? 0 : number - connection.lastNumber - 1;
@@ -214,7 +217,7 @@ class LoadClient implements ConnectionOwner {
         this.#now = nowUs();
         connection.onBytes(this.#buffer, MAX_HEADER_BYTES, MAX_HEADER_BYTES + count);
       } else if (count === 0 || events & (EPOLLHUP | EPOLLERR)) {
-        return this.#ended(connection);
+        return this.#ended(connection, "the server has closed the connection before it agreed");
       }
     }
     if (events & EPOLLOUT) connection.onWritable();
@@ -227,7 +230,8 @@ class LoadClient implements ConnectionOwner {
     const fd = connectTo(port, isSlow ? SLOW_BUFFER_BYTES : 0);
     this.#opened++;
     const goal = { action, port, stream, raw, isSlow } as const;
-    return this.#connections[fd] = new Connection(fd, goal, startedUs, this, this.#poller);
+    const Kind = this.#spec.http ? FlvConnection : RtmpConnection;
+    return this.#connections[fd] = new Kind(fd, goal, startedUs, this, this.#poller);
   }
 
   #close(connection: Connection): void {
@@ -235,10 +239,10 @@ class LoadClient implements ConnectionOwner {
     closeFile(connection.fd);
   }
 
-  #ended(connection: Connection): void {
+  #ended(connection: Connection, reason: string): void {
     this.#close(connection);
     if (connection.accepted) this.#disconnects++;
-    else this.#fail("the server has closed the connection before it agreed");
+    else this.#fail(reason);
     const at = this.#sources.findIndex((entry) => entry.connection === connection);
     if (at >= 0) this.#sources.splice(at, 1);
   }

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { type Candidate, givenServer, knownCandidates } from "./candidates.ts";
 
 /** What can be measured. */
-export const SCENARIOS = ["players", "curve", "publishers", "join", "slow"] as const;
+export const SCENARIOS = ["players", "http", "curve", "publishers", "join", "slow"] as const;
 export type Scenario = typeof SCENARIOS[number];
 
 /** Players of one load, and the bitrate of what they play. */
@@ -20,7 +20,7 @@ export interface Options {
   readonly scenarios: readonly Scenario[];
   readonly candidates: readonly Candidate[];
   readonly players: readonly PlayerLoad[];
-  /** Flush windows of the scenario `players`. */
+  /** Flush windows of the scenarios `players` and `http`. */
   readonly windows: readonly ("realtime" | number)[];
   /** Flush windows of the scenario `curve`. */
   readonly curve: readonly number[];
@@ -58,7 +58,7 @@ const FULL = {
 
 export const HELP = `deno task bench [options]
 
-  --scenario LIST     of ${SCENARIOS.join(", ")}       (${SHORT.scenario})
+  --scenario LIST     of ${SCENARIOS.join(", ")} (${SHORT.scenario})
   --candidates LIST   of deno, bun, exe (srs-edge), nginx, nms, floor-deno, floor-bun
                       (${SHORT.candidates})
   --server 'NAME=COMMAND;PORT'
@@ -73,10 +73,12 @@ export const HELP = `deno task bench [options]
   --seconds N         seconds of each                                 (${SHORT.seconds})
   --clients N         processes that the players are spread over      (1)
   --directive TEXT    into the root of srs-edge's configuration, such as 'workers 2;'
-  --full              all scenarios, all candidates, up to 8000 players; takes about an hour and a half
+  --full              all scenarios, all candidates, up to 8000 players; takes about two hours
   --json FILE         all figures, every round of them
   --help
 
+"http" has the loads and windows of "players"; its players come by HTTP-FLV, and only servers that
+have that are in it: deno, bun, exe, nms.
 "curve" and "slow" take the largest load of --players that is not above 1000 players.
 `;
 

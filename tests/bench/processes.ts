@@ -4,7 +4,7 @@
  */
 import { sleep, until } from "../tools/process.ts";
 import { accepts, freePort } from "../tools/server.ts";
-import type { Candidate, Setting } from "./candidates.ts";
+import type { Candidate, Ports, Setting } from "./candidates.ts";
 import type { ClientSpec, Ready, Result } from "./client.ts";
 import { type Usage, usageOf } from "./usage.ts";
 
@@ -53,7 +53,7 @@ export class ServerProcess {
   #hasEnded = false;
 
   private constructor(
-    readonly port: number,
+    readonly ports: Ports,
     readonly folder: string,
     command: readonly string[],
     cwd: string,
@@ -73,13 +73,13 @@ export class ServerProcess {
   static async start(candidate: Candidate, setting: Setting): Promise<ServerProcess> {
     const folder = await Deno.makeTempDir({ prefix: "srs-edge-bench-" });
     folders.add(folder);
-    const port = candidate.port ?? freePort();
-    const { command, cwd } = await candidate.launch(folder, port, freePort(), setting);
-    const server = new ServerProcess(port, folder, command, cwd);
+    const ports = { rtmp: candidate.port ?? freePort(), api: freePort(), http: freePort() };
+    const { command, cwd } = await candidate.launch(folder, ports, setting);
+    const server = new ServerProcess(ports, folder, command, cwd);
     try {
-      await until(`${candidate.name} to accept`, START_LIMIT_MS, () => {
+      await until(`${candidate.name} to accept`, START_LIMIT_MS, async () => {
         if (server.#hasEnded) throw new Error(`${candidate.name} has ended`);
-        return accepts(port);
+        return await accepts(ports.rtmp) && (!setting.http || await accepts(ports.http));
       });
       await sleep(START_SETTLE_MS);
       return server;

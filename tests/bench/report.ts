@@ -75,6 +75,7 @@ const fanOut: readonly Column[] = [
 
 const COLUMNS: Readonly<Record<Scenario, readonly Column[]>> = {
   players: fanOut,
+  http: fanOut,
   curve: fanOut,
   slow: [
     server,
@@ -111,6 +112,7 @@ const COLUMNS: Readonly<Record<Scenario, readonly Column[]>> = {
 
 const TITLES: Readonly<Record<Scenario, string>> = {
   players: "Players. Delay in ms; CPU per player and second.",
+  http: "HTTP-FLV players. Delay in ms; CPU per player and second.",
   curve: "Flush windows. Delay in ms; CPU per player and second.",
   slow: "One slow player. Delay of the others in ms; CPU per player and second.",
   publishers: "Publishers without players. CPU per publisher and second.",

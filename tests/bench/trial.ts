@@ -20,6 +20,8 @@ export interface Load {
   readonly kbps: number;
   /** Further players that read too slowly. */
   readonly slow: number;
+  /** Players come by HTTP-FLV, not by RTMP. */
+  readonly http: boolean;
 }
 
 /** How a measurement is done. */
@@ -73,10 +75,12 @@ export async function measure(
   const server = await ServerProcess.start(candidate, setting);
   const clients: LoadProcess[] = [];
   const spawn = (spec: Pick<ClientSpec, "action" | "count"> & Partial<ClientSpec>) => {
+    const http = load.http && spec.action !== "publish";
     const client = new LoadProcess({
-      port: server.port,
+      port: http ? server.ports.http : server.ports.rtmp,
       kbps: load.kbps,
       raw: candidate.raw,
+      http,
       slow: 0,
       ...spec,
     });

@@ -1,0 +1,41 @@
+/**
+ * One HTTP-FLV player of the load client: a GET, and an answer that goes on and on.
+ * @module
+ */
+import { APP, Connection, type Media } from "./connection.ts";
+import { AnswerError, type FlvHandler, HttpFlvParser } from "./http_flv_parser.ts";
+
+/** An HTTP-FLV player. */
+export class FlvConnection extends Connection implements FlvHandler {
+  readonly #parser = new HttpFlvParser(this);
+
+  protected open(): void {
+    const { port, stream } = this.goal;
+    const request = `GET /${APP}/${stream}.flv HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`;
+    this.send(new TextEncoder().encode(request));
+  }
+
+  onBytes(buffer: Uint8Array<ArrayBuffer>, start: number, end: number): void {
+    try {
+      this.#parser.push(buffer, start, end);
+    } catch (error) {
+      if (!(error instanceof AnswerError)) throw error;
+      this.owner.onRefused(this, error.message);
+    }
+  }
+
+  /** `FlvHandler` */
+  onAnswer(): void {
+    this.accept();
+  }
+
+  /** `FlvHandler` */
+  onHead(media: Media): void {
+    this.owner.onMediaHead(this, media);
+  }
+
+  /** `FlvHandler` */
+  onTag(media: Media): void {
+    this.owner.onMedia(this, media);
+  }
+}
