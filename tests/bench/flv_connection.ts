@@ -12,7 +12,7 @@ export class FlvConnection extends Connection implements FlvHandler {
   protected open(): void {
     const { port, stream } = this.goal;
     const request = `GET /${APP}/${stream}.flv HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`;
-    this.send(new TextEncoder().encode(request));
+    this.send(Uint8Array.from(request, (letter) => letter.charCodeAt(0)));
   }
 
   onBytes(buffer: Uint8Array<ArrayBuffer>, start: number, end: number): void {
