@@ -7,6 +7,7 @@
 
 import process from "node:process";
 import type { Config, ListenAddress } from "./config/types.ts";
+import { newIdentity } from "./log/ids.ts";
 import { serverLog } from "./log/log.ts";
 import { writeForwarded } from "./log/tank.ts";
 import { findVhost } from "./config/types.ts";
@@ -61,6 +62,7 @@ interface Poll {
 /** A started server with several workers. */
 export class Cluster {
   readonly #config: Config;
+  readonly #identity = newIdentity();
   readonly #workers: number;
   readonly #program: URL;
   readonly #members = new Map<number, Member>();
@@ -117,7 +119,7 @@ export class Cluster {
     });
     this.#memory = admissionMemory(config, workers + 1);
     this.#admission = new SharedAdmission(config, this.#memory, workers + 1, workers);
-    this.#view = new MergedView(process.pid, {
+    this.#view = new MergedView(this.#identity, process.pid, {
       refresh: () => this.#refresh(),
       reports: { [Symbol.iterator]: () => this.#reports() },
       kick: (client) => this.#kick(client),
@@ -155,6 +157,7 @@ export class Cluster {
       (_config, _own, flv) => serveHttp(this.#config, this.#view, flv),
       {
         link: this.#link,
+        identity: this.#identity,
         admission: {
           admit: (address) => this.#admission.admit(address, Date.now()),
           leave: (address) => this.#admission.leave(address),
@@ -184,6 +187,7 @@ export class Cluster {
   #add(column: number, config: Config): Member {
     const number = this.#nextWorker++;
     const start: WorkerStart = {
+      identity: this.#identity,
       worker: number,
       config,
       admission: this.#memory,

@@ -22,7 +22,7 @@ import type {
 import type { DelayHistogram } from "./live/delay_histogram.ts";
 import type { Hub } from "./live/hub.ts";
 import type { LiveStream } from "./live/live_stream.ts";
-import { newConnectionId, newEntryId, newServerId } from "./log/ids.ts";
+import { newEntryId, type ServerIdentity } from "./log/ids.ts";
 import type { Log } from "./log/log.ts";
 import type { LoopLag } from "./loop_lag.ts";
 import type { ClientRole } from "./session/phase.ts";
@@ -98,14 +98,15 @@ const LAGGING_MS = 1000;
 
 /** All connections of the server. */
 export class Registry implements ServerView {
-  readonly serverId = newServerId();
-  readonly serviceId = newConnectionId();
+  readonly serverId: string;
+  readonly serviceId: string;
   readonly pid: number;
   readonly startedMs = Date.now();
 
   readonly #now: () => number;
   readonly #hub: Hub;
   readonly #loop: LoopLag;
+  readonly #newStreamId: (key: string) => string;
   readonly #sessions = new Map<string, Session>();
   readonly #vhosts = new Map<string, VhostEntry>();
   readonly #streams = new Map<LiveStream, StreamEntry>();
@@ -115,8 +116,21 @@ export class Registry implements ServerView {
   #clientsTotal = 0;
   #clientErrors = 0;
 
-  /** `now`: the server's clock, ms. */
-  constructor(pid: number, now: () => number, hub: Hub, loop: LoopLag) {
+  /**
+   * @param now The server's clock, ms.
+   * @param newStreamId Makes the id of a new entry for a stream of this key.
+   */
+  constructor(
+    identity: ServerIdentity,
+    pid: number,
+    now: () => number,
+    hub: Hub,
+    loop: LoopLag,
+    newStreamId: (key: string) => string = newEntryId,
+  ) {
+    this.#newStreamId = newStreamId;
+    this.serverId = identity.serverId;
+    this.serviceId = identity.serviceId;
     this.pid = pid;
     this.#now = now;
     this.#hub = hub;
@@ -163,6 +177,11 @@ export class Registry implements ServerView {
       sent: session.sentBytes,
       sampler: this.#sampler(),
     });
+  }
+
+  /** The id of a stream's entry, made for a client of this tcUrl if there is none. */
+  streamId(stream: LiveStream, tcUrl: string): string {
+    return this.#streamEntry(stream, tcUrl).id;
   }
 
   /** A stream was forgotten. */
@@ -365,7 +384,7 @@ export class Registry implements ServerView {
     if (known) return known;
     const vhost = this.#vhostEntry(stream);
     const entry: StreamEntry = {
-      id: newEntryId(),
+      id: this.#newStreamId(stream.key),
       vhost,
       tcUrl,
       window: new ShortWindow(),

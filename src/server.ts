@@ -12,7 +12,10 @@ import type { HttpListeners } from "./http/listeners.ts";
 import type { ServerView } from "./http/view.ts";
 import type { Clock } from "./live/clock.ts";
 import { Hub } from "./live/hub.ts";
-import { newConnectionId } from "./log/ids.ts";
+import { Gate } from "./hooks/gate.ts";
+import { HookCaller } from "./hooks/hook_caller.ts";
+import { STOP_GRACE_MS } from "./hooks/limits.ts";
+import { entryIdOf, newConnectionId, newIdentity, type ServerIdentity } from "./log/ids.ts";
 import { connectionLog, serverLog } from "./log/log.ts";
 import { LoopLag } from "./loop_lag.ts";
 import { CONNECTION_BYTES, MemoryKeeper } from "./memory_keeper.ts";
@@ -52,6 +55,7 @@ export interface ConnectionLimits {
 export interface WorkerParts {
   readonly link: StreamLink;
   readonly admission: ConnectionLimits;
+  readonly identity: ServerIdentity;
 }
 
 /**
@@ -75,6 +79,7 @@ export class Server {
   readonly #admission: ConnectionLimits;
   readonly #link: StreamLink | null;
   readonly #memory = new MemoryKeeper(() => this.#unaccountedBytes(), findCollector());
+  readonly #gate: Gate;
   readonly #rtmp: TcpListener[] = [];
   #http: HttpListeners | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -112,15 +117,27 @@ export class Server {
     this.#hub = new Hub(CLOCK, VERSION, this.#link);
     this.#link?.attach(this.#hub);
     this.#loop = new LoopLag(CLOCK.now);
-    this.#registry = new Registry(process.pid, CLOCK.now, this.#hub, this.#loop);
+    const { identity } = worker ?? { identity: newIdentity() };
+    this.#registry = new Registry(
+      identity,
+      process.pid,
+      CLOCK.now,
+      this.#hub,
+      this.#loop,
+      worker ? (key) => entryIdOf(`${identity.serviceId} ${key}`) : undefined,
+    );
+    const serverName = `${SERVER_NAME}/${VERSION}`;
+    this.#gate = new Gate(identity, new HookCaller(serverName));
     this.#host = {
       config,
       hub: this.#hub,
       clock: CLOCK,
       idleReaders: new IdleReaders(CLOCK),
       claims: this.#link ?? NO_CLAIMS,
-      serverName: `${SERVER_NAME}/${VERSION}`,
+      gate: this.#gate,
+      serverName,
       pid: process.pid,
+      streamId: (stream, tcUrl) => this.#registry.streamId(stream, tcUrl),
       roleChanged: (session, role) => this.#registry.roleChanged(session, role),
       finished: (session) => {
         this.#registry.remove(session);
@@ -176,6 +193,7 @@ export class Server {
     while (this.#registry.sessions.size > 0 && CLOCK.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
+    await this.#gate.settle(STOP_GRACE_MS);
     await this.#http?.close();
   }
 

@@ -62,7 +62,7 @@ class WorkerProgram {
   }
 
   async run(): Promise<void> {
-    const { config, admission, columns, column } = this.#start;
+    const { config, identity, admission, columns, column } = this.#start;
     const limits = new SharedAdmission(config, admission, columns, column);
     const lines = new LineForwarder();
     forwardLog(config.log, (line, level) => lines.add(line, level));
@@ -70,6 +70,7 @@ class WorkerProgram {
     try {
       this.#server = await Server.start(config, null, {
         link: this.#link,
+        identity,
         admission: {
           // Workers have no other clock in common.
           admit: (address) => limits.admit(address, Date.now()),

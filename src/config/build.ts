@@ -7,15 +7,28 @@ import type { Place } from "./diagnostic.ts";
 import { EVERY_ADDRESS } from "./listen.ts";
 import { type Reading, Section } from "./section.ts";
 import { CONFIG, ROOT } from "./table_root.ts";
-import { PLAY, PUBLISH, REMUX, VHOST, VHOST_ROOT } from "./table_vhost.ts";
+import type { Leaf } from "./spec.ts";
+import {
+  HTTP_HOOKS,
+  PLAY,
+  PUBLISH,
+  REFER,
+  REMUX,
+  SECURITY,
+  VHOST,
+  VHOST_ROOT,
+} from "./table_vhost.ts";
 import type { Directive } from "./tree.ts";
 import type {
   Config,
+  HooksConfig,
   HttpRemuxConfig,
   ListenAddress,
   LogConfig,
   PlayConfig,
   PublishConfig,
+  ReferConfig,
+  SecurityConfig,
   VhostConfig,
 } from "./types.ts";
 
@@ -124,6 +137,9 @@ function buildVhost(
     play: buildPlay(vhost.enter(VHOST_ROOT.play), minLatency),
     publish: buildPublish(vhost.enter(VHOST_ROOT.publish)),
     httpRemux: buildRemux(vhost, privateHttp, reading),
+    security: buildSecurity(vhost.enter(VHOST_ROOT.security)),
+    refer: buildRefer(vhost.enter(VHOST_ROOT.refer)),
+    hooks: buildHooks(vhost.enter(VHOST_ROOT.http_hooks)),
   };
 }
 
@@ -140,6 +156,7 @@ function buildPlay(play: Section, minLatency: boolean): PlayConfig {
     mwMsgs: play.get(PLAY.mw_msgs, minLatency ? REALTIME_MW_MSGS : PLAY.mw_msgs.default),
     sendMinIntervalMs: play.get(PLAY.send_min_interval),
     reduceSequenceHeader: play.get(PLAY.reduce_sequence_header),
+    secrets: play.get(PLAY.secret),
   };
 }
 
@@ -152,6 +169,40 @@ function buildPublish(publish: Section): PublishConfig {
     kickoffForIdleMs: publish.get(PUBLISH.kickoff_for_idle) * 1000,
     takeover: publish.get(PUBLISH.takeover),
     parseSps: publish.get(PUBLISH.parse_sps),
+    secrets: publish.get(PUBLISH.secret),
+  };
+}
+
+function buildSecurity(security: Section): SecurityConfig {
+  return {
+    enabled: security.get(SECURITY.enabled),
+    allow: security.all(SECURITY.allow),
+    deny: security.all(SECURITY.deny),
+  };
+}
+
+function buildRefer(refer: Section): ReferConfig {
+  return {
+    enabled: refer.get(REFER.enabled),
+    all: refer.get(REFER.all),
+    publish: refer.get(REFER.publish),
+    play: refer.get(REFER.play),
+  };
+}
+
+function buildHooks(hooks: Section): HooksConfig {
+  const enabled = hooks.get(HTTP_HOOKS.enabled);
+  const urls = (leaf: Leaf<readonly string[]>) => {
+    const given = hooks.get(leaf);
+    return enabled ? given : [];
+  };
+  return {
+    on_connect: urls(HTTP_HOOKS.on_connect),
+    on_close: urls(HTTP_HOOKS.on_close),
+    on_publish: urls(HTTP_HOOKS.on_publish),
+    on_unpublish: urls(HTTP_HOOKS.on_unpublish),
+    on_play: urls(HTTP_HOOKS.on_play),
+    on_stop: urls(HTTP_HOOKS.on_stop),
   };
 }
 

@@ -44,7 +44,7 @@ export function lookUp(block: Block, name: string): Entry | null {
 
 /** A value of a leaf with its unit; a secret as stars. */
 export function withUnit<T>(leaf: Leaf<T>, value: T): string {
-  if (leaf.secret && value) return "***";
+  if (leaf.secret && String(value)) return "***";
   return [leaf.kind.format(value), leaf.unit].filter((part) => part !== "").join(" ");
 }
 

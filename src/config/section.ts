@@ -95,6 +95,22 @@ export class Section {
     return value;
   }
 
+  /**
+   * The values of a directive that may stand several times, in the order of the file. Bad ones are
+   * reported and left out; without any there is one line for the default.
+   */
+  all<T>(leaf: Leaf<T>): NonNullable<T>[] {
+    const entry = this.#entry(leaf);
+    const given = this.#directives.filter(({ name }) => name === entry.name);
+    if (given.length === 0) this.get(leaf);
+    const values: NonNullable<T>[] = [];
+    for (const directive of given) {
+      const value = new Section(this.#reading, this.#block, [directive], this.#vhost).get(leaf);
+      if (value !== null && value !== undefined) values.push(value);
+    }
+    return values;
+  }
+
   #parse<T>(leaf: Leaf<T>, { name }: Entry, { words, placeOf }: Given): T | undefined {
     const { report } = this.#reading;
     const remarks: Remarks = {
@@ -135,6 +151,7 @@ export class Section {
   #warnWhenEmpty<T>({ name }: Entry, leaf: Leaf<T>, fallback: T): void {
     const directive = firstNamed(this.#directives, name);
     if (!directive) return;
+    if (leaf.guards) return this.#reading.report.error(directive.place, `${name} has no value`);
     this.#reading.report.warn(
       directive.place,
       `${name} has no value: ${withUnit(leaf, fallback)} is used, as if it were absent`,

@@ -42,6 +42,8 @@ export interface Traits {
   readonly reload?: Reload;
   /** May stand several times in its block, and every one counts. */
   readonly repeats?: boolean;
+  /** Without a value it is an error, not the default: who forgot the word wants no open door. */
+  readonly guards?: boolean;
   /** Its value is not to be shown. */
   readonly secret?: boolean;
 }

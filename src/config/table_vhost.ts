@@ -14,9 +14,10 @@ import {
   SRT,
   TRANSCODE,
 } from "./table_media.ts";
-import { block, choice, decimal, flag, integer, text, texts } from "./spec.ts";
+import { accessRuleKind, secretListKind, urlListKind } from "./access_kinds.ts";
+import { block, choice, decimal, flag, integer, type Leaf, leaf, text, texts } from "./spec.ts";
 import { LARGEST } from "./kinds.ts";
-import type { Takeover, TimeJitter } from "./types.ts";
+import type { AccessRule, Takeover, TimeJitter } from "./types.ts";
 
 const notOffered = { status: "not offered" } as const;
 const live = { env: true, reload: "live" } as const;
@@ -25,6 +26,26 @@ const liveNoEnv = { reload: "live" } as const;
 
 /** Seconds that still fit into the longest delay of a timer. */
 const LARGEST_SECONDS = Math.floor(LARGEST / 1000);
+
+function secrets(about: string): Leaf<readonly string[]> {
+  return leaf<readonly string[]>(secretListKind, [], about, {
+    ...live,
+    guards: true,
+    secret: true,
+  });
+}
+
+function rules(about: string): Leaf<AccessRule | null> {
+  return leaf<AccessRule | null>(accessRuleKind, null, about, {
+    ...liveNoEnv,
+    guards: true,
+    repeats: true,
+  });
+}
+
+function urls(about: string): Leaf<readonly string[]> {
+  return leaf<readonly string[]>(urlListKind, [], about, { ...live, guards: true });
+}
 
 /** Bounds of both `chunk_size` directives (SRS's). */
 export const CHUNK_SIZE = { unit: "bytes", min: 128, max: 65_536, reload: "live" } as const;
@@ -66,6 +87,7 @@ export const PLAY = {
     unit: "ms",
   }),
   reduce_sequence_header: flag("off", "Do not repeat sequence headers that players have.", live),
+  secret: secrets("Play URLs must be signed with one of these. Not in SRS."),
 };
 
 /** `vhost { publish { } }` */
@@ -104,6 +126,7 @@ export const PUBLISH = {
     ...live,
     ...notOffered,
   }),
+  secret: secrets("Publish URLs must be signed with one of these. Not in SRS."),
 };
 
 const CLUSTER = block(
@@ -132,32 +155,20 @@ const FORWARD = block(
   notOffered,
 );
 
-const REFER = block(
-  {
-    enabled: flag("off", "Check the page that a client comes from.", liveNoEnv),
-    all: texts("Sites that may do both.", liveNoEnv),
-    publish: texts("Sites that may publish.", liveNoEnv),
-    play: texts("Sites that may play.", liveNoEnv),
-  },
-  "Allowed pages.",
-  notOffered,
-);
+/** `vhost { refer { } }` */
+export const REFER = {
+  enabled: flag("off", "Check the page that a client comes from.", liveNoEnv),
+  all: texts("Sites that may do both.", liveNoEnv),
+  publish: texts("Sites that may publish.", liveNoEnv),
+  play: texts("Sites that may play.", liveNoEnv),
+};
 
-const SECURITY = block(
-  {
-    enabled: flag("off", "Check addresses of clients.", liveNoEnv),
-    allow: texts("publish or play, and an address, network or `all`.", {
-      ...liveNoEnv,
-      repeats: true,
-    }),
-    deny: texts("publish or play, and an address, network or `all`.", {
-      ...liveNoEnv,
-      repeats: true,
-    }),
-  },
-  "Allowed addresses.",
-  notOffered,
-);
+/** `vhost { security { } }` */
+export const SECURITY = {
+  enabled: flag("off", "Check addresses of clients.", liveNoEnv),
+  allow: rules("Who may: publish or play, and an address, network or `all`."),
+  deny: rules("Who may not, whatever is allowed."),
+};
 
 /** `vhost { http_remux { } }` */
 export const REMUX = {
@@ -190,22 +201,19 @@ const HTTP_STATIC = block(
   notOffered,
 );
 
-const HTTP_HOOKS = block(
-  {
-    enabled: flag("off", "Call URLs on events.", live),
-    on_connect: texts("URLs called when a client connects.", live),
-    on_close: texts("URLs called when it has gone.", live),
-    on_publish: texts("URLs called when a stream starts.", live),
-    on_unpublish: texts("URLs called when it ends.", live),
-    on_play: texts("URLs called when a player starts.", live),
-    on_stop: texts("URLs called when it stops.", live),
-    on_dvr: texts("URLs called when a recording is complete.", live),
-    on_hls: texts("URLs called for every HLS segment.", live),
-    on_hls_notify: texts("URLs fetched for every HLS segment.", live),
-  },
-  "Callbacks.",
-  notOffered,
-);
+/** `vhost { http_hooks { } }` */
+export const HTTP_HOOKS = {
+  enabled: flag("off", "Call URLs on events.", live),
+  on_connect: urls("URLs asked whether a client may connect, once it has said what it wants."),
+  on_close: urls("URLs told when it has gone."),
+  on_publish: urls("URLs asked whether a stream may start."),
+  on_unpublish: urls("URLs told when it has ended."),
+  on_play: urls("URLs asked whether a player may start."),
+  on_stop: urls("URLs told when it has stopped."),
+  on_dvr: texts("URLs called when a recording is complete.", { ...live, ...notOffered }),
+  on_hls: texts("URLs called for every HLS segment.", { ...live, ...notOffered }),
+  on_hls_notify: texts("URLs fetched for every HLS segment.", { ...live, ...notOffered }),
+};
 
 /** Directives of a vhost. */
 export const VHOST_ROOT = {
@@ -232,11 +240,11 @@ export const VHOST_ROOT = {
   publish: block(PUBLISH, "How publishers are served."),
   cluster: CLUSTER,
   forward: FORWARD,
-  refer: REFER,
-  security: SECURITY,
+  refer: block(REFER, "Allowed pages."),
+  security: block(SECURITY, "Allowed addresses."),
   http_remux: HTTP_REMUX,
   http_static: HTTP_STATIC,
-  http_hooks: HTTP_HOOKS,
+  http_hooks: block(HTTP_HOOKS, "Callbacks."),
   bandcheck: BANDCHECK,
   hls: HLS,
   dash: DASH,

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Network } from "./network.ts";
+
 /** One address to listen on. `host` is a numeric IPv4 or IPv6 address without brackets. */
 export interface ListenAddress {
   readonly host: string;
@@ -72,6 +74,49 @@ export interface ExporterConfig {
   readonly tag: string;
 }
 
+/** What a client does with a stream. */
+export type Action = "publish" | "play";
+
+/** One `allow` or `deny` of `vhost { security { } }`. */
+export interface AccessRule {
+  readonly action: Action;
+  /** Null: every address. */
+  readonly network: Network | null;
+  /** As in the file. */
+  readonly text: string;
+}
+
+/** `vhost { security { } }`: which addresses may publish and play. */
+export interface SecurityConfig {
+  readonly enabled: boolean;
+  readonly allow: readonly AccessRule[];
+  readonly deny: readonly AccessRule[];
+}
+
+/** `vhost { refer { } }`: from which sites' pages players and publishers may come. */
+export interface ReferConfig {
+  readonly enabled: boolean;
+  /** Empty: all sites, here and in what follows. */
+  readonly all: readonly string[];
+  readonly publish: readonly string[];
+  readonly play: readonly string[];
+}
+
+/** The events that a hook server is told of, or asked about. */
+export const HOOK_ACTIONS = [
+  "on_connect",
+  "on_close",
+  "on_publish",
+  "on_unpublish",
+  "on_play",
+  "on_stop",
+] as const;
+/** One of them. */
+export type HookAction = typeof HOOK_ACTIONS[number];
+
+/** `vhost { http_hooks { } }`: the URLs of each event; all empty when it is not enabled. */
+export type HooksConfig = Readonly<Record<HookAction, readonly string[]>>;
+
 /** How timestamps of a stream are corrected (spec: SRS `time_jitter`). */
 export type TimeJitter = "full" | "zero" | "off";
 
@@ -93,6 +138,8 @@ export interface PlayConfig {
   /** ms between two messages to one player; 0 = no pacing. May be fractional. */
   readonly sendMinIntervalMs: number;
   readonly reduceSequenceHeader: boolean;
+  /** With one of these a player's URL must be signed; none: it need not (ours, not SRS's). */
+  readonly secrets: readonly string[];
 }
 
 /** What a second publisher of a stream gets (ours, not SRS's). */
@@ -112,6 +159,8 @@ export interface PublishConfig {
   readonly takeover: Takeover;
   /** Whether picture sizes are read from the SPS for the statistics. */
   readonly parseSps: boolean;
+  /** With one of these a publisher's URL must be signed; none: it need not (ours, not SRS's). */
+  readonly secrets: readonly string[];
 }
 
 /** `vhost { http_remux { } }`: FLV over HTTP and WebSocket. */
@@ -143,6 +192,9 @@ export interface VhostConfig {
   readonly play: PlayConfig;
   readonly publish: PublishConfig;
   readonly httpRemux: HttpRemuxConfig;
+  readonly security: SecurityConfig;
+  readonly refer: ReferConfig;
+  readonly hooks: HooksConfig;
 }
 
 /** The whole configuration. */

@@ -180,6 +180,12 @@ export class LiveStream implements RenditionSource {
     return this.#publisher !== null;
   }
 
+  /** Whether the publisher is in this thread, and gives the stream to nobody for now. */
+  get keepsPublisher(): boolean {
+    return this.#publisher !== null &&
+      this.#takeover.deniesAll(this.#publisher.lastBytesAt, this.#shared.clock.now());
+  }
+
   /** Whether the publisher is in another thread. */
   get mirrored(): boolean {
     return this.#inlet !== null;

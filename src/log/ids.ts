@@ -3,6 +3,8 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
+
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 /** The largest multiple of the alphabet's size in a byte: larger bytes would favour some characters. */
@@ -31,7 +33,25 @@ export function newServerId(): string {
   return `vid-${randomText(7)}`;
 }
 
+/** How a server calls itself, in the API and in hooks. */
+export interface ServerIdentity {
+  readonly serverId: string;
+  /** New at every start. */
+  readonly serviceId: string;
+}
+
+/** The identity of a server that starts. */
+export function newIdentity(): ServerIdentity {
+  return { serverId: newServerId(), serviceId: newConnectionId() };
+}
+
 /** `vid-` and 7 characters: the id of a vhost or stream entry in the API. */
 export function newEntryId(): string {
   return `vid-${randomText(7)}`;
+}
+
+/** The same for the same text, in every thread: for entries that several threads have. */
+export function entryIdOf(text: string): string {
+  const digest = createHash("sha256").update(text).digest().subarray(0, 7);
+  return `vid-${Array.from(digest, (byte) => ALPHABET[byte % ALPHABET.length]).join("")}`;
 }

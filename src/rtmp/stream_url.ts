@@ -226,7 +226,7 @@ function parts(path: string): string[] {
  * The last value of a key, or "". SRS also cuts at `,` and `;`; `?` is cut at too, because an SRS peer
  * sends `?vhost=a?vhost=a`. A value keeps its `=` (Q24), and a flag without value shifts nothing.
  */
-function queryValue(query: string, key: string): string {
+export function queryValue(query: string, key: string): string {
   let value = "";
   for (const pair of query.split(/[&,;?]/)) {
     if (pair.startsWith(`${key}=`)) value = pair.slice(key.length + 1);

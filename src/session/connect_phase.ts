@@ -18,7 +18,7 @@ import { ChunkStream, MessageType, peerBandwidthBody, u32Body } from "../rtmp/me
 import { IdentifyPhase } from "./identify_phase.ts";
 import { IDENTIFY_TIMEOUT_MS, PEER_BANDWIDTH } from "./limits.ts";
 import { BasePhase, type SessionContext } from "./phase.ts";
-import { type ConnectInfo, connectVhost } from "./target.ts";
+import { type ConnectInfo, connectTarget } from "./target.ts";
 
 /** Outgoing chunk size towards a client whose vhost is not known: SRS's default. */
 const FALLBACK_CHUNK_SIZE = 60_000;
@@ -78,7 +78,8 @@ export class ConnectPhase extends BasePhase {
     if (session.info.tcUrl === null && session.info.app === null) {
       throw new RtmpError(ErrorCode.CONNECT_TCURL, "connect has neither tcUrl nor app");
     }
-    const vhost = connectVhost(session.host.config, session.info);
+    const { vhost, app } = connectTarget(session.host.config, session.info);
+    session.whereabouts = vhost && { vhost, app };
     const window = vhost?.outAckSize ?? FALLBACK_ACK_WINDOW;
     const control = ChunkStream.CONTROL;
     if (window > 0) session.reply(control, MessageType.WINDOW_ACK_SIZE, u32Body(window));

@@ -3,14 +3,19 @@
  * @module
  */
 
+import type { Action } from "../config/types.ts";
+import type { Visit } from "../hooks/gate.ts";
+import type { LiveStream } from "../live/live_stream.ts";
 import { numberOf, stringOf } from "../rtmp/amf_access.ts";
 import { type Command, createStreamResult, onStatus, result } from "../rtmp/command.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
 import { ChunkStream, MessageType, STREAM_ID } from "../rtmp/message.ts";
-import { MAX_COMMAND_BYTES, MAX_CREATE_STREAM } from "./limits.ts";
+import { refused, visitOf } from "./admission.ts";
+import { HOOKS_TIMEOUT_MS, MAX_COMMAND_BYTES, MAX_CREATE_STREAM } from "./limits.ts";
 import { BasePhase, type SessionContext } from "./phase.ts";
 import { PlayPhase } from "./play_phase.ts";
 import { PublishPhase, type PublishStyle } from "./publish_phase.ts";
+import type { Target } from "./target.ts";
 
 function busy(error: RtmpError): boolean {
   return error.code === ErrorCode.STREAM_BUSY;
@@ -22,6 +27,8 @@ export class IdentifyPhase extends BasePhase {
   #createdStreams = 0;
   #hasStream: boolean;
   #style: PublishStyle = "flash";
+  /** What the client wants, until it has it. */
+  #asked: { readonly visit: Visit; readonly stream: LiveStream } | null = null;
 
   /**
    * @param deadline Clock ms by which the client must have said what it wants.
@@ -87,24 +94,61 @@ export class IdentifyPhase extends BasePhase {
       return PublishPhase.prepare(this.session, this.#style, name);
     });
     const { host, socket } = this.session;
-    this.session.consult(
-      (answer) => host.claims.claim(request.stream, socket.remoteAddress, answer),
-      (verdict) =>
-        this.session.enter(this.#orRefuse(code, () => {
-          if (verdict) throw verdict;
-          return PublishPhase.start(this.session, request);
-        })),
-    );
+    this.#askHooks(code, "publish", request, (visit) => {
+      // Not before: a claim may end the publisher that has the stream now.
+      this.session.consult(
+        (answer) => host.claims.claim(request.stream, socket.remoteAddress, answer),
+        (verdict) =>
+          this.session.enter(this.#orRefuse(code, () => {
+            if (verdict) throw verdict;
+            return PublishPhase.start(this.session, request, visit);
+          })),
+      );
+    });
   }
 
   #play(command: Command): void {
     const [, nameValue, , duration] = command.args;
     const name = stringOf(nameValue);
-    const phase = this.#orRefuse("NetStream.Play.Failed", () => {
+    const code = "NetStream.Play.Failed";
+    const request = this.#orRefuse(code, () => {
       if (name === null) throw new RtmpError(ErrorCode.AMF_INVALID, "play without a stream name");
-      return PlayPhase.start(this.session, name, numberOf(duration) ?? -1);
+      return PlayPhase.prepare(this.session, name, numberOf(duration) ?? -1);
     });
-    this.session.enter(phase);
+    this.#askHooks(code, "play", request, (visit) => {
+      this.session.enter(PlayPhase.start(this.session, request, visit));
+    });
+  }
+
+  /** Goes on with `then` when the hooks have nothing against it. */
+  #askHooks(
+    code: string,
+    action: Action,
+    { target, stream }: { readonly target: Target; readonly stream: LiveStream },
+    then: (visit: Visit) => void,
+  ): void {
+    const { session } = this;
+    const visit = visitOf(session, target, action, stream);
+    this.#asked = { visit, stream };
+    stream.reserve();
+    session.consult(
+      (answer) => visit.ask((refusal) => void answer(refusal && refused(refusal))),
+      (verdict) => {
+        this.#orRefuse(code, () => {
+          if (verdict) throw verdict;
+        });
+        then(visit);
+      },
+      HOOKS_TIMEOUT_MS,
+    );
+  }
+
+  override leave(): void {
+    const asked = this.#asked;
+    this.#asked = null;
+    if (!asked) return;
+    if (!asked.visit.begun) asked.visit.end();
+    asked.stream.unreserve();
   }
 
   /** Runs `start`; the peer is told why it is refused before the error ends the connection. */

@@ -9,6 +9,8 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
 export const IDENTIFY_TIMEOUT_MS = 30_000;
 /** ms that whoever has to allow something may take, before the client is sent away. */
 export const VERDICT_TIMEOUT_MS = 10_000;
+/** ms that all hooks together may take: a little more than they limit themselves to. */
+export const HOOKS_TIMEOUT_MS = 35_000;
 /** ms to publish or play again after FCUnpublish or closeStream (SRS: 3 minutes). */
 export const REPUBLISH_TIMEOUT_MS = 180_000;
 export { PLAYER_STALL_MS } from "../live/player.ts";

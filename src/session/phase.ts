@@ -11,6 +11,7 @@
 import type { Config, VhostConfig } from "../config/types.ts";
 import type { Clock } from "../live/clock.ts";
 import type { Hub } from "../live/hub.ts";
+import type { Gate } from "../hooks/gate.ts";
 import type { LiveStream } from "../live/live_stream.ts";
 import type { Player } from "../live/player.ts";
 import type { Log } from "../log/log.ts";
@@ -46,9 +47,18 @@ export interface SessionHost {
   readonly clock: Clock;
   readonly idleReaders: IdleReaders;
   readonly claims: Claims;
+  readonly gate: Gate;
   /** Name and version, as peers see it. */
   readonly serverName: string;
   readonly pid: number;
+  /** The stream's id in the API. `tcUrl`: of the client that has made it, if it is new there. */
+  streamId(stream: LiveStream, tcUrl: string): string;
+}
+
+/** Where a connection belongs, as far as it has said. */
+export interface Whereabouts {
+  readonly vhost: VhostConfig;
+  readonly app: string;
 }
 
 /** What a connection does once it has said so, for the API and the summary line. */
@@ -76,6 +86,8 @@ export interface SessionContext {
   maxMessageSize: number;
   /** What was said with `connect`. */
   info: ConnectInfo;
+  /** By the last stream that it named, else by `connect`; null before that. */
+  whereabouts: Whereabouts | null;
 
   /** Queues a message; it goes out, with all others, at the end of the turn or with `flush`. */
   reply(chunkStream: number, type: number, payload: Uint8Array, streamId?: number): void;
@@ -91,9 +103,14 @@ export interface SessionContext {
   setDefaultAckWindow(bytes: number): void;
   /**
    * Asks something whose answer may take time; `then` gets it. An answer that is there at once is used
-   * at once. Until a later one nothing more that the peer sends is handled: it waits in the kernel.
+   * at once. Until a later one nothing more that the peer sends is handled: it waits in the kernel. After
+   * `limitMs` without an answer the connection ends.
    */
-  consult(ask: (answer: Answer) => void, then: (verdict: Verdict) => void): void;
+  consult(
+    ask: (answer: Answer) => void,
+    then: (verdict: Verdict) => void,
+    limitMs?: number,
+  ): void;
   /** Leaves the present phase for another. */
   enter(phase: Phase): void;
   /** Publishing or playing is over, the connection is not: the client may say what it wants next. */

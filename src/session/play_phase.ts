@@ -3,6 +3,7 @@
  * @module
  */
 
+import type { Visit } from "../hooks/gate.ts";
 import type { LiveStream } from "../live/live_stream.ts";
 import type { Player, PlayerSink } from "../live/player.ts";
 import { peerText } from "../log/text.ts";
@@ -24,31 +25,49 @@ import {
 } from "../rtmp/message.ts";
 import { PLAYER_STALL_MS } from "./limits.ts";
 import { applyVhost, BasePhase, type ClientRole, type SessionContext } from "./phase.ts";
+import { checkRules } from "./admission.ts";
 import { findTarget, type Target } from "./target.ts";
+
+/** What a client wants to play, before it may. */
+export interface PlayRequest {
+  readonly target: Target;
+  readonly stream: LiveStream;
+  readonly durationMs: number;
+}
 
 /** Media flows from a stream to the client. */
 export class PlayPhase extends BasePhase implements PlayerSink {
   override readonly role: ClientRole;
   readonly #stream: LiveStream;
   readonly #target: Target;
+  readonly #visit: Visit;
   readonly #player: Player;
   /** Since when (clock ms) the socket has not got rid of what it was given; null: it has. */
   #stalledSince: number | null = null;
   #ended = false;
 
   /**
-   * Answers the client and joins the stream, whether or not somebody publishes it.
+   * Finds out what the client wants.
    * @param durationMs How much the client wants, ms (SRS takes it so); not positive: no end.
-   * @throws {RtmpError} when the name is unusable.
+   * @throws {RtmpError} when the name is unusable, or a rule is against it.
    */
-  static start(session: SessionContext, name: string, durationMs: number): PlayPhase {
+  static prepare(session: SessionContext, name: string, durationMs: number): PlayRequest {
     const target = findTarget(session.host.config, session.info, name);
+    session.whereabouts = { vhost: target.vhost, app: target.url.app };
     const { vhost, url, key } = target;
     session.log.info(
       `client identified, type=rtmp-play, vhost=${vhost.name}, app=${peerText(url.app)}, ` +
         `stream=${peerText(url.stream)}, param=${peerText(url.param)}, duration=${durationMs}ms`,
     );
+    checkRules(session, target, "play");
     const stream = session.host.hub.obtain(key, vhost, url.app, url.stream);
+    return { target, stream, durationMs };
+  }
+
+  /** Answers the client and joins the stream, whether or not somebody publishes it. */
+  static start(session: SessionContext, request: PlayRequest, visit: Visit): PlayPhase {
+    const { target, stream, durationMs } = request;
+    const { vhost, key } = target;
     // The stream's chunks are cut already: what we announce must be what they were cut to.
     applyVhost(session, stream.vhost);
     control(session, UserControl.STREAM_BEGIN);
@@ -62,16 +81,19 @@ export class PlayPhase extends BasePhase implements PlayerSink {
         `mw_msgs=${vhost.play.mwMsgs}, realtime=${vhost.minLatency ? 1 : 0}, ` +
         `tcp_nodelay=${vhost.tcpNodelay ? 1 : 0}`,
     );
-    return new PlayPhase(session, stream, target, durationMs);
+    visit.begin();
+    return new PlayPhase(session, stream, target, visit, durationMs);
   }
 
   private constructor(
     session: SessionContext,
     stream: LiveStream,
     target: Target,
+    visit: Visit,
     durationMs: number,
   ) {
     super(session);
+    this.#visit = visit;
     this.#stream = stream;
     this.#target = target;
     this.#player = stream.join(this, {
@@ -136,6 +158,7 @@ export class PlayPhase extends BasePhase implements PlayerSink {
 
   override leave(): void {
     this.#stream.leave(this.#player);
+    this.#visit.end();
   }
 
   override summary(): string {

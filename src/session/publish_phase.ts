@@ -4,6 +4,7 @@
  */
 
 import type { AudioInfo, VideoInfo } from "../flv/codec_info.ts";
+import type { Visit } from "../hooks/gate.ts";
 import type { LiveStream, Publisher } from "../live/live_stream.ts";
 import { peerText } from "../log/text.ts";
 import { numberOf } from "../rtmp/amf_access.ts";
@@ -13,6 +14,7 @@ import { MAX_MESSAGE_SIZE } from "../rtmp/chunk_reader.ts";
 import { ChunkStream, type Message, MessageType, STREAM_ID } from "../rtmp/message.ts";
 import { IDLE_GATHER_MAX_BYTES, IDLE_GATHER_REST_MS, SMALL_READ_BYTES } from "./limits.ts";
 import { applyVhost, BasePhase, type ClientRole, type SessionContext } from "./phase.ts";
+import { checkRules } from "./admission.ts";
 import { findTarget, type Target } from "./target.ts";
 
 /** How a client goes about publishing: which commands it sends, and which answers it waits for. */
@@ -36,6 +38,7 @@ export class PublishPhase extends BasePhase implements Publisher {
   readonly #style: PublishStyle;
   readonly #stream: LiveStream;
   readonly #target: Target;
+  readonly #visit: Visit;
   readonly #startedAt: number;
   /** `Publisher`: clock ms of the last bytes. */
   lastBytesAt: number;
@@ -53,31 +56,35 @@ export class PublishPhase extends BasePhase implements Publisher {
    */
   static prepare(session: SessionContext, style: PublishStyle, name: string): PublishRequest {
     const target = findTarget(session.host.config, session.info, name);
+    session.whereabouts = { vhost: target.vhost, app: target.url.app };
     const { vhost, url, key } = target;
     session.log.info(
       `client identified, type=${style}-publish, vhost=${vhost.name}, app=${peerText(url.app)}, ` +
         `stream=${peerText(url.stream)}, param=${peerText(url.param)}`,
     );
+    checkRules(session, target, "publish");
     if (style !== "flash") {
       status(
         session,
         onFcStatus("onFCPublish", "NetStream.Publish.Start", "Started publishing stream."),
       );
     }
-    return { style, target, stream: session.host.hub.obtain(key, vhost, url.app, url.stream) };
+    const stream = session.host.hub.obtain(key, vhost, url.app, url.stream);
+    // Not to be asked about by hooks, which would take it for a publisher.
+    if (stream.keepsPublisher) throw busy(key);
+    return { style, target, stream };
   }
 
   /**
    * Takes the stream and answers the client.
    * @throws {RtmpError} when it is being published already.
    */
-  static start(session: SessionContext, request: PublishRequest): PublishPhase {
+  static start(session: SessionContext, request: PublishRequest, visit: Visit): PublishPhase {
     const { style, target, stream } = request;
     const { vhost, key } = target;
-    const phase = new PublishPhase(session, style, stream, target);
-    if (!stream.publish(phase)) {
-      throw new RtmpError(ErrorCode.STREAM_BUSY, `stream ${key} is being published already`);
-    }
+    const phase = new PublishPhase(session, style, stream, target, visit);
+    if (!stream.publish(phase)) throw busy(key);
+    visit.begin();
     applyVhost(session, vhost);
     session.maxMessageSize = MAX_MESSAGE_SIZE;
     status(
@@ -98,8 +105,10 @@ export class PublishPhase extends BasePhase implements Publisher {
     style: PublishStyle,
     stream: LiveStream,
     target: Target,
+    visit: Visit,
   ) {
     super(session);
+    this.#visit = visit;
     this.#style = style;
     this.#stream = stream;
     this.#target = target;
@@ -195,6 +204,7 @@ export class PublishPhase extends BasePhase implements Publisher {
       socket.resumeReading();
     }
     this.#stream.unpublish(this);
+    this.#visit.end();
     this.session.log.info(`cleanup when unpublish ${peerText(this.#target.key)}`);
   }
 
@@ -276,6 +286,10 @@ export class PublishPhase extends BasePhase implements Publisher {
       this.session.log.info(`${audio.length}B audio sh, ${figures(this.#stream.audio)}`);
     }
   }
+}
+
+function busy(key: string): RtmpError {
+  return new RtmpError(ErrorCode.STREAM_BUSY, `stream ${key} is being published already`);
 }
 
 /** `codec=H264, profile=High, ...`, without what is not known. */

@@ -34,7 +34,15 @@ import {
   REPUBLISH_TIMEOUT_MS,
   VERDICT_TIMEOUT_MS,
 } from "./limits.ts";
-import type { Answer, ClientRole, Phase, SessionContext, SessionHost, Verdict } from "./phase.ts";
+import type {
+  Answer,
+  ClientRole,
+  Phase,
+  SessionContext,
+  SessionHost,
+  Verdict,
+  Whereabouts,
+} from "./phase.ts";
 import type { ConnectInfo } from "./target.ts";
 
 const NOTHING_SAID: ConnectInfo = {
@@ -50,6 +58,7 @@ const NOTHING_SAID: ConnectInfo = {
 /** A question that has not been answered yet. */
 interface Consultation {
   readonly since: number;
+  readonly limitMs: number;
   /** What the peer has sent in the meantime, or before it and behind the request. */
   readonly kept: Uint8Array[];
 }
@@ -69,6 +78,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   readonly log: Log;
   readonly socket: TcpSocket;
   info = NOTHING_SAID;
+  whereabouts: Whereabouts | null = null;
   /** Clock ms of the accept. */
   readonly acceptedAt: number;
   /** Bytes from the peer, handshake included. */
@@ -141,6 +151,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
     this.#end();
     this.#reader.end();
     this.log.info("client finished.");
+    this.#tellClosed();
     this.host.finished(this);
   }
 
@@ -148,12 +159,12 @@ export class RtmpSession implements TcpHandler, SessionContext {
   tick(nowMs: number): void {
     if (this.#closed) return;
     this.#requests = 0;
-    const asked = this.#consultation?.since ?? nowMs;
+    const asked = this.#consultation;
     this.#guard(() => {
-      if (nowMs - asked > VERDICT_TIMEOUT_MS) {
-        return this.close(ErrorCode.TIMEOUT, `no verdict within ${VERDICT_TIMEOUT_MS} ms`);
-      }
-      if (this.#phase) this.#phase.tick(nowMs);
+      if (asked) {
+        if (nowMs - asked.since <= asked.limitMs) return;
+        this.close(ErrorCode.TIMEOUT, `no verdict within ${asked.limitMs} ms`);
+      } else if (this.#phase) this.#phase.tick(nowMs);
       else if (nowMs - this.acceptedAt > HANDSHAKE_TIMEOUT_MS) {
         this.close(ErrorCode.TIMEOUT, `no handshake within ${HANDSHAKE_TIMEOUT_MS} ms`);
       }
@@ -234,10 +245,14 @@ export class RtmpSession implements TcpHandler, SessionContext {
     return this.socket.send(bytes);
   }
 
-  consult(ask: (answer: Answer) => void, then: (verdict: Verdict) => void): void {
+  consult(
+    ask: (answer: Answer) => void,
+    then: (verdict: Verdict) => void,
+    limitMs = VERDICT_TIMEOUT_MS,
+  ): void {
     let waits = false;
     let answered = false;
-    const consultation: Consultation = { since: this.host.clock.now(), kept: [] };
+    const consultation: Consultation = { since: this.host.clock.now(), limitMs, kept: [] };
     ask((verdict) => {
       if (answered || this.#closed) return false;
       answered = true;
@@ -329,6 +344,23 @@ export class RtmpSession implements TcpHandler, SessionContext {
     } catch (error) {
       this.fault(error);
     }
+  }
+
+  #tellClosed(): void {
+    if (!this.whereabouts) return;
+    const { vhost, app } = this.whereabouts;
+    this.host.gate.closed(
+      {
+        id: this.id,
+        ip: this.socket.remoteAddress,
+        vhost: vhost.name,
+        app,
+        sendBytes: this.sentBytes,
+        recvBytes: this.recvBytes,
+      },
+      vhost,
+      this.log,
+    );
   }
 
   #receive(bytes: Uint8Array): void {

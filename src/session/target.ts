@@ -29,10 +29,14 @@ export interface Target {
   readonly key: string;
 }
 
-/** The vhost block that a client's tcUrl leads to, before it has named a stream; null if none. */
-export function connectVhost(config: Config, info: ConnectInfo): VhostConfig | null {
-  // Any stream name does: only the vhost is wanted.
-  return findVhost(config, parseStreamUrl(info.tcUrl, "any", info.app).vhost);
+/** What a client's tcUrl leads to, before it has named a stream. The vhost is null if there is none. */
+export function connectTarget(
+  config: Config,
+  info: ConnectInfo,
+): { vhost: VhostConfig | null; app: string } {
+  // Any stream name does.
+  const { vhost, app } = parseStreamUrl(info.tcUrl, "any", info.app);
+  return { vhost: findVhost(config, vhost), app };
 }
 
 /**

@@ -15,7 +15,7 @@ import type {
   Traffic,
   VhostView,
 } from "../http/view.ts";
-import { newConnectionId, newEntryId, newServerId } from "../log/ids.ts";
+import { newEntryId, type ServerIdentity } from "../log/ids.ts";
 import type { Report } from "./messages.ts";
 
 /** The figures of one thread, to be sent to another. */
@@ -40,8 +40,8 @@ export interface ReportSource {
 
 /** What the API shows when there are several workers. */
 export class MergedView implements ServerView {
-  readonly serverId = newServerId();
-  readonly serviceId = newConnectionId();
+  readonly serverId: string;
+  readonly serviceId: string;
   readonly pid: number;
   readonly startedMs = Date.now();
 
@@ -56,7 +56,9 @@ export class MergedView implements ServerView {
   /** What workers had of streams that they have forgotten, and others have not. */
   readonly #goneOfStream = new Map<string, Bytes & { readonly frames: number }>();
 
-  constructor(pid: number, source: ReportSource) {
+  constructor(identity: ServerIdentity, pid: number, source: ReportSource) {
+    this.serverId = identity.serverId;
+    this.serviceId = identity.serviceId;
     this.pid = pid;
     this.#source = source;
   }
@@ -142,7 +144,7 @@ export class MergedView implements ServerView {
     const ids = new Map<string, string>();
     for (const { streams, vhosts } of this.#source.reports) {
       for (const stream of streams) {
-        const id = ids.get(stream.url) ?? this.#streamIds.get(stream.url) ?? newEntryId();
+        const id = ids.get(stream.url) ?? this.#streamIds.get(stream.url) ?? stream.id;
         ids.set(stream.url, id);
         const known = merged.get(id);
         const vhostId = this.#ownVhostId(stream.vhostId, vhosts);
@@ -155,7 +157,6 @@ export class MergedView implements ServerView {
     for (const url of this.#goneOfStream.keys()) {
       if (!ids.has(url)) this.#goneOfStream.delete(url);
     }
-    // A stream that is gone comes back as another entry, as it does within one worker.
     this.#streamIds.clear();
     for (const [url, id] of ids) this.#streamIds.set(url, id);
     return merged;
@@ -165,7 +166,7 @@ export class MergedView implements ServerView {
     const merged = new Map<string, ClientView>();
     for (const { clients, vhosts } of this.#source.reports) {
       for (const client of clients) {
-        const streamId = this.#streamIds.get(client.url) ?? this.#newStreamId(client.url);
+        const streamId = this.#streamIds.get(client.url) ?? client.streamId;
         const vhostId = this.#ownVhostId(client.vhostId, vhosts);
         merged.set(client.id, { ...client, streamId, vhostId });
       }
@@ -189,12 +190,6 @@ export class MergedView implements ServerView {
   #ownVhostId(id: string, vhosts: readonly VhostView[]): string {
     const vhost = vhosts.find((one) => one.id === id);
     return vhost ? this.#vhostId(vhost.name) : id;
-  }
-
-  #newStreamId(url: string): string {
-    const id = newEntryId();
-    this.#streamIds.set(url, id);
-    return id;
   }
 }
 

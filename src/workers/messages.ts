@@ -12,6 +12,7 @@ import type { Config, ListenAddress } from "../config/types.ts";
 import type { ClientView, ServerFigures, StreamView, VhostView } from "../http/view.ts";
 import type { FeedMessage } from "../live/feed.ts";
 import type { PutOut } from "../live/takeover.ts";
+import type { ServerIdentity } from "../log/ids.ts";
 import type { LineLevel } from "../log/line.ts";
 
 /** What a worker is started with. */
@@ -19,6 +20,8 @@ export interface WorkerStart {
   /** Its number. */
   readonly worker: number;
   readonly config: Config;
+  /** That of the whole server. */
+  readonly identity: ServerIdentity;
   /** Memory of `SharedAdmission`, for how many workers it is, and which of them this one is. */
   readonly admission: SharedArrayBuffer;
   readonly columns: number;

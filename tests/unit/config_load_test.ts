@@ -55,6 +55,7 @@ const DEFAULT_PLAY = {
   mwMsgs: 8,
   sendMinIntervalMs: 0,
   reduceSequenceHeader: false,
+  secrets: [],
 } as const;
 
 const DEFAULT_PUBLISH = {
@@ -65,6 +66,7 @@ const DEFAULT_PUBLISH = {
   kickoffForIdleMs: 0,
   takeover: "if_stalled" as const,
   parseSps: true,
+  secrets: [],
 };
 
 const DEFAULT_REMUX = {
@@ -102,6 +104,16 @@ const DEFAULTS: Config = {
     play: DEFAULT_PLAY,
     publish: DEFAULT_PUBLISH,
     httpRemux: DEFAULT_REMUX,
+    security: { enabled: false, allow: [], deny: [] },
+    refer: { enabled: false, all: [], publish: [], play: [] },
+    hooks: {
+      on_connect: [],
+      on_close: [],
+      on_publish: [],
+      on_unpublish: [],
+      on_play: [],
+      on_stop: [],
+    },
   }],
 };
 
@@ -160,10 +172,17 @@ Deno.test("config load: every honoured directive", () => {
       play {
         gop_cache off; gop_cache_max_frames 0; queue_length 1; mw_latency 0; mw_msgs 128;
         send_min_interval 10.5; reduce_sequence_header on; atc on; atc_auto on; mix_correct on;
-        time_jitter zero;
+        time_jitter zero; secret new-secret-0123456 old-secret-0123456;
       }
       publish {
         mr on; mr_latency 1; firstpkt_timeout 2; normal_timeout 3; kickoff_for_idle 0.5; takeover replace; parse_sps off;
+        secret "a secret with blanks";
+      }
+      security { enabled on; allow publish 10.0.0.0/8; deny play all; allow play 2001:db8::1; }
+      refer { enabled on; all a.com b.com; publish a.com; play b.com; }
+      http_hooks {
+        enabled on; on_connect http://h/1 https://h/2; on_close http://h/3; on_publish http://h/4;
+        on_unpublish http://h/5; on_play http://h/6; on_stop http://h/7;
       }
       http_remux {
         enabled on; mount [vhost]/x/[app]/[stream].flv; guess_has_av off; has_audio off; has_video off;
@@ -221,6 +240,7 @@ Deno.test("config load: every honoured directive", () => {
         mwMsgs: 128,
         sendMinIntervalMs: 10.5,
         reduceSequenceHeader: true,
+        secrets: ["new-secret-0123456", "old-secret-0123456"],
       },
       publish: {
         mr: true,
@@ -230,6 +250,32 @@ Deno.test("config load: every honoured directive", () => {
         kickoffForIdleMs: 500,
         takeover: "replace",
         parseSps: false,
+        secrets: ["a secret with blanks"],
+      },
+      security: {
+        enabled: true,
+        allow: [
+          {
+            action: "publish",
+            network: { family: 4, value: 0x0a000000n, prefix: 8 },
+            text: "10.0.0.0/8",
+          },
+          {
+            action: "play",
+            network: { family: 6, value: 0x20010db8000000000000000000000001n, prefix: 128 },
+            text: "2001:db8::1",
+          },
+        ],
+        deny: [{ action: "play", network: null, text: "all" }],
+      },
+      refer: { enabled: true, all: ["a.com", "b.com"], publish: ["a.com"], play: ["b.com"] },
+      hooks: {
+        on_connect: ["http://h/1", "https://h/2"],
+        on_close: ["http://h/3"],
+        on_publish: ["http://h/4"],
+        on_unpublish: ["http://h/5"],
+        on_play: ["http://h/6"],
+        on_stop: ["http://h/7"],
       },
       httpRemux: {
         enabled: true,

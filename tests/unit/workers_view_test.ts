@@ -83,7 +83,7 @@ function view(...reports: Report[]) {
     refresh: () => Promise.resolve(),
     kick: () => Promise.resolve(false),
   };
-  return new MergedView(1, source);
+  return new MergedView({ serverId: "vid-server0", serviceId: "service0" }, 1, source);
 }
 
 Deno.test("a stream that several workers have is one, with the publisher's figures", () => {
@@ -123,7 +123,7 @@ Deno.test("what a worker has forgotten of a stream, and a worker that has ended,
   const next = { ...reports[0], streams: [] };
   merged.replaced(reports[0], next);
   reports.splice(0, 1, next);
-  const after = new MergedView(1, {
+  const after = new MergedView({ serverId: "vid-server0", serviceId: "service0" }, 1, {
     reports,
     refresh: () => Promise.resolve(),
     kick: () => Promise.resolve(true),

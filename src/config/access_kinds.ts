@@ -1,0 +1,98 @@
+/**
+ * The kinds of value that rules about access have: address rules, networks, hook URLs, secrets.
+ * @module
+ */
+import { quote } from "./diagnostic.ts";
+import type { Kind } from "./kinds.ts";
+import { type Network, parseNetwork } from "./network.ts";
+import type { AccessRule } from "./types.ts";
+
+/** Characters below which a secret can be found by trying. */
+const SHORT_SECRET = 16;
+
+/** What is wrong with a word that is no network. */
+function noNetwork(word: string): string {
+  return `${quote(word)} is neither an address nor a network such as 10.0.0.0/8 or 2001:db8::/32`;
+}
+
+/** `publish | play`, and `all`, an address or a network: one `allow` or `deny` of `security`. */
+export const accessRuleKind: Kind<AccessRule | null> = {
+  label: "publish | play  all | address | network",
+  list: true,
+  parse([action, where, surplus], remarks) {
+    if (action !== "publish" && action !== "play") {
+      remarks.bad(`${quote(action)} is neither publish nor play`);
+      return undefined;
+    }
+    if (where === undefined) {
+      remarks.bad(`of whom? Expected: ${action} all, an address or a network`);
+      return undefined;
+    }
+    const network = where === "all" ? null : parseNetwork(where);
+    if (where !== "all" && !network) {
+      remarks.bad(noNetwork(where), 1);
+      return undefined;
+    }
+    if (surplus !== undefined) {
+      remarks.bad(`${quote(surplus)} is too much: one address or network for each rule`, 2);
+      return undefined;
+    }
+    return { action, network, text: where };
+  },
+  format: (rule) => rule ? `${rule.action} ${rule.text}` : "(none)",
+};
+
+/** Any number of addresses and networks. */
+export const networkListKind: Kind<readonly Network[]> = {
+  label: "address | network …",
+  list: true,
+  parse(words, remarks) {
+    const found: Network[] = [];
+    words.forEach((word, index) => {
+      const network = parseNetwork(word);
+      if (network) found.push(network);
+      else remarks.bad(noNetwork(word), index);
+    });
+    return found.length === words.length ? found : undefined;
+  },
+  format: (value) => value.length === 0 ? "(none)" : `${value.length} of them`,
+};
+
+/** Any number of `http:` and `https:` URLs. Only these are ever called (H28). */
+export const urlListKind: Kind<readonly string[]> = {
+  label: "http://… | https://… …",
+  list: true,
+  parse(words, remarks) {
+    let failed = false;
+    words.forEach((word, index) => {
+      if (/^https?:\/\//i.test(word) && URL.canParse(word)) return;
+      failed = true;
+      remarks.bad(`${quote(shownUrl(word))} is no http:// or https:// URL`, index);
+    });
+    return failed ? undefined : words;
+  },
+  format: (value) => value.length === 0 ? "(none)" : value.map(shownUrl).join(" "),
+};
+
+/** Any number of secrets: the first is in use, the others are on their way out. Never shown. */
+export const secretListKind: Kind<readonly string[]> = {
+  label: "secret …",
+  list: true,
+  parse(words, remarks) {
+    words.forEach((word, index) => {
+      if (word.length >= SHORT_SECRET) return;
+      remarks.odd(
+        `a secret of ${word.length} characters can be guessed: ` +
+          `take ${SHORT_SECRET} or more, for example from: openssl rand -hex 16`,
+        index,
+      );
+    });
+    return words;
+  },
+  format: (value) => value.length === 0 ? "(none)" : value.join(" "),
+};
+
+/** A URL as it may be shown: without its password and without the values in its query. */
+export function shownUrl(url: string): string {
+  return url.replace(/^([^/?#]*\/\/[^/?#]*:)[^/?#]*@/, "$1***@").replace(/=[^&#]*/g, "=***");
+}

@@ -1,0 +1,164 @@
+/**
+ * The gate: may this client publish or play? One for clients of every protocol.
+ *
+ *     refer -> security -> signed URL      at once, by `check`
+ *     on_connect -> on_publish | on_play   asked of hook servers, by `Visit.ask`
+ *
+ * What costs nothing comes first, so that a crowd that may not come in anyway does not reach the hook
+ * servers (SRS asks on_connect before `security`).
+ * @module
+ */
+
+import type { HookAction, VhostConfig } from "../config/types.ts";
+import type { Log } from "../log/log.ts";
+import type { ServerIdentity } from "../log/ids.ts";
+import { closeBody, connectBody, type Departure, streamBody } from "./bodies.ts";
+import type { HookCaller } from "./hook_caller.ts";
+import { ASK_TIMEOUT_MS } from "./limits.ts";
+import { checkRefer } from "./refer.ts";
+import { checkSecurity } from "./security.ts";
+import { checkSignature } from "./signed_url.ts";
+import { type Refusal, RefusalCode, type Visitor } from "./visitor.ts";
+
+/** What a visit needs beside the visitor. */
+export interface VisitParts {
+  readonly log: Log;
+  /** The stream's id in the API. Asked for when a hook wants to know. */
+  readonly streamId: () => string;
+}
+
+/** Lets clients in, or not, and tells hook servers of their end. */
+export class Gate {
+  readonly #server: ServerIdentity;
+  readonly #caller: HookCaller;
+
+  constructor(server: ServerIdentity, caller: HookCaller) {
+    this.#server = server;
+    this.#caller = caller;
+  }
+
+  /** Why a client may not, by the rules of its vhost; null: none is against it. */
+  check(visitor: Visitor): Refusal | null {
+    const { vhost, action, protocol, ip, key, param, pageUrl } = visitor;
+    const page = protocol === "rtmp" ? checkRefer(vhost.refer, action, pageUrl) : null;
+    return page ?? checkSecurity(vhost.security, action, ip) ??
+      checkSignature(vhost[action].secrets, action, key, param, Date.now());
+  }
+
+  /** A client that `check` has nothing against. */
+  visit(visitor: Visitor, parts: VisitParts): Visit {
+    return new Visit(this.#server, this.#caller, visitor, parts);
+  }
+
+  /** A connection that had got as far as `connect` is over. Comes after the end of its visits. */
+  closed(gone: Departure, vhost: VhostConfig, log: Log): void {
+    const urls = vhost.hooks.on_close;
+    if (urls.length === 0) return;
+    this.#caller.tell({
+      action: "on_close",
+      urls,
+      body: () => closeBody(this.#server, gone),
+      log,
+    });
+  }
+
+  /** Waits until hook servers know all there is to tell, but no longer than `ms`. */
+  settle(ms: number): Promise<void> {
+    return this.#caller.settle(ms);
+  }
+}
+
+/**
+ * One client with one stream, from the question whether it may to its end. Whatever becomes of it, an
+ * on_publish that was answered with yes is followed by one on_unpublish, an on_play by one on_stop: also
+ * when the client has gone in the meantime, or another publisher was faster.
+ */
+export class Visit {
+  readonly #server: ServerIdentity;
+  readonly #caller: HookCaller;
+  readonly #visitor: Visitor;
+  readonly #parts: VisitParts;
+  #streamId: string | null = null;
+  /** A hook server counts it. */
+  #counted = false;
+  #begun = false;
+  #over = false;
+
+  /** For `Gate`. */
+  constructor(server: ServerIdentity, caller: HookCaller, visitor: Visitor, parts: VisitParts) {
+    this.#server = server;
+    this.#caller = caller;
+    this.#visitor = visitor;
+    this.#parts = parts;
+  }
+
+  /** Whether it publishes or plays, or has. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /**
+   * Asks the hook servers. Without any the answer is there at once. It is not given when the visit has
+   * ended in the meantime.
+   */
+  ask(answer: (refusal: Refusal | null) => void): void {
+    const { vhost: { hooks }, protocol, action } = this.#visitor;
+    const connects = protocol === "rtmp" && hooks.on_connect.length > 0;
+    const asks = hooks[`on_${action}`].length > 0;
+    if (!connects && !asks) return answer(null);
+    void this.#ask(connects, asks).then((refusal) => {
+      if (!this.#over) answer(refusal);
+    }).catch((error: unknown) => {
+      this.#parts.log.error("internal fault while hooks were asked", undefined, error);
+    });
+  }
+
+  /** It publishes or plays now. */
+  begin(): void {
+    if (!this.#over) this.#begun = true;
+  }
+
+  /** It does no more, or never has. */
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (this.#begun || this.#counted) this.#tellEnd();
+  }
+
+  async #ask(connects: boolean, asks: boolean): Promise<Refusal | null> {
+    const deadline = performance.now() + ASK_TIMEOUT_MS;
+    if (connects && !await this.#asked("on_connect", deadline)) return refusedBy("on_connect");
+    if (!asks) return null;
+    const action = `on_${this.#visitor.action}` as const;
+    if (!await this.#asked(action, deadline)) return refusedBy(action);
+    this.#counted = true;
+    if (this.#over) this.#tellEnd();
+    return null;
+  }
+
+  #asked(action: "on_connect" | "on_publish" | "on_play", deadline: number): Promise<boolean> {
+    const body = action === "on_connect"
+      ? () => connectBody(this.#server, this.#visitor)
+      : this.#body(action);
+    const urls = this.#visitor.vhost.hooks[action];
+    const event = { action, urls, body, log: this.#parts.log };
+    return this.#caller.ask(event, deadline, () => !this.#over);
+  }
+
+  #tellEnd(): void {
+    const action = this.#visitor.action === "publish" ? "on_unpublish" : "on_stop";
+    const urls = this.#visitor.vhost.hooks[action];
+    if (urls.length === 0) return;
+    this.#caller.tell({ action, urls, body: this.#body(action), log: this.#parts.log });
+  }
+
+  /** The id is fetched while the stream is there. */
+  #body(action: "on_publish" | "on_unpublish" | "on_play" | "on_stop"): () => string {
+    const id = this.#streamId ??= this.#parts.streamId();
+    return () => streamBody(this.#server, action, this.#visitor, id);
+  }
+}
+
+function refusedBy(action: HookAction): Refusal {
+  return { code: RefusalCode.HOOK, status: 403, reason: `refused by the hook ${action}` };
+}

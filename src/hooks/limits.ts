@@ -1,0 +1,23 @@
+/**
+ * Every limit of hooks.
+ * @module
+ */
+
+/**
+ * ms that one call may take, waiting for its turn included (SRS: 30 s). Encoders give up after 10 to 30 s,
+ * and whoever waits here holds a connection.
+ */
+export const HOOK_TIMEOUT_MS = 10_000;
+/** ms for all calls before a client may publish or play: SRS's limit for one of them. */
+export const ASK_TIMEOUT_MS = 30_000;
+/** Bytes of an answer. `{"code":0}` has 10. */
+export const MAX_ANSWER_BYTES = 64 * 1024;
+/**
+ * Calls under way to one hook server: enough for 3000 clients a second at 10 ms each, and all that a dead
+ * one can hold.
+ */
+export const MAX_CALLS_PER_SERVER = 32;
+/** Calls that wait for their turn at one hook server, about 1 KB each; a dead one must not fill the memory. */
+export const MAX_WAITING_PER_SERVER = 10_000;
+/** ms that what is still to be told gets when the server stops. */
+export const STOP_GRACE_MS = 1500;

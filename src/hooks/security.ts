@@ -1,0 +1,36 @@
+/**
+ * `security { }`: which addresses may publish and play, in SRS's order (spec: http §8.1).
+ * @module
+ */
+
+import { contains } from "../config/network.ts";
+import type { AccessRule, Action, SecurityConfig } from "../config/types.ts";
+import { type Refusal, RefusalCode } from "./visitor.ts";
+
+/**
+ * Why an address may not; null: it may. The place of a rule in the file does not matter: whoever is
+ * denied is out; then, with any `allow` at all (also of the other action), one has to match.
+ */
+export function checkSecurity(
+  { enabled, allow, deny }: SecurityConfig,
+  action: Action,
+  ip: string,
+): Refusal | null {
+  if (!enabled) return null;
+  const refused = (code: number, why: string): Refusal => {
+    return { code, status: 403, reason: `security: ${ip} may not ${action}: ${why}` };
+  };
+  const matches = (rule: AccessRule) =>
+    rule.action === action && (rule.network === null || contains(rule.network, ip));
+  if (allow.length === 0 && deny.length === 0) {
+    return refused(RefusalCode.SECURITY_NO_RULES, "there are no rules");
+  }
+  const denied = deny.find(matches);
+  if (denied) {
+    return refused(RefusalCode.SECURITY_DENIED, `deny ${denied.action} ${denied.text}`);
+  }
+  if (allow.length > 0 && !allow.some(matches)) {
+    return refused(RefusalCode.SECURITY_NOT_ALLOWED, "no rule allows it");
+  }
+  return null;
+}
