@@ -4,6 +4,8 @@
  * @module
  */
 
+import process from "node:process";
+
 /** What to send, and what it may cost. */
 export interface HttpPostOptions {
   readonly body: string;
@@ -70,7 +72,7 @@ export async function httpPost(url: string, options: HttpPostOptions): Promise<H
 
 /** The options of `fetch` that keep a connection from being used again. */
 function freshConnection(): RequestInit & { client?: Deno.HttpClient } {
-  if (globalThis.Bun !== undefined) return { keepalive: false };
+  if (process.versions.bun !== undefined) return { keepalive: false };
   denoClient ??= Deno.createHttpClient({ poolMaxIdlePerHost: 0, http2: false });
   return { client: denoClient };
 }
