@@ -5,6 +5,8 @@
  */
 
 import process from "node:process";
+import type { ListenAddress } from "../config/types.ts";
+import { connectError } from "./connect.ts";
 
 /** What to send, and what it may cost. */
 export interface HttpPostOptions {
@@ -30,7 +32,7 @@ let denoClient: Deno.HttpClient | undefined;
  * Posts to `url`, on a connection of its own: a server that closes an idle one while it is about to be
  * used again would fail the call. User and password in the URL are sent as Basic authentication.
  * Follows no redirect.
- * @throws Error with the reason; nothing of the URL is in it.
+ * @throws Error with the reason and the server's address; nothing else of the URL is in it.
  */
 export async function httpPost(url: string, options: HttpPostOptions): Promise<HttpAnswer> {
   const { body, contentType, userAgent, timeoutMs, maxBytes } = options;
@@ -62,7 +64,8 @@ export async function httpPost(url: string, options: HttpPostOptions): Promise<H
     return { status: response.status, body: await readUpTo(maxBytes, response.body) };
   } catch (error) {
     if (late) throw new Error(`no answer within ${timeoutMs} ms`);
-    throw new Error(reasonOf(error));
+    if (error instanceof TooLong || !(error instanceof Error)) throw error;
+    throw connectError(placeOf(target), error);
   } finally {
     clearTimeout(timer);
     // Whatever is left of the answer is not wanted.
@@ -90,6 +93,16 @@ function decoded(text: string): string {
   }
 }
 
+function placeOf({ hostname, port, protocol }: URL): ListenAddress {
+  return {
+    host: hostname.replace(/^\[|\]$/g, ""),
+    port: Number(port || (protocol === "https:" ? 443 : 80)),
+  };
+}
+
+/** More has come than is read. */
+class TooLong extends Error {}
+
 async function readUpTo(limit: number, body: ReadableStream<Uint8Array> | null): Promise<string> {
   const reader = body?.getReader();
   if (!reader) return "";
@@ -100,30 +113,7 @@ async function readUpTo(limit: number, body: ReadableStream<Uint8Array> | null):
     const { done, value } = await reader.read();
     if (done) return text + decoder.decode();
     bytes += value.length;
-    if (bytes > limit) throw new Error(`the answer is longer than ${limit} bytes`);
+    if (bytes > limit) throw new TooLong(`the answer is longer than ${limit} bytes`);
     text += decoder.decode(value, { stream: true });
   }
-}
-
-/** Reasons by the code of the fault, which the runtimes word differently. */
-const REASONS: readonly (readonly [RegExp, string])[] = [
-  [/longer than/, ""],
-  [/refused|ConnectionRefused/i, "connection refused"],
-  [/dns error|ENOTFOUND|lookup|FailedToOpenSocket|Unable to connect/i, "cannot connect"],
-  [/certificate|UnknownIssuer|CERT|SELF_SIGNED/i, "the server's certificate is not trusted"],
-  [/reset|closed|ECONNRESET|broken pipe|incomplete/i, "the connection broke"],
-];
-
-function reasonOf(error: unknown): string {
-  const text = textOf(error);
-  const known = REASONS.find(([pattern]) => pattern.test(text));
-  if (!known) return "the request failed";
-  return known[1] || text;
-}
-
-/** The message of an error and of its causes: `fetch` hides the reason in one of them. */
-function textOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = "code" in error ? ` ${error.code}` : "";
-  return `${error.message}${code}${error.cause === undefined ? "" : ` ${textOf(error.cause)}`}`;
 }
