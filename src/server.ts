@@ -149,6 +149,9 @@ export class Server {
       hub: this.#hub,
       clock: CLOCK,
       admit: (address) => this.#admit(address, address),
+      dismiss: (address) => this.#admission.leave(address),
+      gate: this.#gate,
+      streamId: (stream, tcUrl) => this.#registry.streamId(stream, tcUrl),
       opened: (session, role) => {
         this.#registry.add(session);
         this.#registry.roleChanged(session, role);

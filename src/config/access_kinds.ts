@@ -4,7 +4,7 @@
  */
 import { quote } from "./diagnostic.ts";
 import type { Kind } from "./kinds.ts";
-import { type Network, parseNetwork } from "./network.ts";
+import { formatNetwork, type Network, parseNetwork } from "./network.ts";
 import type { AccessRule } from "./types.ts";
 
 /** Characters below which a secret can be found by trying. */
@@ -55,7 +55,7 @@ export const networkListKind: Kind<readonly Network[]> = {
     });
     return found.length === words.length ? found : undefined;
   },
-  format: (value) => value.length === 0 ? "(none)" : `${value.length} of them`,
+  format: (value) => value.length === 0 ? "(none)" : value.map(formatNetwork).join(" "),
 };
 
 /** Any number of `http:` and `https:` URLs. Only these are ever called (H28). */

@@ -55,6 +55,7 @@ export function buildHttp(
     https: enabled ? claimHttps(taken, "http_server", https, place, reading) : null,
     dir: server.get(SERVER.dir),
     crossdomain: server.get(SERVER.crossdomain),
+    trustedProxies: server.get(SERVER.trusted_proxies),
   };
   const exporter = buildExporter(root, taken, top, reading);
   // Last: an API that nobody has asked for gives way to all others.

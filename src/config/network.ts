@@ -40,6 +40,16 @@ export function contains(network: Network, address: string): boolean {
   return found.value >> rest === network.value >> rest;
 }
 
+/** The network as text, IPv6 in full. */
+export function formatNetwork({ family, value, prefix }: Network): string {
+  const [parts, bits, base, separator] = family === 4 ? [4, 8n, 10, "."] : [8, 16n, 16, ":"];
+  const mask = (1n << bits) - 1n;
+  const text = Array.from({ length: parts }, (_, i) => {
+    return (value >> bits * BigInt(parts - 1 - i) & mask).toString(base);
+  }).join(separator);
+  return `${text}/${prefix}`;
+}
+
 /** An address as a number; an IPv4 address in IPv6 clothes is one of IPv4. A zone (`%eth0`) is left out. */
 function parseIp(text: string): Address | null {
   if (!text.includes(":")) {

@@ -3,7 +3,9 @@
  * @module
  */
 import { EVERY_ADDRESS } from "./listen.ts";
-import { block, flag, integer, listen, text, texts } from "./spec.ts";
+import { networkListKind } from "./access_kinds.ts";
+import type { Network } from "./network.ts";
+import { block, flag, integer, leaf, listen, text, texts } from "./spec.ts";
 
 const notOffered = { status: "not offered" } as const;
 
@@ -73,6 +75,12 @@ export const SERVER = {
     env: true,
     reload: "live",
   }),
+  trusted_proxies: leaf<readonly Network[]>(
+    networkListKind,
+    [],
+    "Proxies whose X-Forwarded-For and X-Real-IP are believed. Not in SRS.",
+    { env: true, reload: "live" },
+  ),
   https: block(SERVER_HTTPS, "HTTPS beside HTTP.", httpsTraits),
 };
 

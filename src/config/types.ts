@@ -63,6 +63,8 @@ export interface HttpServerConfig {
   readonly dir: string;
   /** Whether pages of other sites may read answers, those of the API included (SRS). */
   readonly crossdomain: boolean;
+  /** Whose word about a client's address is believed (ours, not SRS's). */
+  readonly trustedProxies: readonly Network[];
 }
 
 /** Metrics for Prometheus. */

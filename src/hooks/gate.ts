@@ -12,7 +12,7 @@
 import type { HookAction, VhostConfig } from "../config/types.ts";
 import type { Log } from "../log/log.ts";
 import type { ServerIdentity } from "../log/ids.ts";
-import { closeBody, connectBody, type Departure, streamBody } from "./bodies.ts";
+import { closeBody, connectBody, type Departure, type StreamAction, streamBody } from "./bodies.ts";
 import type { HookCaller } from "./hook_caller.ts";
 import { ASK_TIMEOUT_MS } from "./limits.ts";
 import { checkRefer } from "./refer.ts";
@@ -115,7 +115,10 @@ export class Visit {
 
   /** It publishes or plays now. */
   begin(): void {
-    if (!this.#over) this.#begun = true;
+    if (this.#over) return;
+    this.#begun = true;
+    // Now the stream is there for sure.
+    if (this.#told.length > 0) this.#id();
   }
 
   /** It does no more, or never has. */
@@ -145,20 +148,33 @@ export class Visit {
     return this.#caller.ask(event, deadline, () => !this.#over);
   }
 
+  /** The event that is the end. */
+  get #end(): "on_unpublish" | "on_stop" {
+    return this.#visitor.action === "publish" ? "on_unpublish" : "on_stop";
+  }
+
+  /** Who is told of it. */
+  get #told(): readonly string[] {
+    return this.#visitor.vhost.hooks[this.#end];
+  }
+
   #tellEnd(): void {
-    const action = this.#visitor.action === "publish" ? "on_unpublish" : "on_stop";
-    const urls = this.#visitor.vhost.hooks[action];
+    const action = this.#end;
+    const urls = this.#told;
     if (urls.length === 0) return;
     this.#caller.tell({ action, urls, body: this.#body(action), log: this.#parts.log });
   }
 
-  /** The id is fetched while the stream is there. */
-  #body(action: "on_publish" | "on_unpublish" | "on_play" | "on_stop"): () => string {
-    const id = this.#streamId ??= this.#parts.streamId();
+  #id(): string {
+    return this.#streamId ??= this.#parts.streamId();
+  }
+
+  #body(action: StreamAction): () => string {
+    const id = this.#id();
     return () => streamBody(this.#server, action, this.#visitor, id);
   }
 }
 
 function refusedBy(action: HookAction): Refusal {
-  return { code: RefusalCode.HOOK, status: 403, reason: `refused by the hook ${action}` };
+  return { code: RefusalCode.HOOK, reason: `refused by the hook ${action}` };
 }

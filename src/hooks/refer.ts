@@ -14,7 +14,7 @@ export function checkRefer(refer: ReferConfig, action: Action, pageUrl: string):
     if (sites.length === 0 || sites.some((site) => belongsTo(host, site))) continue;
     const from = host === "" ? "a client without a page" : `a page of ${host}`;
     const reason = `refer: ${from} may not ${action}: it is not in "refer ${name}"`;
-    return { code: RefusalCode.ACCESS_DENIED, status: 403, reason };
+    return { code: RefusalCode.ACCESS_DENIED, reason };
   }
   return null;
 }

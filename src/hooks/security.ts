@@ -18,7 +18,7 @@ export function checkSecurity(
 ): Refusal | null {
   if (!enabled) return null;
   const refused = (code: number, why: string): Refusal => {
-    return { code, status: 403, reason: `security: ${ip} may not ${action}: ${why}` };
+    return { code, reason: `security: ${ip} may not ${action}: ${why}` };
   };
   const matches = (rule: AccessRule) =>
     rule.action === action && (rule.network === null || contains(rule.network, ip));

@@ -37,24 +37,24 @@ export function checkSignature(
   nowMs: number,
 ): Refusal | null {
   if (secrets.length === 0) return null;
-  const refused = (status: Refusal["status"], why: string): Refusal => {
-    return { code: RefusalCode.ACCESS_DENIED, status, reason: `signed URL: ${why}` };
+  const refused = (why: string): Refusal => {
+    return { code: RefusalCode.ACCESS_DENIED, reason: `signed URL: ${why}` };
   };
   const [query] = param.replace(/^\?/, "").split("#");
   const expires = queryValue(query, "expires");
   const sign = queryValue(query, "sign");
   if (expires === "" || sign === "") {
     const missing = [["expires", expires], ["sign", sign]].filter(([, value]) => value === "");
-    return refused(401, `${missing.map(([name]) => `${name}=`).join(" and ")} missing`);
+    return refused(`${missing.map(([name]) => `${name}=`).join(" and ")} missing`);
   }
-  if (!/^\d{1,12}$/.test(expires)) return refused(403, "expires= is no Unix time in seconds");
-  if (!/^[0-9a-f]{64}$/i.test(sign)) return refused(403, "sign= is not 64 hex digits");
+  if (!/^\d{1,12}$/.test(expires)) return refused("expires= is no Unix time in seconds");
+  if (!/^[0-9a-f]{64}$/i.test(sign)) return refused("sign= is not 64 hex digits");
   const given = Buffer.from(sign, "hex");
   const valid = secrets.filter((secret) =>
     timingSafeEqual(hmac(secret, action, key, expires), given)
   );
   // Before the time: whoever has no valid signature learns nothing else.
-  if (valid.length === 0) return refused(403, `wrong signature to ${action} ${key}`);
+  if (valid.length === 0) return refused(`wrong signature to ${action} ${key}`);
   const late = Math.floor(nowMs / 1000) - Number(expires);
-  return late > 0 ? refused(403, `expired ${late} s ago`) : null;
+  return late > 0 ? refused(`expired ${late} s ago`) : null;
 }

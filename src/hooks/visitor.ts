@@ -30,8 +30,6 @@ export interface Visitor {
 export interface Refusal {
   /** SRS's error number. */
   readonly code: number;
-  /** The HTTP status for a client that came by HTTP. */
-  readonly status: 401 | 403;
   readonly reason: string;
 }
 

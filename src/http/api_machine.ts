@@ -160,7 +160,7 @@ function features(): Json {
       ssl: true,
       hls: false,
       hds: false,
-      callback: false,
+      callback: true,
       api: true,
       httpd: true,
       dvr: false,

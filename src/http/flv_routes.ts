@@ -6,13 +6,17 @@
 
 import { type Context, Hono } from "hono";
 import type { Config } from "../config/types.ts";
+import type { Gate, Visit } from "../hooks/gate.ts";
+import type { Refusal, Visitor } from "../hooks/visitor.ts";
 import type { Hub } from "../live/hub.ts";
 import type { LiveStream } from "../live/live_stream.ts";
 import { newConnectionId } from "../log/ids.ts";
-import { connectionLog } from "../log/log.ts";
+import { connectionLog, type Log } from "../log/log.ts";
+import { peerText } from "../log/text.ts";
 import { responseBody } from "../net/response_body.ts";
 import { wantsWebSocket } from "../net/web_socket.ts";
 import type { HttpEnv } from "./answer.ts";
+import { clientAddress } from "./client_address.ts";
 import { findFlvTarget, flvPath, type FlvTarget } from "./flv_mount.ts";
 import { FlvSession, type FlvSessionHost } from "./flv_session.ts";
 
@@ -32,6 +36,11 @@ export interface FlvHost extends FlvSessionHost {
   readonly hub: Hub;
   /** Lets a connection in, returning null, or says which limit is in the way. */
   admit(address: string): string | null;
+  /** A connection that was let in has not become a session. */
+  dismiss(address: string): void;
+  readonly gate: Gate;
+  /** The stream's id in the API. */
+  streamId(stream: LiveStream, tcUrl: string): string;
 }
 
 /** The routes, to be mounted at `/`. What is no stream's path is left to the others. */
@@ -45,20 +54,34 @@ export function flvRoutes(host: FlvHost): Hono<HttpEnv> {
   return routes;
 }
 
-function play(
+async function play(
   c: Context<HttpEnv>,
   host: FlvHost,
   url: URL,
   target: FlvTarget,
-): Response {
-  const stream = host.hub.find(target.key);
-  if (!stream?.active) return notLive(c, host, url, target);
+): Promise<Response> {
+  const { peer } = c.env;
+  const log = connectionLog(newConnectionId());
+  const visitor = visitorOf(c, host.config, url, target, log.id);
+  const refusal = host.gate.check(visitor);
+  if (refusal) return refuse(c, log, refusal);
+  const asked = host.hub.find(target.key);
+  if (!asked?.active) return notLive(c, host, url, target);
   if (c.req.method === "HEAD") return c.body(null, 200, MEDIA_HEADERS);
 
-  const { peer } = c.env;
   const limit = host.admit(peer.address);
   if (limit) return c.text(`Service Unavailable: ${limit}`, 503);
-  const session = newSession(c, host, stream, url, target);
+  const streamId = () => host.streamId(host.hub.find(target.key) ?? asked, visitor.tcUrl);
+  const visit = host.gate.visit(visitor, { log, streamId });
+  const no = await new Promise<Refusal | null>((resolve) => visit.ask(resolve));
+  // It may have ended in the meantime.
+  const stream = host.hub.find(target.key);
+  if (no || !stream?.active) {
+    visit.end();
+    host.dismiss(peer.address);
+    return no ? refuse(c, log, no) : notLive(c, host, url, target);
+  }
+  const session = newSession(c, host, stream, url, target, visit, log);
   if (wantsWebSocket(c.req.raw)) {
     const answer = peer.upgrade(session);
     if (answer) return answer;
@@ -69,12 +92,46 @@ function play(
   return c.body(responseBody(session, () => peer.cutOff()), 200, MEDIA_HEADERS);
 }
 
+function refuse(c: Context<HttpEnv>, log: Log, { code, reason }: Refusal): Response {
+  log.warn(`HTTP client ip=${c.env.peer.address} refused: ${peerText(reason)}. ret=${code}`, code);
+  return c.text(`Forbidden: ${reason}`, 403);
+}
+
+/** As SRS describes such a player to hooks (spec: http §4.3), but for the address. */
+function visitorOf(
+  c: Context<HttpEnv>,
+  { httpServer }: Config,
+  url: URL,
+  { vhost, app, stream, key }: FlvTarget,
+  id: string,
+): Visitor {
+  const said = {
+    forwardedFor: c.req.header("X-Forwarded-For") ?? null,
+    realIp: c.req.header("X-Real-IP") ?? null,
+  };
+  return {
+    id,
+    ip: clientAddress(c.env.peer.address, said, httpServer.trustedProxies),
+    action: "play",
+    protocol: "http",
+    vhost,
+    app,
+    stream,
+    param: url.search,
+    tcUrl: `rtmp://${vhost.name}/${app}`,
+    pageUrl: c.req.header("Referer") ?? "",
+    key,
+  };
+}
+
 function newSession(
   c: Context<HttpEnv>,
   host: FlvHost,
   stream: LiveStream,
   url: URL,
   { app, stream: name }: FlvTarget,
+  visit: Visit,
+  log: Log,
 ): FlvSession {
   const { address, port } = c.env.peer;
   const remote = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
@@ -86,8 +143,9 @@ function newSession(
     name: `${name}.flv`,
     param: url.search,
     transport: wantsWebSocket(c.req.raw) ? "ws" : "http",
+    visit,
     forwardedFor: forwarded ?? c.req.header("X-Real-IP") ?? "",
-  }, connectionLog(newConnectionId()));
+  }, log);
 }
 
 /** Nobody publishes it: says what there is instead. */

@@ -10,6 +10,7 @@ import type { Clock } from "../live/clock.ts";
 import type { Kinds } from "../live/contents.ts";
 import type { LiveStream } from "../live/live_stream.ts";
 import { type Player, PLAYER_STALL_MS, type PlayerSink } from "../live/player.ts";
+import type { Visit } from "../hooks/gate.ts";
 import type { Log } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
 import type { WebLink, WebLinkHandler } from "../net/web_link.ts";
@@ -61,6 +62,8 @@ export interface FlvRequest {
   readonly param: string;
   /** "http" or "ws". */
   readonly transport: string;
+  /** From the question whether it may play to its end. */
+  readonly visit: Visit;
   /** What proxies say of the client's address; empty: nothing. */
   readonly forwardedFor: string;
 }
@@ -81,6 +84,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
   readonly #host: FlvSessionHost;
   readonly #stream: LiveStream;
   readonly #name: string;
+  readonly #visit: Visit;
   #link: WebLink | null = null;
   #player: Player | null = null;
   /** The FLV header has been sent. */
@@ -103,6 +107,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
     this.log = log;
     this.id = log.id;
     this.#name = request.name;
+    this.#visit = request.visit;
     this.info = { tcUrl: request.tcUrl, pageUrl: request.pageUrl, swfUrl: "" };
     this.socket = request.socket;
     this.acceptedAt = host.clock.now();
@@ -140,6 +145,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
     // It may have failed with its first bytes.
     if (this.#over) return stream.leave(player);
     this.#player = player;
+    this.#visit.begin();
     this.#host.opened(this, {
       type: "flv-play",
       publish: false,
@@ -275,6 +281,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
     this.#held = null;
     if (this.#player) this.#stream.leave(this.#player);
     this.#host.left(this);
+    this.#visit.end();
   }
 
   #close(reason: string, code: number): void {

@@ -136,11 +136,6 @@ Deno.test("signed URL: each way to be wrong has its reason", () => {
     [`?${signed(expires)}&expires=${NOW + 99}`, /wrong signature/],
   ];
   for (const [param, expected] of rows) assert.match(reason(param) ?? "", expected, param);
-  assert.equal(checkSignature([SECRET], "publish", KEY, "", 0)?.status, 401);
-  assert.equal(
-    checkSignature([SECRET], "publish", KEY, `?${signed("1")}`, NOW * 1000)?.status,
-    403,
-  );
 });
 
 Deno.test("signed URL: no text but a signature passes, and none throws", () => {

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { shownUrl } from "../../src/config/access_kinds.ts";
 import { ConfigError } from "../../src/config/diagnostic.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { contains, type Network, parseNetwork } from "../../src/config/network.ts";
+import { contains, formatNetwork, type Network, parseNetwork } from "../../src/config/network.ts";
 import { formatSummary } from "../../src/config/summary.ts";
 
 function load(vhost: string, env: Record<string, string> = {}) {
@@ -70,6 +70,14 @@ Deno.test("network: all spellings of an IPv6 address are one, and mapped IPv4 is
   }
   assert.ok(contains(network("192.0.2.0/24"), "::ffff:192.0.2.77"));
   assert.ok(!contains(network("192.0.2.0/24"), "unknown"));
+});
+
+Deno.test("network: what is printed is read as the same", () => {
+  assert.equal(formatNetwork(network("10.1.0.0/8")), "10.1.0.0/8");
+  fc.assert(fc.property(fc.oneof(v4, v6), fc.nat(32), (address, prefix) => {
+    const one = network(`${address}/${prefix}`);
+    assert.deepEqual(parseNetwork(formatNetwork(one)), one);
+  }));
 });
 
 Deno.test("network: what is none", () => {

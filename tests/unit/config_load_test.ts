@@ -90,7 +90,13 @@ const DEFAULTS: Config = {
   workDir: null,
   log: { tank: "console", level: "info", file: "./objs/srs.log", utc: false },
   httpApi: { listen: { host: "127.0.0.1", port: 1985 }, asked: false, https: null, auth: null },
-  httpServer: { listen: null, https: null, dir: "./objs/nginx/html", crossdomain: true },
+  httpServer: {
+    listen: null,
+    https: null,
+    dir: "./objs/nginx/html",
+    crossdomain: true,
+    trustedProxies: [],
+  },
   exporter: { listen: null, label: "", tag: "" },
   pithyPrintMs: 10_000,
   vhosts: [{
@@ -163,7 +169,7 @@ Deno.test("config load: every honoured directive", () => {
       https { enabled on; listen 10.0.0.1:443; key k.pem; cert c.pem; }
     }
     http_server {
-      enabled on; listen 8081; dir ./www; crossdomain off;
+      enabled on; listen 8081; dir ./www; crossdomain off; trusted_proxies 127.0.0.1 10.0.0.0/8;
       https { enabled on; listen 8443; key k2.pem; cert c2.pem; }
     }
     exporter { enabled on; listen 9973; label l; tag t; }
@@ -217,6 +223,10 @@ Deno.test("config load: every honoured directive", () => {
       https: { listen: { host: "0.0.0.0", port: 8443 }, key: "k2.pem", cert: "c2.pem" },
       dir: "./www",
       crossdomain: false,
+      trustedProxies: [
+        { family: 4, value: 0x7f000001n, prefix: 32 },
+        { family: 4, value: 0x0a000000n, prefix: 8 },
+      ],
     },
     exporter: { listen: { host: "0.0.0.0", port: 9973 }, label: "l", tag: "t" },
     pithyPrintMs: 3000,

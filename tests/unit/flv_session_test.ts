@@ -13,6 +13,7 @@ import { PLAYER_STALL_MS } from "../../src/live/player.ts";
 import type { WebLink } from "../../src/net/web_link.ts";
 import { FakePublisher, Fixture, payloads, vhostOf, words } from "./support/live_fixture.ts";
 import { MemoryLog } from "./support/memory_log.ts";
+import { visitOf } from "./support/visits.ts";
 
 class FakeLink implements WebLink {
   busy = false;
@@ -61,6 +62,7 @@ class Stage extends Fixture {
       name: "livestream.flv",
       param: "?token=secret",
       transport: "http",
+      visit: visitOf(this.live, this.log),
       forwardedFor: "",
     }, this.log);
   }

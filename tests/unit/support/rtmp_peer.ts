@@ -6,8 +6,6 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/types.ts";
-import { Gate } from "../../../src/hooks/gate.ts";
-import { HookCaller } from "../../../src/hooks/hook_caller.ts";
 import { Hub } from "../../../src/live/hub.ts";
 import { encodeAmf0 } from "../../../src/rtmp/amf0.ts";
 import { AmfObject, type AmfValue } from "../../../src/rtmp/amf_value.ts";
@@ -19,6 +17,7 @@ import { concat } from "../hex.ts";
 import { FakeSocket } from "./fake_socket.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { MemoryLog } from "./memory_log.ts";
+import { newGate } from "./visits.ts";
 import { type Plain, ServerMessages, summary, type WireMessage } from "./server_messages.ts";
 
 /** The configuration that the product is made for, with room for more directives. */
@@ -69,9 +68,6 @@ export function command(name: AmfValue, ...values: AmfValue[]): Sent {
   return { type: 20, payload: encodeAmf0(name, ...values), csid: 3, msid: 0 };
 }
 
-/** What hooks are told of the server. */
-export const IDENTITY = { serverId: "vid-server0", serviceId: "service0" };
-
 /** Clock, hub and connections. */
 export class TestServer {
   readonly clock = new ManualClock();
@@ -91,7 +87,7 @@ export class TestServer {
       clock: this.clock,
       idleReaders: new IdleReaders(this.clock),
       claims: NO_CLAIMS,
-      gate: new Gate(IDENTITY, new HookCaller("srs-edge/1.2.3")),
+      gate: newGate(),
       streamId: ({ key }) => `id of ${key}`,
       serverName: "srs-edge/1.2.3",
       pid: 4711,
