@@ -79,7 +79,9 @@ export class Visit {
   readonly #visitor: Visitor;
   readonly #parts: VisitParts;
   #streamId: string | null = null;
-  /** A hook server counts it. */
+  /** Hook servers have been asked. */
+  #asking = false;
+  /** They have said yes, and count it. */
   #counted = false;
   #begun = false;
   #over = false;
@@ -106,6 +108,7 @@ export class Visit {
     const connects = protocol === "rtmp" && hooks.on_connect.length > 0;
     const asks = hooks[`on_${action}`].length > 0;
     if (!connects && !asks) return answer(null);
+    this.#asking = true;
     void this.#ask(connects, asks).then((refusal) => {
       if (!this.#over) answer(refusal);
     }).catch((error: unknown) => {
@@ -125,7 +128,12 @@ export class Visit {
   end(): void {
     if (this.#over) return;
     this.#over = true;
-    if (this.#begun || this.#counted) this.#tellEnd();
+    const action = this.#end;
+    const urls = this.#told;
+    if (urls.length === 0 || !(this.#begun || this.#asking)) return;
+    // While it is asked about nobody knows yet: the answer comes first, what ends the connection after.
+    const due = () => this.#begun || this.#counted;
+    this.#caller.tell({ action, urls, body: this.#body(action), log: this.#parts.log }, due);
   }
 
   async #ask(connects: boolean, asks: boolean): Promise<Refusal | null> {
@@ -135,7 +143,6 @@ export class Visit {
     const action = `on_${this.#visitor.action}` as const;
     if (!await this.#asked(action, deadline)) return refusedBy(action);
     this.#counted = true;
-    if (this.#over) this.#tellEnd();
     return null;
   }
 
@@ -156,13 +163,6 @@ export class Visit {
   /** Who is told of it. */
   get #told(): readonly string[] {
     return this.#visitor.vhost.hooks[this.#end];
-  }
-
-  #tellEnd(): void {
-    const action = this.#end;
-    const urls = this.#told;
-    if (urls.length === 0) return;
-    this.#caller.tell({ action, urls, body: this.#body(action), log: this.#parts.log });
   }
 
   #id(): string {

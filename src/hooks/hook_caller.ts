@@ -76,9 +76,13 @@ export class HookCaller {
     });
   }
 
-  /** Tells every URL; what fails is logged and dropped. */
-  tell(event: HookEvent): void {
+  /**
+   * Tells every URL; what fails is logged and dropped.
+   * @param due Asked when its turn has come: whether there is anything to tell at all.
+   */
+  tell(event: HookEvent, due: () => boolean = () => true): void {
     void this.#inTurn(event, async () => {
+      if (!due()) return;
       for (const url of event.urls) await this.#call(event, url, false, this.#limits.timeoutMs);
     });
   }

@@ -45,10 +45,10 @@ export function checkSignature(
   const sign = queryValue(query, "sign");
   if (expires === "" || sign === "") {
     const missing = [["expires", expires], ["sign", sign]].filter(([, value]) => value === "");
-    return refused(`${missing.map(([name]) => `${name}=`).join(" and ")} missing`);
+    return refused(`${missing.map(([name]) => name).join(" and ")} missing`);
   }
-  if (!/^\d{1,12}$/.test(expires)) return refused("expires= is no Unix time in seconds");
-  if (!/^[0-9a-f]{64}$/i.test(sign)) return refused("sign= is not 64 hex digits");
+  if (!/^\d{1,12}$/.test(expires)) return refused("expires is no Unix time in seconds");
+  if (!/^[0-9a-f]{64}$/i.test(sign)) return refused("sign is not 64 hex digits");
   const given = Buffer.from(sign, "hex");
   const valid = secrets.filter((secret) =>
     timingSafeEqual(hmac(secret, action, key, expires), given)
