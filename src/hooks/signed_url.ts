@@ -10,6 +10,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Action } from "../config/types.ts";
 import { queryValue } from "../rtmp/stream_url.ts";

@@ -20,6 +20,9 @@ export type Reply = (call: HookCall) => Response | Promise<Response>;
 /** ms that a call may take to come. */
 const CALL_LIMIT_MS = 10_000;
 
+/** ms for answers under way when it is stopped. */
+const STOP_MS = 500;
+
 const YES: Reply = () => new Response("0");
 
 /** A server on a loopback port. */
@@ -32,9 +35,12 @@ export class HookServer {
   reply: Reply;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
-  constructor(reply: Reply = YES) {
+  constructor(
+    reply: Reply = YES,
+    tls: { readonly cert: string; readonly key: string } | null = null,
+  ) {
     this.reply = reply;
-    const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+    const options = { hostname: "127.0.0.1", port: 0, onListen: () => {}, ...tls };
     this.#server = Deno.serve(options, async (request) => {
       const text = await request.text();
       const call: HookCall = {
@@ -60,8 +66,8 @@ export class HookServer {
   }
 
   /** The URL of a path. */
-  url(path: string): string {
-    return `http://${this.host}${path}`;
+  url(path: string, scheme = "http"): string {
+    return `${scheme}://${this.host}${path}`;
   }
 
   /** The `action` of each call so far. */
@@ -92,7 +98,10 @@ export class HookServer {
 
   /** Closes it, with whatever it has not answered. */
   async stop(): Promise<void> {
-    await Promise.race([this.#server.shutdown(), new Promise((done) => setTimeout(done, 500))]);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise((done) => timer = setTimeout(done, STOP_MS));
+    await Promise.race([this.#server.shutdown(), late]);
+    clearTimeout(timer);
   }
 }
 

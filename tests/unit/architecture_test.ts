@@ -167,6 +167,15 @@ Deno.test("a worker needs no package: Bun finds none in a thread unless they are
   assert.deepEqual(packages, []);
 });
 
+Deno.test("H27: nothing that a peer says reaches a shell: no program is ever started", () => {
+  const starts = /child_process|Deno\.Command|Bun\.(spawn|\$)/;
+  const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"));
+  for (const file of files) {
+    assert.doesNotMatch(withoutComments(readFileSync(join(SRC, file), "utf8")), starts, file);
+  }
+});
+
 Deno.test("the rules notice what they are for", () => {
   const cases: [string, string, RegExp][] = [
     ["rtmp/a.ts", 'import { b } from "../live/b.ts";', /rtmp may not import live/],

@@ -9,7 +9,12 @@ import { HookServer, silentServer } from "../tools/hook_server.ts";
 import { freePort } from "../tools/server.ts";
 import { MemoryLog } from "./support/memory_log.ts";
 
-Deno.test("hook verdict: SRS's table", () => {
+/** The one HTTP client of the process is made by the first call and stays. */
+function test(name: string, fn: () => void | Promise<void>): void {
+  Deno.test({ name, fn, sanitizeResources: false });
+}
+
+test("hook verdict: SRS's table", () => {
   const yes = ["0", '{"code":0}', '{"code":0,"data":{"a":1}}', '{"data":{"code":0.0},"code":0}'];
   const no = [
     '"0"',
@@ -79,7 +84,7 @@ async function withServer(work: (server: HookServer) => Promise<void>): Promise<
   }
 }
 
-Deno.test("hooks: what a call looks like", () =>
+test("hooks: what a call looks like", () =>
   withServer(async (server) => {
     const bench = new Bench();
     const url = server.url("/a?token=secret").replace("//", "//us%40er:pass@");
@@ -96,7 +101,7 @@ Deno.test("hooks: what a call looks like", () =>
     assert.doesNotMatch(bench.line, /pass|secret/);
   }));
 
-Deno.test("hooks: several URLs one after the other, the first refusal ends it", () =>
+test("hooks: several URLs one after the other, the first refusal ends it", () =>
   withServer(async (server) => {
     const bench = new Bench();
     server.reply = ({ path }) => new Response(path === "/2" ? "1" : "0");
@@ -105,7 +110,7 @@ Deno.test("hooks: several URLs one after the other, the first refusal ends it", 
     assert.match(bench.log.lines[1], /on_publish failed, .*\/2: answer "1"/);
   }));
 
-Deno.test("hooks H28: redirects are not followed", () =>
+test("hooks H28: redirects are not followed", () =>
   withServer(async (server) => {
     const bench = new Bench();
     server.reply = ({ path }) =>
@@ -117,7 +122,7 @@ Deno.test("hooks H28: redirects are not followed", () =>
     assert.match(bench.line, /HTTP status 302/);
   }));
 
-Deno.test("hooks H28: an endless answer is cut off", () =>
+test("hooks H28: an endless answer is cut off", () =>
   withServer(async (server) => {
     const bench = new Bench();
     let sent = 0;
@@ -135,7 +140,7 @@ Deno.test("hooks H28: an endless answer is cut off", () =>
     assert.ok(sent < 50e6, `${sent} bytes were taken`);
   }));
 
-Deno.test("hooks H28: a server that answers too late, one byte at a time, or never", () =>
+test("hooks H28: a server that answers too late, one byte at a time, or never", () =>
   withServer(async (server) => {
     const silent = silentServer();
     let drip: ReturnType<typeof setInterval> | undefined;
@@ -160,14 +165,14 @@ Deno.test("hooks H28: a server that answers too late, one byte at a time, or nev
     }
   }));
 
-Deno.test("hooks H28: nobody listens, or it is no HTTP server", async () => {
+test("hooks H28: nobody listens, or it is no HTTP server", async () => {
   const bench = new Bench();
   assert.equal(await bench.ask(`http://user:pass@127.0.0.1:${freePort()}/a`), false);
   assert.match(bench.line, /failed, .*refused/);
   assert.doesNotMatch(bench.line, /pass/);
 });
 
-Deno.test("hooks H28: a dead server holds few sockets, whoever waits fails in time, others go on", () =>
+test("hooks H28: a dead server holds few sockets, whoever waits fails in time, others go on", () =>
   withServer(async (alive) => {
     const silent = silentServer();
     try {
@@ -186,7 +191,7 @@ Deno.test("hooks H28: a dead server holds few sockets, whoever waits fails in ti
     }
   }));
 
-Deno.test("hooks: calls that somebody waits for go before those that only tell", () =>
+test("hooks: calls that somebody waits for go before those that only tell", () =>
   withServer(async (server) => {
     const bench = new Bench({ maxCalls: 1 });
     const client = (id: string, path: string) => {
@@ -201,7 +206,7 @@ Deno.test("hooks: calls that somebody waits for go before those that only tell",
     assert.equal(server.mostOpen, 1);
   }));
 
-Deno.test("hooks: the events of one client arrive in order, also after one that failed", () =>
+test("hooks: the events of one client arrive in order, also after one that failed", () =>
   withServer(async (server) => {
     const bench = new Bench({ timeoutMs: 300 });
     server.reply = async ({ path }) => {
@@ -213,7 +218,7 @@ Deno.test("hooks: the events of one client arrive in order, also after one that 
     assert.deepEqual(server.calls.map(({ path }) => path), ["/1", "/2", "/3", "/4"]);
   }));
 
-Deno.test("hooks: nobody is asked for a client that has gone", () =>
+test("hooks: nobody is asked for a client that has gone", () =>
   withServer(async (server) => {
     const bench = new Bench();
     let wanted = true;
@@ -226,7 +231,7 @@ Deno.test("hooks: nobody is asked for a client that has gone", () =>
     assert.equal(server.calls.length, 1);
   }));
 
-Deno.test("hooks: at the end what is still to be told gets a little time, and no more", async () => {
+test("hooks: at the end what is still to be told gets a little time, and no more", async () => {
   const silent = silentServer();
   const bench = new Bench({ timeoutMs: 600 });
   bench.caller.tell(bench.event(silent.url));
