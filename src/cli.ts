@@ -14,6 +14,10 @@ export type Invocation =
   | { readonly action: "signature" }
   /** `probe` null: its help is wanted. */
   | { readonly action: "probe"; readonly probe: ProbeOptions | null }
+  /** `name` empty: which there are. */
+  | { readonly action: "print-config"; readonly name: string }
+  /** `root`: the folder that counts as `/`. */
+  | { readonly action: "install" | "uninstall"; readonly root: string }
   /** `file` null: settings from the environment alone (`-e`). */
   | { readonly action: "test" | "run"; readonly file: string | null };
 
@@ -41,6 +45,10 @@ Usage: ${program} <-h?vVge>|<[-t] -c FILE>
   -g        print name and version
   -h, -?    print this
 
+  --print-config NAME       print one of the configurations that come with it; "" lists them
+  install [--root DIR]      make it a service of systemd (as root; DIR: of an image)
+  uninstall [--root DIR]    take the service away again
+
 Examples:
   ${program} -c conf/realtime.conf
   ${program} -t -c conf/realtime.conf
@@ -64,6 +72,13 @@ export function parseCommandLine(
   if (values.help) return { action: "help" };
   if (values.version) return { action: "version" };
   if (values.signature) return { action: "signature" };
+  if (values["print-config"] !== undefined) {
+    return { action: "print-config", name: values["print-config"] };
+  }
+  const [command] = positionals;
+  if (positionals.length === 1 && (command === "install" || command === "uninstall")) {
+    return { action: command, root: values.root ?? "/" };
+  }
   const action = values.test ? "test" : "run";
   const file = env.SRS_CONFIG_FILE || values.config;
   if (positionals.length > 0) {
@@ -99,6 +114,8 @@ function parse(args: readonly string[]) {
         version: { type: "boolean", short: "v" },
         signature: { type: "boolean", short: "g" },
         help: { type: "boolean", short: "h" },
+        "print-config": { type: "string" },
+        root: { type: "string" },
       },
     });
   } catch (error) {

@@ -5,6 +5,7 @@
 
 import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism, networkInterfaces } from "node:os";
+import { basename } from "node:path";
 import process from "node:process";
 import { Cluster } from "./cluster.ts";
 import { helpText, type Invocation, parseCommandLine, UsageError } from "./cli.ts";
@@ -12,6 +13,8 @@ import { ConfigError } from "./config/diagnostic.ts";
 import { loadConfig, type Loaded } from "./config/load.ts";
 import { formatSummary } from "./config/summary.ts";
 import type { Config, ListenAddress } from "./config/types.ts";
+import { EXAMPLES } from "./examples.ts";
+import { install, InstallError, uninstall } from "./install/install.ts";
 import { serverLog } from "./log/log.ts";
 import { closeLog, openLog, reopenLog } from "./log/tank.ts";
 import { openableFiles } from "./net/file_limit.ts";
@@ -20,7 +23,8 @@ import { probeHelp } from "./probe/options.ts";
 import { runProbe } from "./probe/probe.ts";
 import { serveHttp } from "./http_service.ts";
 import { Server } from "./server.ts";
-import { SERVER_NAME, VERSION } from "./version.ts";
+import { ServiceManager } from "./service_manager.ts";
+import { BUILD, SERVER_NAME, VERSION } from "./version.ts";
 
 /** Exit status for a bad command line or configuration (SRS). */
 const EXIT_CONFIG = 255;
@@ -49,7 +53,7 @@ async function main(): Promise<number | null> {
   }
   switch (invocation.action) {
     case "help":
-      console.log(`${SERVER_NAME}/${VERSION}`);
+      console.log(`${SERVER_NAME}/${BUILD}`);
       console.log(helpText(`./${SERVER_NAME}`));
       return 0;
     case "version":
@@ -62,10 +66,43 @@ async function main(): Promise<number | null> {
       if (invocation.probe) return await runProbe(invocation.probe);
       console.log(probeHelp(`./${SERVER_NAME}`));
       return 0;
+    case "print-config":
+      return printConfig(invocation.name);
+    case "install":
+    case "uninstall":
+      return installation(invocation.action, invocation.root);
     case "test":
       return testConfig(invocation.file);
     case "run":
       return await run(invocation.file);
+  }
+}
+
+/** `--print-config`. */
+function printConfig(name: string): number {
+  const text = EXAMPLES.get(name);
+  const names = [...EXAMPLES.keys()].join(" ");
+  if (name === "") console.log(names);
+  else if (text === undefined) complain(`no configuration "${name}" comes with it: ${names}`);
+  else process.stdout.write(text);
+  return name === "" || text !== undefined ? 0 : EXIT_CONFIG;
+}
+
+/** `install` and `uninstall`. */
+function installation(action: "install" | "uninstall", root: string): number {
+  const program = process.execPath;
+  try {
+    if (action === "install" && !basename(program).startsWith(SERVER_NAME)) {
+      throw new InstallError(
+        `install copies the executable that runs it, and this is ${program}: build one (deno task build)`,
+      );
+    }
+    console.log(action === "install" ? install(root, program) : uninstall(root));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof InstallError)) throw error;
+    complain(error.message);
+    return EXIT_START;
   }
 }
 
@@ -120,15 +157,17 @@ async function run(file: string | null): Promise<number | null> {
     return EXIT_CONFIG;
   }
   let server: Server | Cluster;
+  let manager: ServiceManager;
   try {
     if (config.workDir) changeDirectory(config.workDir);
     await openLog(config.log);
-    serverLog.info(`${SERVER_NAME}/${VERSION}, ${runtimeName()}, config ${file ?? "environment"}`);
+    serverLog.info(`${SERVER_NAME}/${BUILD}, ${runtimeName()}, config ${file ?? "environment"}`);
     if (config.daemonRequested) {
       serverLog.warn(
         "daemon on: srs-edge stays in the foreground, let systemd or nohup do the rest",
       );
     }
+    manager = await ServiceManager.find(process.env);
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
     server = workers === 1
       ? await Server.start(config, serveHttp)
@@ -139,7 +178,8 @@ async function run(file: string | null): Promise<number | null> {
     complain(error instanceof Error ? error.message : String(error));
     return EXIT_START;
   }
-  handleSignals(server, config.pid);
+  handleSignals(server, config.pid, manager);
+  manager.ready(process.env);
   // The log is written at the end of the turn; this belongs below it.
   setTimeout(() => console.log(welcome(server)), 0);
   return null;
@@ -169,11 +209,16 @@ function writePidFile(path: string): void {
   }
 }
 
-function handleSignals(server: Server | Cluster, pidFile: string | null): void {
+function handleSignals(
+  server: Server | Cluster,
+  pidFile: string | null,
+  manager: ServiceManager,
+): void {
   let stopping = false;
   const stop = async (signal: string) => {
     if (stopping) process.exit(1);
     stopping = true;
+    manager.stopping();
     serverLog.info(`${signal}, user terminate program, fast quit`);
     await server.stop();
     if (pidFile) unlinkSync(pidFile);
@@ -183,6 +228,8 @@ function handleSignals(server: Server | Cluster, pidFile: string | null): void {
   };
   process.on("SIGINT", () => void stop("SIGINT"));
   process.on("SIGTERM", () => void stop("SIGTERM"));
+  process.on("SIGQUIT", () => void stop("SIGQUIT"));
+  process.on("SIGHUP", () => serverLog.warn("SIGHUP: a changed file needs a restart"));
   process.on("SIGUSR1", () => reopenLog());
 }
 

@@ -1,0 +1,28 @@
+/**
+ * The files of `conf/`, which are part of the program: `--print-config` writes them out, and `install`
+ * puts them in place.
+ * @module
+ */
+import realtime from "../conf/realtime.conf" with { type: "text" };
+import service from "../conf/service.conf" with { type: "text" };
+import smallMemory from "../conf/small-memory.conf" with { type: "text" };
+import statistics from "../conf/statistics.conf" with { type: "text" };
+import sysusers from "../conf/srs-edge.sysusers" with { type: "text" };
+import unit from "../conf/srs-edge.service" with { type: "text" };
+
+/** Configuration files to start from, by the name that `--print-config` takes: `conf/NAME.conf`. */
+export const EXAMPLES: ReadonlyMap<string, string> = new Map([
+  ["realtime", realtime],
+  ["service", service],
+  ["small-memory", smallMemory],
+  ["statistics", statistics],
+]);
+
+/** The configuration that an installed service starts with. */
+export const SERVICE_CONFIG = service;
+
+/** The systemd unit, for an executable in `/usr/bin`. */
+export const UNIT = unit;
+
+/** The service's user, for systemd-sysusers. */
+export const SYSUSERS = sysusers;
