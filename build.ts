@@ -1,50 +1,94 @@
 /**
- * Builds the one-file executable: `dist/srs-edge-<version>-<target>`, by `deno compile`.
+ * Builds what is given to people, into `dist/`: executables, archives, Debian packages, checksums; and
+ * the parts of the documents that are made from the source.
  *
- *     deno task build
- *
- * `deno compile` fetches its base binary from Deno's download site; where that cannot be reached, set
- * DENORT_BIN to a `denort` of exactly the Deno version that runs this.
+ *     deno task build                                 the executable for this machine, by deno compile
+ *     deno task build --runtime bun                   by bun build --compile
+ *     deno task build --target linux-arm64            for another machine; may be repeated
+ *     deno task build --package                       also archive, .deb and SHA256SUMS
+ *     deno task docs [--check]                        the configuration reference
  * @module
  */
-
-import { mkdirSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
-import { VERSION } from "./src/version.ts";
+import { parseArgs } from "node:util";
+import { makeArchive, makeDeb } from "./src/release/archive.ts";
+import { type Commit, compile } from "./src/release/compile.ts";
+import { updateReference } from "./src/release/documents.ts";
+import { BuildError, run } from "./src/release/run.ts";
+import { findTarget, type Runtime, type Target, targetNames } from "./src/release/targets.ts";
 
-/** What the server may do, compiled in: it can never do more. */
-const PERMISSIONS = [
-  "--no-prompt",
-  "--allow-net", // the ports and addresses are the user's choice
-  "--allow-read", // configuration files, includes
-  "--allow-write", // log and pid file
-  "--allow-env", // SRS_* overrides
-  // Figures of the API and the metrics.
-  "--allow-sys=cpus,hostname,loadavg,networkInterfaces,osRelease,osUptime,systemMemoryInfo",
-];
+const DIST = "dist";
+const GIT_CURE = "It needs git and the repository, for the commit";
 
-const target = Deno.build.target;
-const output = `dist/srs-edge-${VERSION}-${target}`;
-mkdirSync("dist", { recursive: true });
+/** Files in {@link DIST} that are given to people. */
+const RELEASED = /^srs-edge.*$/;
 
-const command = new Deno.Command(Deno.execPath(), {
-  args: [
-    "compile",
-    "--quiet",
-    ...PERMISSIONS,
-    "--include",
-    "src/worker.ts",
-    "--output",
-    output,
-    "src/main.ts",
-  ],
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runtime: { type: "string", default: "deno" },
+    target: { type: "string", multiple: true },
+    package: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+  },
 });
-const { success } = await command.spawn().status;
-if (!success) {
-  console.error(
-    "\nbuild failed. If the base binary (denort) could not be downloaded, set DENORT_BIN to the path of " +
-      `a denort of version ${Deno.version.deno}.`,
-  );
-  process.exit(1);
+
+/** The commit that is checked out. */
+function checkedOut(): Commit {
+  const git = (...args: string[]) => run(["git", ...args], GIT_CURE).trim();
+  const dirty = git("status", "--porcelain") === "" ? "" : "-dirty";
+  return {
+    hash: git("rev-parse", "--short=10", "HEAD") + dirty,
+    time: Number(git("log", "-1", "--format=%ct")),
+  };
 }
-console.log(`${output} (${Math.round(statSync(output).size / 1e6)} MB)`);
+
+function wanted(runtime: Runtime): Target[] {
+  const processor = process.arch === "arm64" ? "arm64" : "x64";
+  const system = process.platform === "win32" ? "windows" : process.platform;
+  return (values.target ?? [`${system}-${processor}`]).map((name) => {
+    const target = findTarget(runtime, name);
+    if (target) return target;
+    const known = targetNames(runtime).join(" ");
+    throw new BuildError(`${runtime} does not build for ${name}; it does for ${known}`);
+  });
+}
+
+function build(runtime: Runtime): void {
+  const commit = checkedOut();
+  mkdirSync(DIST, { recursive: true });
+  const made: string[] = [];
+  for (const target of wanted(runtime)) {
+    const executable = compile(runtime, target, DIST, commit);
+    made.push(executable);
+    if (!values.package) continue;
+    made.push(makeArchive(executable, commit.time));
+    if (target.debian) made.push(makeDeb(executable, runtime, target.debian, commit.time));
+  }
+  for (const path of made) console.log(`${path} (${(statSync(path).size / 1e6).toFixed(1)} MB)`);
+  if (values.package) writeChecksums();
+}
+
+/** Of everything in the folder, so that several builds fill one file. */
+function writeChecksums(): void {
+  const lines = readdirSync(DIST).filter((name) => RELEASED.test(name)).sort().map((name) => {
+    const digest = createHash("sha256").update(readFileSync(join(DIST, name))).digest("hex");
+    return `${digest}  ${name}\n`;
+  });
+  writeFileSync(join(DIST, "SHA256SUMS"), lines.join(""));
+  console.log(`${DIST}/SHA256SUMS`);
+}
+
+try {
+  const { runtime } = values;
+  if (positionals[0] === "docs") updateReference(values.check);
+  else if (runtime === "deno" || runtime === "bun") build(runtime);
+  else throw new BuildError(`--runtime ${runtime}: say deno or bun`);
+} catch (error) {
+  if (!(error instanceof BuildError)) throw error;
+  console.error(`build: ${error.message}.`);
+  process.exitCode = 1;
+}

@@ -83,7 +83,8 @@ const IMPURE = new RegExp(
 /** Nothing in the protocol waits. */
 const WAITING = /\b(?:async|await|Promise)\b/;
 
-/** The runtimes' own names are for `net` alone. */
+/** The runtimes' own names are for `net`, and for what is no part of the server. */
+const NAMES_RUNTIMES = new Set(["net", "release"]);
 const RUNTIME = /\b(?:Deno|Bun)\s*\./;
 
 function partOf(file: string): string {
@@ -136,7 +137,7 @@ function violations(file: string, text: string): string[] {
   if (impure) blame(`names "${impure[0]}", but ${part} is pure`);
   const waiting = part === "rtmp" ? WAITING.exec(code) : null;
   if (waiting) blame(`names "${waiting[0]}", but nothing in rtmp waits`);
-  const runtime = part === "net" ? null : RUNTIME.exec(code);
+  const runtime = NAMES_RUNTIMES.has(part) ? null : RUNTIME.exec(code);
   if (runtime) blame(`names "${runtime[0]}", but only net may name a runtime`);
   return found;
 }

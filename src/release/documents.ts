@@ -1,0 +1,2 @@
+/** @module */
+export function updateReference(_check: boolean): void {}
