@@ -6,7 +6,7 @@
  *     deno task build --runtime bun                   by bun build --compile
  *     deno task build --target linux-arm64            for another machine; may be repeated
  *     deno task build --package                       also archive, .deb and SHA256SUMS
- *     deno task docs [--check]                        the configuration reference
+ *     deno task docs                                  the configuration reference in the READMEs
  * @module
  */
 import { createHash } from "node:crypto";
@@ -16,7 +16,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { makeArchive, makeDeb } from "./src/release/archive.ts";
 import { type Commit, compile } from "./src/release/compile.ts";
-import { updateReference } from "./src/release/documents.ts";
+import { updateReferences } from "./src/release/documents.ts";
 import { BuildError, run } from "./src/release/run.ts";
 import { findTarget, type Runtime, type Target, targetNames } from "./src/release/targets.ts";
 
@@ -32,7 +32,6 @@ const { values, positionals } = parseArgs({
     runtime: { type: "string", default: "deno" },
     target: { type: "string", multiple: true },
     package: { type: "boolean", default: false },
-    check: { type: "boolean", default: false },
   },
 });
 
@@ -84,7 +83,7 @@ function writeChecksums(): void {
 
 try {
   const { runtime } = values;
-  if (positionals[0] === "docs") updateReference(values.check);
+  if (positionals[0] === "docs") updateReferences();
   else if (runtime === "deno" || runtime === "bun") build(runtime);
   else throw new BuildError(`--runtime ${runtime}: say deno or bun`);
 } catch (error) {

@@ -41,7 +41,11 @@ export const AUTH = {
 
 /** `http_api { }` */
 export const API = {
-  enabled: flag("off", "Serve the statistics API.", { env: true }),
+  enabled: flag(
+    "off",
+    "Serve the statistics API; without the whole block it is on 127.0.0.1:1985.",
+    { env: true },
+  ),
   // Without an http_api block the endpoint is 127.0.0.1:1985.
   listen: listen(everywhere(1985), "Address of the API.", { env: true }),
   crossdomain: flag("on", "Nothing: http_server.crossdomain decides for the API too.", {

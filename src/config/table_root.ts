@@ -83,9 +83,12 @@ export const ROOT = {
   }),
 
   // SRS's default is on. Service managers and containers want the foreground, and so does a terminal.
-  daemon: flag("on", "Run in the background.", { env: true, default: false }),
+  daemon: flag("on", "Nothing but a line in the log: this server stays in the foreground.", {
+    env: true,
+    default: false,
+  }),
   // SRS's default is ./objs/srs.pid.
-  pid: text("", "File for the process id.", { env: true }),
+  pid: text("", "File for the process id; none is written when not given.", { env: true }),
   work_dir: text("", "Directory to change to before files are opened.", { env: true }),
   asprocess: flag("off", "Exit when the parent process is gone.", { ...notOffered, env: true }),
   utc_time: flag("off", "Log times in UTC.", { env: true }),

@@ -77,11 +77,15 @@ export const PLAY = {
     unit: "ms",
   }),
   // 0 instead of 8 when min_latency is on.
-  mw_msgs: integer(8, "Messages to gather before they are sent.", {
-    ...applied,
-    unit: "messages",
-    max: 128,
-  }),
+  mw_msgs: integer(
+    8,
+    "Messages to gather before they are sent; 0 by default with min_latency on.",
+    {
+      ...applied,
+      unit: "messages",
+      max: 128,
+    },
+  ),
   send_min_interval: decimal(0, "Least time between two messages to one player.", {
     ...applied,
     unit: "ms",

@@ -1,2 +1,37 @@
-/** @module */
-export function updateReference(_check: boolean): void {}
+/**
+ * The generated part of the READMEs: the configuration reference, between two marks.
+ * @module
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { formatReference, type Language } from "../config/reference.ts";
+import { BuildError } from "./run.ts";
+
+/** The READMEs by language. */
+export const READMES: Readonly<Record<Language, string>> = {
+  en: "README.md",
+  zh: "README.zh-CN.md",
+};
+
+// The formatter would pad the cells, and does not know how wide Chinese is.
+const BEGIN = "<!-- reference: made by `deno task docs` -->\n<!-- deno-fmt-ignore-start -->\n\n";
+const END = "\n\n<!-- deno-fmt-ignore-end -->\n<!-- end of the reference -->\n";
+
+/** A README's text with the reference as it should be. Throws BuildError when it has no marks. */
+export function withReference(text: string, language: Language): string {
+  const from = text.indexOf(BEGIN);
+  const to = text.indexOf(END);
+  if (from < 0 || to < from) {
+    throw new BuildError(
+      `${READMES[language]} has no place for the reference: put in ${BEGIN}${END}`,
+    );
+  }
+  return text.slice(0, from + BEGIN.length) + formatReference(language) + text.slice(to);
+}
+
+/** Writes the reference into both READMEs. */
+export function updateReferences(): void {
+  for (const language of ["en", "zh"] as const) {
+    const file = READMES[language];
+    writeFileSync(file, withReference(readFileSync(file, "utf8"), language));
+  }
+}

@@ -51,7 +51,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   version: [],
   examples: [],
   install: ["examples"],
-  release: ["version", "examples", "install"],
+  release: ["config", "version", "examples", "install"],
 };
 
 /** Bytes in, values out: these parts run anywhere and give the same every time. */
