@@ -30,8 +30,12 @@ export function serverCommand(): string[] {
 }
 
 /** Runs the server with these arguments, in the repository's root. */
-export function launch(label: string, args: readonly string[]): Child {
-  return new Child(label, [...serverCommand(), ...args], { cwd: ROOT });
+export function launch(
+  label: string,
+  args: readonly string[],
+  command: readonly string[] = serverCommand(),
+): Child {
+  return new Child(label, [...command, ...args], { cwd: ROOT });
 }
 
 /** Below the range from which the kernel takes the ports of outgoing connections. */
@@ -79,14 +83,21 @@ export interface ServerOptions {
   readonly global?: string;
   /** The whole file; `PORT` stands for the RTMP port. Overrides the others. */
   readonly text?: string;
+  /** The command that starts the server, instead of {@link serverCommand}'s. */
+  readonly command?: readonly string[];
 }
 
 /** A running server. */
 export class Server {
   readonly process: Child;
 
-  constructor(readonly configFile: string, readonly port: number, readonly apiPort: number) {
-    this.process = launch("server", ["-c", configFile]);
+  constructor(
+    readonly configFile: string,
+    readonly port: number,
+    readonly apiPort: number,
+    command: readonly string[] = serverCommand(),
+  ) {
+    this.process = launch("server", ["-c", configFile], command);
   }
 
   /** The RTMP address of a stream, such as `live/livestream`. */
@@ -143,7 +154,7 @@ export async function startServer(
   const apiPort = freePort();
   const file = `${folder}/server-${port}.conf`;
   await Deno.writeTextFile(file, configText(port, apiPort, options));
-  const server = new Server(file, port, apiPort);
+  const server = new Server(file, port, apiPort, options.command);
   started(server);
   for (const [what, number] of [["RTMP", port], ["API", apiPort]] as const) {
     if (what === "API" && options.text !== undefined) continue;
