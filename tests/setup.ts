@@ -1,10 +1,12 @@
 /**
  * Prepares a machine for the tests: the real clients that they run, Bun when it is to be tested, and
- * the media that they publish. Run by the test task; does nothing that has been done already.
+ * the media that they publish; with the argument `package` also what the tests of packages need. Run by
+ * the test tasks; does nothing that has been done already.
  * @module
  */
 import process from "node:process";
 import { CHROMIUM } from "./tools/browser.ts";
+import { debianRoot } from "./tools/debian.ts";
 import { EVERYWHERE, media } from "./tools/media.ts";
 import { NGINX, NGINX_RTMP } from "./tools/nginx.ts";
 import { Child } from "./tools/process.ts";
@@ -63,6 +65,21 @@ const TOOLS: readonly Tool[] = [
   gstElement("rtmpsrc", "bad"),
 ];
 
+/** For the tests of packages, which try them on small systems of their own. */
+const PACKAGE_TOOLS: readonly Tool[] = [
+  { name: "debootstrap", probe: ["debootstrap", "--version"], packages: ["debootstrap"] },
+  {
+    name: "QEMU's user-mode emulation",
+    probe: ["qemu-aarch64-static", "--version"],
+    packages: ["qemu-user-static"],
+  },
+  {
+    name: "systemd-nspawn",
+    probe: ["systemd-nspawn", "--version"],
+    packages: ["systemd-container"],
+  },
+];
+
 /** Debian asks this program whether a package may start its service: while it is there, nginx may not. */
 const NO_SERVICES = "/usr/sbin/policy-rc.d";
 
@@ -71,6 +88,10 @@ const WITHOUT_SERVICES = `if [ ! -e ${NO_SERVICES} ]; then
   trap 'rm -f ${NO_SERVICES}' EXIT
   printf '#!/bin/sh\\nexit 101\\n' >${NO_SERVICES} && chmod +x ${NO_SERVICES}
 fi`;
+
+/** Whether packages are to be tested. */
+const packages = Deno.args.includes("package");
+const wanted = packages ? [...TOOLS, ...PACKAGE_TOOLS] : TOOLS;
 
 /** Says one line and gives up. */
 function fail(message: string): never {
@@ -90,7 +111,7 @@ async function succeeds(command: readonly string[], limitMs: number): Promise<bo
 
 async function missingTools(): Promise<Tool[]> {
   const missing: Tool[] = [];
-  for (const tool of TOOLS) if (!await succeeds(tool.probe, PROBE_LIMIT_MS)) missing.push(tool);
+  for (const tool of wanted) if (!await succeeds(tool.probe, PROBE_LIMIT_MS)) missing.push(tool);
   return missing;
 }
 
@@ -133,3 +154,4 @@ async function ensureBun(): Promise<void> {
 await ensureTools();
 if (Deno.env.get("SRS_EDGE_RUNTIME") === "bun") await ensureBun();
 for (const name of EVERYWHERE) await media(name);
+if (packages) { for (const name of ["bare", "systemd", "arm64"] as const) await debianRoot(name); }

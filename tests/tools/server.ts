@@ -89,16 +89,12 @@ export interface ServerOptions {
 
 /** A running server. */
 export class Server {
-  readonly process: Child;
-
   constructor(
     readonly configFile: string,
     readonly port: number,
     readonly apiPort: number,
-    command: readonly string[] = serverCommand(),
-  ) {
-    this.process = launch("server", ["-c", configFile], command);
-  }
+    readonly process: Child = launch("server", ["-c", configFile]),
+  ) {}
 
   /** The RTMP address of a stream, such as `live/livestream`. */
   url(path: string): string {
@@ -154,7 +150,7 @@ export async function startServer(
   const apiPort = freePort();
   const file = `${folder}/server-${port}.conf`;
   await Deno.writeTextFile(file, configText(port, apiPort, options));
-  const server = new Server(file, port, apiPort, options.command);
+  const server = new Server(file, port, apiPort, launch("server", ["-c", file], options.command));
   started(server);
   for (const [what, number] of [["RTMP", port], ["API", apiPort]] as const) {
     if (what === "API" && options.text !== undefined) continue;
