@@ -110,6 +110,25 @@ for (const flag of ["-h", "--help"]) {
   });
 }
 
+scenario("--print-config writes an example out, byte for byte", async (s) => {
+  const names = lines((await call(s, "--print-config", "")).stdout)[0].split(" ");
+  assert.ok(names.includes("realtime"), names.join());
+  for (const name of names) {
+    const child = await call(s, "--print-config", name);
+    assert.equal(child.code, 0, child.report());
+    const shipped = new URL(`../../conf/${name}.conf`, import.meta.url);
+    assert.equal(child.stdout, await Deno.readTextFile(shipped));
+  }
+  assertOneClearLine(await call(s, "--print-config", "none"), /"none".*realtime/);
+});
+
+scenario("install says when it cannot", async (s) => {
+  await Deno.writeTextFile(`${s.folder}/a-file`, "");
+  const child = await call(s, "install", "--root", `${s.folder}/a-file`);
+  // From source there is no executable to install; an executable cannot make folders in a file.
+  assertOneClearLine(child, /deno task build|cannot write .*a-file/);
+});
+
 scenario("an unknown flag is named", async (s) => {
   assertOneClearLine(await call(s, "--no-such-flag"), /no-such-flag/);
 });

@@ -1,0 +1,135 @@
+/**
+ * The READMEs say what the program does: the configuration reference is that of the directive table, the
+ * two languages have the same parts, and every configuration that is shipped is clean.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { allDirectives } from "../../src/config/directives.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { formatReference } from "../../src/config/reference.ts";
+import { CHINESE } from "../../src/config/reference_zh.ts";
+import { EXAMPLES, UNIT } from "../../src/examples.ts";
+import { serviceFiles } from "../../src/install/layout.ts";
+import { READMES, withReference } from "../../src/release/documents.ts";
+import { VERSION } from "../../src/version.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const read = (name: string) => readFileSync(new URL(name, ROOT), "utf8");
+const ENGLISH_README = read(READMES.en);
+const CHINESE_README = read(READMES.zh);
+
+/** Levels of the headings, in order. */
+function headings(text: string): number[] {
+  return Array.from(outsideOfCode(text).matchAll(/^(#+) /gm), ([, marks]) => marks.length);
+}
+
+/** Code in fences, as people would type it: without comments, blanks evened out. */
+function commands(text: string): string[] {
+  return Array.from(
+    text.matchAll(/^ *```[^\n]*\n(.*?)^ *```$/gms),
+    ([, code]) => code.replace(/ +# .*$/gm, "").replace(/ +/g, " ").trim(),
+  );
+}
+
+function outsideOfCode(text: string): string {
+  return text.replace(/^ *```[^\n]*\n.*?^ *```$/gms, "");
+}
+
+/** Each table as its rows, each row as its cells. */
+function tables(text: string): string[][][] {
+  const blocks = outsideOfCode(text).matchAll(/(?:^\|.*\|\n)+/gm);
+  return Array.from(
+    blocks,
+    ([block]) =>
+      block.trimEnd().split("\n").map((line) =>
+        line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim())
+      ),
+  );
+}
+
+function codeIn(cell: string): string[] {
+  return cell.match(/`[^`]+`/g) ?? [];
+}
+
+for (const language of ["en", "zh"] as const) {
+  Deno.test(`${READMES[language]} has the reference of the directive table`, () => {
+    const text = read(READMES[language]);
+    assert.equal(text, withReference(text, language), "run: deno task docs");
+  });
+
+  Deno.test(`the reference (${language}) has every honoured directive, once`, () => {
+    const rows = tables(`${formatReference(language)}\n`).flat()
+      .filter(([name]) => name.startsWith("`"));
+    const honoured = allDirectives().filter(({ spec, status }) =>
+      spec.type === "leaf" && status === "honoured"
+    );
+    assert.deepEqual(rows.map(([name]) => name), honoured.map(({ name }) => `\`${name}\``));
+    for (const row of rows) assert.ok(row[2] && row[3] && row[4], row.join());
+  });
+}
+
+Deno.test("a changed directive is noticed", () => {
+  const stale = ENGLISH_README.replace("| `queue_length` | `30` |", "| `queue_length` | `31` |");
+  assert.notEqual(stale, ENGLISH_README);
+  assert.equal(withReference(stale, "en"), ENGLISH_README);
+});
+
+Deno.test("Chinese descriptions are of directives that there are", () => {
+  const paths = new Set(allDirectives().map(({ path }) => path));
+  assert.deepEqual(Object.keys(CHINESE).filter((path) => !paths.has(path)), []);
+});
+
+Deno.test("both READMEs have the same headings, commands and tables", () => {
+  assert.deepEqual(headings(CHINESE_README), headings(ENGLISH_README), "levels of headings");
+  assert.deepEqual(commands(CHINESE_README), commands(ENGLISH_README), "code");
+  const [chinese, english] = [tables(CHINESE_README), tables(ENGLISH_README)];
+  assert.equal(chinese.length, english.length, "tables");
+  english.forEach((table, index) => {
+    const other = chinese[index];
+    const title = table[0].join(" | ");
+    assert.equal(other.length, table.length, `rows of the table ${title}`);
+    table.forEach((row, number) => {
+      assert.equal(other[number].length, row.length, `cells of ${row}`);
+      assert.deepEqual(codeIn(other[number][0]), codeIn(row[0]), `the code in ${row[0]}`);
+    });
+  });
+});
+
+Deno.test("the READMEs name the files of this version", () => {
+  for (const text of [ENGLISH_README, CHINESE_README]) {
+    const versions = text.match(/(?<=srs-edge(?:-bun)?[-_])\d+\.\d+\.\d+/g) ?? [];
+    assert.ok(versions.length >= 7, "files in the download table");
+    assert.deepEqual([...new Set(versions)], [VERSION]);
+  }
+});
+
+Deno.test("every configuration in conf/ is part of the program, and clean", () => {
+  const files = readdirSync(new URL("conf/", ROOT)).filter((name) => name.endsWith(".conf"));
+  assert.deepEqual([...EXAMPLES.keys()].map((name) => `${name}.conf`).sort(), files.sort());
+  for (const [name, text] of EXAMPLES) {
+    assert.equal(text, read(`conf/${name}.conf`));
+    const loaded = loadConfig(`${name}.conf`, () => text, {});
+    assert.deepEqual(loaded.warnings, [], name);
+    assert.deepEqual(loaded.ignored, [], name);
+  }
+});
+
+Deno.test("the unit names the installed executable and configuration, wherever they are", () => {
+  const folders = { bin: "/opt/bin", units: "/u", sysusers: "/s" };
+  const files = serviceFiles(folders);
+  const unit = files.find(({ path }) => path === "/u/srs-edge.service")?.text ?? "";
+  const paths = files.map(({ path }) => path);
+  assert.ok(paths.includes("/opt/bin/srs-edge"));
+  for (const [, program, config] of unit.matchAll(/^Exec\w+=(\/\S+) .*-c (\S+)$/gm)) {
+    assert.ok(paths.includes(program), program);
+    assert.ok(paths.includes(config), config);
+  }
+  assert.equal([...UNIT.matchAll(/^Exec\w+=\/usr\/bin\/srs-edge/gm)].length, 2);
+});
+
+Deno.test("the unit's file limit fits 65000 connections", () => {
+  const limit = Number(/^LimitNOFILE=(\d+)$/m.exec(UNIT)?.[1]);
+  // max_connections, and what the server keeps for itself.
+  assert.ok(limit >= 65_000 + 128, String(limit));
+});
