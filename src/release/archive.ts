@@ -6,7 +6,7 @@
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { EXAMPLES } from "../examples.ts";
 import { PACKAGE_FOLDERS, serviceFiles } from "../install/layout.ts";
 import { VERSION } from "../version.ts";
@@ -23,12 +23,13 @@ const DOCUMENTS = ["LICENSE", "README.md", "README.zh-CN.md"];
 /** Makes `EXECUTABLE.tar.gz`; returns its path. `time` is that of the commit, seconds. */
 export function makeArchive(executable: string, time: number): string {
   const archive = resolve(`${executable}.tar.gz`);
-  const name = basename(executable);
+  const name = basename(executable, ".exe");
   inFolder((folder) => {
     const root = join(folder, name);
     mkdirSync(join(root, "conf"), { recursive: true });
-    copyFileSync(executable, join(root, "srs-edge"));
-    chmodSync(join(root, "srs-edge"), 0o755);
+    const program = join(root, `srs-edge${extname(executable) === ".exe" ? ".exe" : ""}`);
+    copyFileSync(executable, program);
+    chmodSync(program, 0o755);
     for (const document of DOCUMENTS) copy(document, join(root, document));
     for (const file of readdirSync("conf")) copy(join("conf", file), join(root, "conf", file));
     const order = ["--sort=name", "--format=ustar", `--mtime=@${time}`];

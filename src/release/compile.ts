@@ -51,8 +51,9 @@ export interface Commit {
 }
 
 /** The path of the executable for a target. */
-export function executablePath(dist: string, target: Target): string {
-  return join(dist, `srs-edge-${VERSION}-${target.name}`);
+export function executablePath(dist: string, { name }: Target): string {
+  const suffix = name.includes("windows") ? ".exe" : "";
+  return join(dist, `srs-edge-${VERSION}-${name}${suffix}`);
 }
 
 /**
