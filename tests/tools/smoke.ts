@@ -24,6 +24,8 @@ export async function smoke(s: Scenario, command: readonly string[]): Promise<vo
 
 /** The same with a server that is there already. */
 export async function playSmoke(s: Scenario, server: Server): Promise<void> {
+  // Somebody who stays: a stream that nobody has any more is soon forgotten.
+  await s.play(server.url("live/livestream"));
   await playWhole(s, server, await media("h264-aac"));
   const summaries = JSON.stringify(await server.api("/api/v1/summaries"));
   assert.match(summaries, /"code":0/, summaries);
