@@ -4,6 +4,7 @@
  * @module
  */
 import realtime from "../conf/realtime.conf" with { type: "text" };
+import secure from "../conf/secure.conf" with { type: "text" };
 import service from "../conf/service.conf" with { type: "text" };
 import smallMemory from "../conf/small-memory.conf" with { type: "text" };
 import statistics from "../conf/statistics.conf" with { type: "text" };
@@ -13,6 +14,7 @@ import unit from "../conf/srs-edge.service" with { type: "text" };
 /** Configuration files to start from, by the name that `--print-config` takes: `conf/NAME.conf`. */
 export const EXAMPLES: ReadonlyMap<string, string> = new Map([
   ["realtime", realtime],
+  ["secure", secure],
   ["service", service],
   ["small-memory", smallMemory],
   ["statistics", statistics],

@@ -51,6 +51,7 @@ export const CHINESE: Readonly<Record<string, string>> = {
   "http_server.listen": "HTTP 服务器的地址。",
   "http_server.dir": "文件的根目录。",
   "http_server.crossdomain": "允许其他网站的页面读取应答（CORS）。",
+  "http_server.trusted_proxies": "反向代理的地址和网段，相信它们给出的客户端地址。SRS 没有这一项。",
   "http_server.https.enabled": HTTPS.enabled,
   "http_server.https.listen": HTTPS.listen,
   "http_server.https.key": HTTPS.key,
@@ -78,6 +79,7 @@ export const CHINESE: Readonly<Record<string, string>> = {
   "vhost.play.queue_length": "播放者最多可以落后多少，再多就跳到新的关键帧。",
   "vhost.play.time_jitter": "时间戳如何校正。",
   "vhost.play.mix_correct": "按时间戳交错音频和视频。",
+  "vhost.play.secret": "播放的 URL 必须用它签名；可写两个，新旧都接受。SRS 没有这一项。",
   "vhost.play.atc": "原样转发推流端的时间戳。",
   "vhost.play.atc_auto": "metadata 中有 bravo_atc 时才这样做。",
   "vhost.play.mw_latency": "攒批最多增加多少延迟（上限）。",
@@ -92,6 +94,7 @@ export const CHINESE: Readonly<Record<string, string>> = {
   "vhost.publish.kickoff_for_idle": "没有人观看多久就断开推流；0 表示不断开。",
   "vhost.publish.takeover":
     "同名流的第二个推流端：deny 拒绝，replace 断开前一个，if_stalled 只在前一个已 2 秒没有数据时才断开它。SRS 没有这一项。",
+  "vhost.publish.secret": "推流的 URL 必须用它签名；可写两个，新旧都接受。SRS 没有这一项。",
   "vhost.publish.parse_sps": "从码流中读取画面尺寸，用于统计。",
 
   "vhost.cluster.mode": "`remote` 让本服务器成为边缘。",
