@@ -24,7 +24,7 @@ interface Visitor {
 
 /** Counts connections. Time is an argument, ms of any monotonic clock. */
 export class Admission {
-  readonly #limits: AdmissionLimits;
+  #limits: AdmissionLimits;
   readonly #visitors = new Map<string, Visitor>();
   #open = 0;
 
@@ -35,6 +35,11 @@ export class Admission {
   /** Addresses remembered now. */
   get rememberedAddresses(): number {
     return this.#visitors.size;
+  }
+
+  /** Other limits, for those who come from now on. */
+  configure(limits: AdmissionLimits): void {
+    this.#limits = limits;
   }
 
   /** Lets a connection in, returning null, or says which limit is in the way. */

@@ -7,13 +7,14 @@
 
 import process from "node:process";
 import type { Config, ListenAddress } from "./config/types.ts";
+import type { ServerControl } from "./http/control.ts";
 import { newIdentity } from "./log/ids.ts";
 import { serverLog } from "./log/log.ts";
 import { writeForwarded } from "./log/tank.ts";
 import { findVhost } from "./config/types.ts";
 import { assertFree, canReusePort, formatAddress } from "./net/tcp.ts";
 import { type MessagePort, newWay, Thread } from "./net/thread.ts";
-import { serveHttp } from "./http_service.ts";
+import { httpService } from "./http_service.ts";
 import { Server } from "./server.ts";
 import { Directory } from "./workers/directory.ts";
 import { EMPTY_REPORT, MergedView, reportOf } from "./workers/merged_view.ts";
@@ -29,6 +30,8 @@ const MAX_SILENT_PINGS = 20;
 const RESTART_MS = 1000;
 /** ms that the API waits for a worker's figures, and then shows the last ones. */
 const REPORT_MS = 1000;
+/** ms that workers have to reload: ports may take a second. */
+const RELOAD_MS = 5000;
 /** ms that workers have to stop; each gives its peers 3 s. */
 const STOP_MS = 5000;
 
@@ -61,9 +64,10 @@ interface Poll {
 
 /** A started server with several workers. */
 export class Cluster {
-  readonly #config: Config;
+  #config: Config;
   readonly #identity = newIdentity();
   readonly #workers: number;
+  readonly #control: ServerControl | null;
   readonly #program: URL;
   readonly #members = new Map<number, Member>();
   readonly #directory: Directory;
@@ -75,11 +79,17 @@ export class Cluster {
   #refreshing: Promise<void> | null = null;
   #nextWorker = 1;
   #nextPoll = 1;
+  /** Why a worker could not reload. */
+  #refused: string | null = null;
   #stopping = false;
+  /** Since the drain began no worker is started any more. */
+  #draining = false;
   #addresses: readonly ListenAddress[] = [];
   readonly #link: StreamLink;
   /** What stands for a key that somebody has claimed: vhost, app, name. */
   readonly #names = new Map<string, readonly [string, string, string]>();
+  /** Streams that are live somewhere. */
+  readonly #live = new Set<string>();
   /** Streams that are live, and kept here for FLV players. */
   readonly #kept = new Map<string, () => void>();
   #server: Server | null = null;
@@ -92,10 +102,11 @@ export class Cluster {
   static async start(
     config: Config,
     workers: number,
+    control: ServerControl | null = null,
     program: URL = WORKER_PROGRAM,
   ): Promise<Cluster> {
     if (!await canReusePort()) throw new Error(noReusePort(workers));
-    const cluster = new Cluster(config, workers, program);
+    const cluster = new Cluster(config, workers, control, program);
     try {
       await cluster.#start();
     } catch (error) {
@@ -105,8 +116,14 @@ export class Cluster {
     return cluster;
   }
 
-  private constructor(config: Config, workers: number, program: URL) {
+  private constructor(
+    config: Config,
+    workers: number,
+    control: ServerControl | null,
+    program: URL,
+  ) {
     this.#config = config;
+    this.#control = control;
     this.#workers = workers;
     this.#program = program;
     this.#directory = new Directory(
@@ -136,6 +153,57 @@ export class Cluster {
     return this.#server?.httpAddress ?? null;
   }
 
+  /** What is in effect. */
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** Connections of RTMP clients, and players of any kind, of all workers. */
+  get clients(): number {
+    return this.#admission.open;
+  }
+
+  /**
+   * Goes over to another configuration, in all threads or in none; see `Server.reload`.
+   * @throws Error with the cure; nothing has changed then.
+   */
+  async reload(config: Config): Promise<void> {
+    const old = this.#bound;
+    const known = old.listen.map(formatAddress);
+    const fresh = config.listen.filter((address) => !known.includes(formatAddress(address)));
+    // One that has to make way for its successor is released by the workers.
+    const ports = old.listen.map(({ port }) => port);
+    for (const address of fresh) if (!ports.includes(address.port)) await assertFree(address);
+    try {
+      await this.#reloadWorkers(config);
+      await this.#server?.reload({ ...config, listen: [] });
+    } catch (error) {
+      await this.#reloadWorkers(old);
+      throw error;
+    }
+    this.#config = config;
+    this.#addresses = config.listen;
+    this.#admission.configure(config);
+    for (const key of this.#live) this.#keep(key, true);
+    const now = config.listen.map(formatAddress);
+    for (const address of now.filter((one) => !known.includes(one))) {
+      serverLog.info(`RTMP listen at tcp://${address}, ${this.#workers} workers`);
+    }
+    for (const address of known.filter((one) => !now.includes(one))) {
+      serverLog.info(`RTMP listen no more at tcp://${address}`);
+    }
+  }
+
+  /** No new clients in any thread; see `Server.drain`. */
+  drain(reconnectTo: string | null): void {
+    this.#draining = true;
+    for (const number of this.#members.keys()) this.#send(number, { kind: "drain", reconnectTo });
+    this.#server?.drain(reconnectTo);
+    for (const address of this.#addresses) {
+      serverLog.info(`RTMP listen no more at tcp://${formatAddress(address)}`);
+    }
+  }
+
   /** Ends every connection of every worker in an orderly way, then the workers. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -154,13 +222,15 @@ export class Cluster {
     for (const address of this.#config.listen) await assertFree(address);
     this.#server = await Server.start(
       { ...this.#config, listen: [] },
-      (_config, _own, flv) => serveHttp(this.#config, this.#view, flv),
+      (_own, flv) => httpService(this.#control)(this.#view, flv),
       {
         link: this.#link,
         identity: this.#identity,
         admission: {
           admit: (address) => this.#admission.admit(address, Date.now()),
           leave: (address) => this.#admission.leave(address),
+          // That is for all threads, and done by `reload`.
+          configure: () => {},
         },
       },
     );
@@ -254,6 +324,9 @@ export class Cluster {
       case "pong":
         member.silentPings = 0;
         return;
+      case "reloaded":
+        this.#refused ??= message.reason;
+        return this.#answered(message.id, number, message.reason === null);
       case "stopped":
         return member.stopped.resolve();
       default:
@@ -282,7 +355,9 @@ export class Cluster {
   /** While a stream is live that FLV players may ask for, it is here too. */
   #keep(key: string, live: boolean): void {
     const names = this.#names.get(key);
+    if (live) this.#live.add(key);
     if (!live) {
+      this.#live.delete(key);
       this.#names.delete(key);
       this.#kept.get(key)?.();
       this.#kept.delete(key);
@@ -307,9 +382,9 @@ export class Cluster {
       if (poll.waiting.delete(number) && poll.waiting.size === 0) poll.done();
     }
     if (this.#stopping) return;
+    const successor = this.#draining ? "" : `; another one starts in ${RESTART_MS} ms`;
     serverLog.error(
-      `worker ${number} has ended and its connections with it; another one starts in ` +
-        `${RESTART_MS} ms`,
+      `worker ${number} has ended and its connections with it${successor}`,
       undefined,
       failure ?? undefined,
     );
@@ -318,6 +393,7 @@ export class Cluster {
       this.#send(other, { kind: "gone", worker: number });
     }
     this.#directory.gone(number);
+    if (this.#draining) return;
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);
       void this.#replace(column);
@@ -326,9 +402,16 @@ export class Cluster {
   }
 
   async #replace(column: number): Promise<void> {
+    if (this.#draining) return;
+    const config = this.#config;
     const member = this.#add(column, this.#bound);
     try {
       await member.started.promise;
+      // A reload that came in between has not reached it.
+      if (this.#config !== config) {
+        this.#send(member.number, { kind: "reload", id: 0, config: this.#bound });
+      }
+      if (this.#draining) this.#send(member.number, { kind: "drain", reconnectTo: null });
       serverLog.info(`worker ${member.number} has started`);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -347,6 +430,13 @@ export class Cluster {
         this.#send(member.number, { kind: "ping" });
       }
     }
+  }
+
+  /** @throws Error with the reason of one that cannot do it. */
+  async #reloadWorkers(config: Config): Promise<void> {
+    this.#refused = null;
+    await this.#poll((id) => ({ kind: "reload", id, config }), RELOAD_MS);
+    if (this.#refused !== null) throw new Error(this.#refused);
   }
 
   // ---- figures
@@ -370,13 +460,13 @@ export class Cluster {
   }
 
   /** Asks all workers; true when one of them knew. */
-  async #poll(question: (id: number) => ToWorker): Promise<boolean> {
+  async #poll(question: (id: number) => ToWorker, limitMs = REPORT_MS): Promise<boolean> {
     const id = this.#nextPoll++;
     const { promise, resolve } = Promise.withResolvers<void>();
     const poll: Poll = { waiting: new Set(this.#members.keys()), done: resolve, known: false };
     this.#polls.set(id, poll);
     for (const number of poll.waiting) this.#send(number, question(id));
-    if (poll.waiting.size > 0) await within(REPORT_MS, promise);
+    if (poll.waiting.size > 0) await within(limitMs, promise);
     this.#polls.delete(id);
     return poll.known;
   }

@@ -3,10 +3,12 @@
  * @module
  */
 
+import type { ServerControl } from "./http/control.ts";
 import { flvRoutes } from "./http/flv_routes.ts";
-import { HttpListeners } from "./http/listeners.ts";
+import { HttpPorts } from "./http/listeners.ts";
 import type { HttpService } from "./server.ts";
 
-/** Opens the ports that the configuration asks for. */
-export const serveHttp: HttpService = (config, view, flv) =>
-  HttpListeners.open(config, view, [{ on: "both", routes: flvRoutes(flv) }]);
+/** Makes it; `control`: what the API may do to the server's life. */
+export function httpService(control: ServerControl | null): HttpService {
+  return (view, flv) => new HttpPorts(view, [{ on: "both", routes: flvRoutes(flv) }], control);
+}

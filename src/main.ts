@@ -3,25 +3,27 @@
  * @module
  */
 
-import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { availableParallelism, networkInterfaces } from "node:os";
 import { basename } from "node:path";
 import process from "node:process";
 import { Cluster } from "./cluster.ts";
 import { helpText, type Invocation, parseCommandLine, UsageError } from "./cli.ts";
 import { ConfigError } from "./config/diagnostic.ts";
-import { loadConfig, type Loaded } from "./config/load.ts";
+import type { Loaded } from "./config/load.ts";
 import { formatSummary } from "./config/summary.ts";
-import type { Config, ListenAddress } from "./config/types.ts";
+import type { ListenAddress } from "./config/types.ts";
 import { EXAMPLES } from "./examples.ts";
 import { install, InstallError, uninstall } from "./install/install.ts";
 import { serverLog } from "./log/log.ts";
-import { closeLog, openLog, reopenLog } from "./log/tank.ts";
-import { openableFiles } from "./net/file_limit.ts";
+import { closeLog, openLog } from "./log/tank.ts";
+import { fileShortage } from "./net/file_limit.ts";
 import { formatAddress } from "./net/tcp.ts";
 import { probeHelp } from "./probe/options.ts";
 import { runProbe } from "./probe/probe.ts";
-import { serveHttp } from "./http_service.ts";
+import { httpService } from "./http_service.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import { ConfigSource } from "./reload.ts";
 import { Server } from "./server.ts";
 import { ServiceManager } from "./service_manager.ts";
 import { BUILD, SERVER_NAME, VERSION } from "./version.ts";
@@ -30,8 +32,6 @@ import { BUILD, SERVER_NAME, VERSION } from "./version.ts";
 const EXIT_CONFIG = 255;
 /** Exit status when the server cannot start for another reason. */
 const EXIT_START = 1;
-/** Files that are not connections: log, listeners, libraries (SRS). */
-const RESERVED_FILES = 128;
 /** The port that RTMP URLs need not name. */
 const RTMP_PORT = 1935;
 /** Left out of URLs. */
@@ -106,10 +106,10 @@ function installation(action: "install" | "uninstall", root: string): number {
   }
 }
 
-/** Loads the configuration; problems go to stderr. Null: it cannot be used. */
-function load(file: string | null): Loaded | number {
+/** Loads the configuration; problems go to stderr. A number: it cannot be used, the exit status. */
+function load(source: ConfigSource): Loaded | number {
   try {
-    const loaded = loadConfig(file, (path) => readFileSync(path, "utf8"), process.env);
+    const loaded = source.load();
     for (const warning of loaded.warnings) console.error(`warning: ${warning.format()}`);
     return loaded;
   } catch (error) {
@@ -123,8 +123,8 @@ function load(file: string | null): Loaded | number {
 /** `-t`. Scripts look at the exit status and at the last line, which are SRS's. */
 function testConfig(file: string | null): number {
   const name = file ?? "(environment)";
-  const loaded = load(file);
-  const shortage = typeof loaded === "number" ? null : fileShortage(loaded.config);
+  const loaded = load(new ConfigSource(file));
+  const shortage = typeof loaded === "number" ? null : fileShortage(loaded.config.maxConnections);
   if (shortage) complain(shortage);
   if (typeof loaded === "number" || shortage) {
     serverLog.info(`config file ${name} test is failed`);
@@ -136,26 +136,18 @@ function testConfig(file: string | null): number {
   return 0;
 }
 
-/** Why the open files do not suffice for `max_connections`, and the cure; null if they do (SRS). */
-function fileShortage({ maxConnections }: Config): string | null {
-  const wanted = maxConnections + RESERVED_FILES;
-  const openable = openableFiles(wanted);
-  if (openable === wanted) return null;
-  const advice = Math.max(10_000, 10 * maxConnections);
-  return `max_connections=${maxConnections} needs ${wanted} open files, and this process may have ` +
-    `${openable}. Run: ulimit -HSn ${advice}, or lower max_connections`;
-}
-
 /** Starts the server; null when it runs. */
 async function run(file: string | null): Promise<number | null> {
-  const loaded = load(file);
+  const source = new ConfigSource(file);
+  const loaded = load(source);
   if (typeof loaded === "number") return loaded;
   const { config } = loaded;
-  const shortage = fileShortage(config);
+  const shortage = fileShortage(config.maxConnections);
   if (shortage) {
     complain(shortage);
     return EXIT_CONFIG;
   }
+  const lifecycle = new Lifecycle(source, loaded);
   let server: Server | Cluster;
   let manager: ServiceManager;
   try {
@@ -170,15 +162,15 @@ async function run(file: string | null): Promise<number | null> {
     manager = await ServiceManager.find(process.env);
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
     server = workers === 1
-      ? await Server.start(config, serveHttp)
-      : await Cluster.start(config, workers);
+      ? await Server.start(config, httpService(lifecycle))
+      : await Cluster.start(config, workers, lifecycle);
     if (config.pid) writePidFile(config.pid);
   } catch (error) {
     await closeLog();
     complain(error instanceof Error ? error.message : String(error));
     return EXIT_START;
   }
-  handleSignals(server, config.pid, manager);
+  lifecycle.begin(server, manager);
   manager.ready(process.env);
   // The log is written at the end of the turn; this belongs below it.
   setTimeout(() => console.log(welcome(server)), 0);
@@ -207,30 +199,6 @@ function writePidFile(path: string): void {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`cannot write the pid file ${path}: ${reason}. Change or drop "pid"`);
   }
-}
-
-function handleSignals(
-  server: Server | Cluster,
-  pidFile: string | null,
-  manager: ServiceManager,
-): void {
-  let stopping = false;
-  const stop = async (signal: string) => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    manager.stopping();
-    serverLog.info(`${signal}, user terminate program, fast quit`);
-    await server.stop();
-    if (pidFile) unlinkSync(pidFile);
-    serverLog.info("srs-edge terminated");
-    await closeLog();
-    process.exit(0);
-  };
-  process.on("SIGINT", () => void stop("SIGINT"));
-  process.on("SIGTERM", () => void stop("SIGTERM"));
-  process.on("SIGQUIT", () => void stop("SIGQUIT"));
-  process.on("SIGHUP", () => serverLog.warn("SIGHUP: a changed file needs a restart"));
-  process.on("SIGUSR1", () => reopenLog());
 }
 
 /** What it listens on, and the lines to try it with. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { VhostConfig } from "./config/types.ts";
 import { flvPathOf } from "./http/flv_mount.ts";
 import { RateSampler } from "./http/kbps.ts";
 import { ShortWindow } from "./http/short_window.ts";
@@ -33,7 +34,11 @@ export interface Session {
   readonly id: string;
   readonly log: Log;
   /** The peer: `address:port`, and the address alone. */
-  readonly socket: { readonly remote: string; readonly remoteAddress: string };
+  readonly socket: {
+    readonly remote: string;
+    readonly remoteAddress: string;
+    setNoDelay?(on: boolean): void;
+  };
   readonly acceptedAt: number;
   readonly recvBytes: number;
   readonly sentBytes: number;
@@ -49,8 +54,10 @@ export interface Session {
   tick(nowMs: number): void;
   /** The line of figures; empty: none. */
   summary(nowMs: number): string;
-  /** The server stops. */
-  shutdown(): void;
+  /** The server stops, or has another reason to end it in an orderly way. */
+  shutdown(reason?: string): void;
+  /** Asks it to connect anew; FLV has no words for that. */
+  requestReconnect?(description: string, tcUrl: string | null): boolean;
   /** Drops the connection at once. */
   kick(): void;
 }
@@ -65,7 +72,7 @@ interface Tally {
 interface VhostEntry extends Tally {
   readonly id: string;
   readonly name: string;
-  readonly enabled: boolean;
+  enabled: boolean;
 }
 
 interface StreamEntry extends Tally {
@@ -142,6 +149,11 @@ export class Registry implements ServerView {
     return this.#sessions;
   }
 
+  /** The connections that publish or play. */
+  get roles(): Iterable<{ readonly session: Session; readonly role: ClientRole }> {
+    return this.#clients.values();
+  }
+
   /** A connection was accepted. */
   add(session: Session): void {
     this.#sessions.set(session.id, session);
@@ -182,6 +194,13 @@ export class Registry implements ServerView {
   /** The id of a stream's entry, made for a client of this tcUrl if there is none. */
   streamId(stream: LiveStream, tcUrl: string): string {
     return this.#streamEntry(stream, tcUrl).id;
+  }
+
+  /** The vhosts that there are from now on; one that is gone counts as switched off. */
+  configure(vhosts: readonly VhostConfig[]): void {
+    for (const entry of this.#vhosts.values()) {
+      entry.enabled = vhosts.find(({ name }) => name === entry.name)?.enabled ?? false;
+    }
   }
 
   /** A stream was forgotten. */

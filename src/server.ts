@@ -4,11 +4,11 @@
  */
 
 import process from "node:process";
-import { Admission } from "./admission.ts";
+import { Admission, type AdmissionLimits } from "./admission.ts";
 import type { Config, ListenAddress, VhostConfig } from "./config/types.ts";
 import type { FlvHost } from "./http/flv_routes.ts";
 import { SAMPLE_INTERVAL_MS } from "./http/kbps.ts";
-import type { HttpListeners } from "./http/listeners.ts";
+import type { HttpPorts } from "./http/listeners.ts";
 import type { ServerView } from "./http/view.ts";
 import type { Clock } from "./live/clock.ts";
 import { Hub } from "./live/hub.ts";
@@ -20,7 +20,8 @@ import { connectionLog, serverLog } from "./log/log.ts";
 import { LoopLag } from "./loop_lag.ts";
 import { CONNECTION_BYTES, MemoryKeeper } from "./memory_keeper.ts";
 import { findCollector } from "./net/collector.ts";
-import { formatAddress, listenTcp, type TcpListener, type TcpSocket } from "./net/tcp.ts";
+import { type OpenPort, PortSet, type WantedPort } from "./net/port_set.ts";
+import { formatAddress, listenTcp, type TcpSocket } from "./net/tcp.ts";
 import { Registry } from "./registry.ts";
 import { IdleReaders } from "./session/idle_readers.ts";
 import { NO_CLAIMS } from "./session/phase.ts";
@@ -37,6 +38,22 @@ const SUMMARIES_PER_TICK = 20;
 /** ms between two log lines about refused connections. */
 const REFUSAL_LOG_MS = 10_000;
 
+/**
+ * ms for which a player of a draining server may be without a publisher. It would wait for ever for one:
+ * let go, most connect anew, and find the server that has taken over.
+ */
+const ORPHAN_MS = 3000;
+const ORPHAN_REASON = "its stream has ended, and the server drains";
+/** What clients that are asked to connect anew are told. */
+const RECONNECT_REASON = "The server is about to stop.";
+
+/** What the keys of the RTMP ports begin with. */
+const RTMP_KEY = "rtmp ";
+
+function rtmpKey(address: ListenAddress): string {
+  return RTMP_KEY + formatAddress(address);
+}
+
 const CLOCK: Clock = {
   now: () => performance.now(),
   after(ms, task) {
@@ -49,6 +66,8 @@ const CLOCK: Clock = {
 export interface ConnectionLimits {
   admit(address: string, nowMs: number): string | null;
   leave(address: string): void;
+  /** Other limits, for those who come from now on. */
+  configure(limits: AdmissionLimits): void;
 }
 
 /** What a server gets from outside when it is one of several threads. */
@@ -58,19 +77,18 @@ export interface WorkerParts {
   readonly identity: ServerIdentity;
 }
 
+/** The HTTP side of a server; see `HttpPorts`. */
+export type HttpSide = Pick<HttpPorts, "prepare" | "keyOf" | "close">;
+
 /**
- * Serves HTTP for a server. Not imported here, since a worker has none, and none of the packages either:
- * Bun does not find them in a thread.
+ * Makes the HTTP side of a server. Not imported here, since a worker has none, and none of the packages
+ * either: Bun does not find them in a thread.
  */
-export type HttpService = (
-  config: Config,
-  view: ServerView,
-  flv: FlvHost,
-) => Promise<HttpListeners>;
+export type HttpService = (view: ServerView, flv: FlvHost) => HttpSide;
 
 /** A started server, or the part of it that one thread is. */
 export class Server {
-  readonly #config: Config;
+  #config: Config;
   readonly #hub: Hub;
   readonly #loop: LoopLag;
   readonly #registry: Registry;
@@ -80,15 +98,18 @@ export class Server {
   readonly #link: StreamLink | null;
   readonly #memory = new MemoryKeeper(() => this.#unaccountedBytes(), findCollector());
   readonly #gate: Gate;
-  readonly #rtmp: TcpListener[] = [];
-  #http: HttpListeners | null = null;
+  readonly #ports = new PortSet();
+  #http: HttpSide | null = null;
+  /** Since the drain began: when (clock ms) a player was first seen without a publisher, by its id. */
+  #orphans: Map<string, number> | null = null;
+  #reconnectTo: string | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
   #ticks = 0;
   #refused = 0;
   #refusalLoggedAt = -Infinity;
 
   /**
-   * Starts listening. `http` begins to serve HTTP; null: not here. `worker`: it is one of several,
+   * Starts listening. `http` makes the HTTP side; null: not here. `worker`: it is one of several,
    * which share the port.
    * @throws Error with address and cure when a port cannot be had; nothing is left open then.
    */
@@ -99,9 +120,8 @@ export class Server {
   ): Promise<Server> {
     const server = new Server(config, worker);
     try {
-      // First: whoever sees the RTMP port open finds everything there.
-      if (http) server.#http = await http(config, server.#registry, server.#flv);
-      await server.#listen();
+      if (http) server.#http = http(server.#registry, server.#flv);
+      await server.#listen(config);
     } catch (error) {
       await server.stop();
       throw error;
@@ -128,8 +148,11 @@ export class Server {
     );
     const serverName = `${SERVER_NAME}/${VERSION}`;
     this.#gate = new Gate(identity, new HookCaller(serverName));
+    const current = () => this.#config;
     this.#host = {
-      config,
+      get config() {
+        return current();
+      },
       hub: this.#hub,
       clock: CLOCK,
       idleReaders: new IdleReaders(CLOCK),
@@ -145,7 +168,9 @@ export class Server {
       },
     };
     this.#flv = {
-      config,
+      get config() {
+        return current();
+      },
       hub: this.#hub,
       clock: CLOCK,
       admit: (address) => this.#admit(address, address),
@@ -166,7 +191,9 @@ export class Server {
 
   /** Where RTMP is served. */
   get rtmpAddresses(): ListenAddress[] {
-    return this.#rtmp.map((listener) => listener.address);
+    return this.#config.listen.flatMap((address) =>
+      this.#ports.get(rtmpKey(address))?.address ?? []
+    );
   }
 
   /** The figures of this thread. */
@@ -176,7 +203,47 @@ export class Server {
 
   /** Where the HTTP API is served; null if nowhere. */
   get httpAddress(): ListenAddress | null {
-    return this.#http?.addressOf("api") ?? null;
+    const key = this.#http?.keyOf("api") ?? null;
+    return key === null ? null : this.#ports.get(key)?.address ?? null;
+  }
+
+  /** What is in effect. */
+  get config(): Config {
+    return this.#config;
+  }
+
+  /**
+   * Goes over to another configuration without dropping anybody: ports are opened and released, streams
+   * and connections take their new settings. What needs a restart is not looked at.
+   * @throws Error with the cure when a port or certificate cannot be had; nothing has changed then.
+   */
+  async reload(config: Config): Promise<void> {
+    await this.#listen(config);
+    if (this.#orphans) this.#releaseRtmp();
+    this.#config = config;
+    this.#admission.configure(config);
+    this.#hub.configure(config.vhosts);
+    this.#registry.configure(config.vhosts);
+    for (const { session, role } of this.#registry.roles) {
+      session.socket.setNoDelay?.(role.stream.vhost.tcpNodelay);
+    }
+  }
+
+  /** Connections of RTMP clients, and players of any kind. */
+  get clients(): number {
+    return this.#registry.sessions.size;
+  }
+
+  /**
+   * No new clients: releases the RTMP ports, and asks those clients that can do it to connect anew, to
+   * `reconnectTo` or, when that is null, at the same address. From here on players are let go whose
+   * stream has ended: nobody can publish it again here.
+   */
+  drain(reconnectTo: string | null): void {
+    this.#orphans = new Map();
+    this.#reconnectTo = reconnectTo;
+    this.#releaseRtmp();
+    this.#drainTick(CLOCK.now());
   }
 
   /** Has a stream here although nobody asks for it, until the result is called. */
@@ -190,7 +257,7 @@ export class Server {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#loop.stop();
-    for (const listener of this.#rtmp) listener.close();
+    this.#releaseRtmp();
     for (const session of this.#registry.sessions.values()) session.shutdown();
     const deadline = CLOCK.now() + STOP_TIMEOUT_MS;
     while (this.#registry.sessions.size > 0 && CLOCK.now() < deadline) {
@@ -200,14 +267,31 @@ export class Server {
     await this.#http?.close();
   }
 
-  async #listen(): Promise<void> {
+  /** HTTP first: whoever sees the RTMP port open finds everything there. */
+  async #listen(config: Config): Promise<void> {
+    const http = this.#http?.prepare(config);
+    const rtmp = config.listen.map((address): WantedPort => {
+      return { key: rtmpKey(address), address, open: () => this.#openRtmp(address) };
+    });
+    await this.#ports.change([...http?.wanted ?? [], ...rtmp]);
+    http?.use();
+  }
+
+  /** One of several threads leaves it to the others' coordinator to tell of it. */
+  async #openRtmp(address: ListenAddress): Promise<OpenPort> {
     const shared = this.#link !== null;
-    for (const address of this.#config.listen) {
-      const listener = await listenTcp(address, (socket) => this.#accept(socket), shared);
-      this.#rtmp.push(listener);
-      if (shared) continue;
-      serverLog.info(`RTMP listen at tcp://${formatAddress(listener.address)}`);
-    }
+    const listener = await listenTcp(address, (socket) => this.#accept(socket), shared);
+    const where = `tcp://${formatAddress(listener.address)}`;
+    if (!shared) serverLog.info(`RTMP listen at ${where}`);
+    const release = () => {
+      listener.close();
+      if (!shared) serverLog.info(`RTMP listen no more at ${where}`);
+    };
+    return { address: listener.address, release };
+  }
+
+  #releaseRtmp(): void {
+    this.#ports.release((key) => key.startsWith(RTMP_KEY));
   }
 
   #accept(socket: TcpSocket): RtmpSession | null {
@@ -219,6 +303,7 @@ export class Server {
 
   /** Lets a connection in, returning null, or says which limit is in the way. */
   #admit(address: string, remote: string): string | null {
+    if (this.#orphans) return "the server drains";
     const limit = this.#admission.admit(address, CLOCK.now());
     if (limit) this.#noteRefusal(remote, limit);
     return limit;
@@ -235,6 +320,7 @@ export class Server {
     const now = CLOCK.now();
     this.#ticks++;
     for (const session of this.#registry.sessions.values()) session.tick(now);
+    this.#drainTick(now);
     this.#summarise(now);
     for (const stream of this.#hub.tick()) this.#registry.forget(stream);
     this.#link?.tick();
@@ -248,6 +334,22 @@ export class Server {
     let bytes = process.memoryUsage().rss - this.#registry.sessions.size * CONNECTION_BYTES;
     for (const stream of this.#hub.streams) bytes -= stream.logBytes;
     return bytes;
+  }
+
+  /** While the server drains: clients that have just said what they want are asked too. */
+  #drainTick(now: number): void {
+    const orphans = this.#orphans;
+    if (!orphans) return;
+    for (const { session, role } of this.#registry.roles) {
+      session.requestReconnect?.(RECONNECT_REASON, this.#reconnectTo);
+      if (role.publish || role.stream.active) {
+        orphans.delete(session.id);
+        continue;
+      }
+      const since = orphans.get(session.id) ?? now;
+      orphans.set(session.id, since);
+      if (now - since >= ORPHAN_MS) session.shutdown(ORPHAN_REASON);
+    }
   }
 
   /**

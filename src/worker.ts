@@ -3,6 +3,7 @@
  * @module
  */
 
+import type { Config } from "./config/types.ts";
 import { forwardLog, serverLog } from "./log/log.ts";
 import {
   isThread,
@@ -51,10 +52,14 @@ class WorkerProgram {
   readonly #start: WorkerStart;
   readonly #peers = new Map<number, MessagePort>();
   readonly #link: StreamLink;
+  readonly #limits: SharedAdmission;
+  readonly #lines = new LineForwarder();
   #server: Server | null = null;
 
   constructor(start: WorkerStart) {
     this.#start = start;
+    const { config, admission, columns, column } = start;
+    this.#limits = new SharedAdmission(config, admission, columns, column);
     this.#link = new StreamLink({
       coordinator: tell,
       peer: (worker, message) => this.#peers.get(worker)?.postMessage(message),
@@ -62,10 +67,9 @@ class WorkerProgram {
   }
 
   async run(): Promise<void> {
-    const { config, identity, admission, columns, column } = this.#start;
-    const limits = new SharedAdmission(config, admission, columns, column);
-    const lines = new LineForwarder();
-    forwardLog(config.log, (line, level) => lines.add(line, level));
+    const { config, identity } = this.#start;
+    const limits = this.#limits;
+    forwardLog(config.log, (line, level) => this.#lines.add(line, level));
     onParentMessage((message) => this.#receive(message as Delivery));
     try {
       this.#server = await Server.start(config, null, {
@@ -75,6 +79,7 @@ class WorkerProgram {
           // Workers have no other clock in common.
           admit: (address) => limits.admit(address, Date.now()),
           leave: (address) => limits.leave(address),
+          configure: (next) => limits.configure(next),
         },
       });
       tell({ kind: "started", addresses: this.#server.rtmpAddresses });
@@ -99,6 +104,10 @@ class WorkerProgram {
       }
       case "ping":
         return tell({ kind: "pong" });
+      case "reload":
+        return void this.#reload(message.id, message.config);
+      case "drain":
+        return this.#server?.drain(message.reconnectTo);
       case "stop":
         return void this.#stop();
       default:
@@ -117,6 +126,17 @@ class WorkerProgram {
 
   #report(): Report {
     return this.#server ? reportOf(this.#server.view) : EMPTY_REPORT;
+  }
+
+  async #reload(id: number, config: Config): Promise<void> {
+    try {
+      await this.#server?.reload(config);
+      forwardLog(config.log, (line, level) => this.#lines.add(line, level));
+      tell({ kind: "reloaded", id, reason: null });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      tell({ kind: "reloaded", id, reason });
+    }
   }
 
   async #stop(): Promise<void> {

@@ -21,6 +21,7 @@ import {
 import type { Directive } from "./tree.ts";
 import type {
   Config,
+  GraceConfig,
   HooksConfig,
   HttpRemuxConfig,
   ListenAddress,
@@ -60,6 +61,7 @@ export function buildConfig(
   const workDir = root.get(ROOT.work_dir) || null;
   const log = buildLog(root);
   const pithyPrintMs = root.get(ROOT.pithy_print_ms);
+  const grace = buildGrace(root);
   const http = buildHttp(root, listen, top, reading);
   const privateHttp = !http.httpApi.asked && http.httpServer.listen === null;
   const vhosts = vhostBlocks(tree).map((vhost) =>
@@ -82,6 +84,7 @@ export function buildConfig(
     pid,
     workDir,
     log,
+    grace,
     ...http,
     pithyPrintMs,
     vhosts,
@@ -105,6 +108,15 @@ function buildLog(root: Section): LogConfig {
   const file = root.get(ROOT.srs_log_file);
   const level = root.get(ROOT.srs_log_level_v2, root.get(ROOT.srs_log_level));
   return { tank, level, file, utc: root.get(ROOT.utc_time) };
+}
+
+function buildGrace(root: Section): GraceConfig {
+  return {
+    startWaitMs: root.get(ROOT.grace_start_wait),
+    maxWaitMs: root.get(ROOT.grace_max_wait),
+    finalWaitMs: root.get(ROOT.grace_final_wait),
+    onTerm: root.get(ROOT.force_grace_quit),
+  };
 }
 
 /** The vhosts that count: those with a name, the first of each. */

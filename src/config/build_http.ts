@@ -16,11 +16,19 @@ import {
   HTTP_API,
   HTTP_SERVER,
   METRICS,
+  RAW_API,
   SERVER,
   SERVER_HTTPS,
 } from "./table_http.ts";
 import { ROOT } from "./table_root.ts";
-import type { AuthConfig, Config, HttpApiConfig, HttpsConfig, ListenAddress } from "./types.ts";
+import type {
+  AuthConfig,
+  Config,
+  HttpApiConfig,
+  HttpsConfig,
+  ListenAddress,
+  RawApiConfig,
+} from "./types.ts";
 
 /** Where statistics are served when nobody said anything about them: for this machine only. */
 const PRIVATE_API: ListenAddress = { host: "127.0.0.1", port: 1985 };
@@ -77,24 +85,31 @@ function buildHttpApi(
   const listen = api.get(API.listen, asked ? API.listen.default : PRIVATE_API);
   const https = buildHttps(api.enter(API.https), API_HTTPS);
   const auth = buildAuth(api, given ?? top, reading);
+  const rawApi = buildRawApi(api);
   if (given && !switched) {
     reading.report.warn(given, "http_api is off, as in SRS, because it does not say: enabled on;");
   }
-  if (!enabled) return { listen: null, asked, https: null, auth };
+  if (!enabled) return { listen: null, asked, https: null, auth, rawApi };
   const place = api.find(API.listen) ?? root.find(HTTP_API) ?? given ?? top;
   const wish = plain("http_api", listen, place);
   if (!asked) {
     const other = conflict(taken, wish);
-    if (!other) return { listen, asked, https: null, auth };
+    if (!other) return { listen, asked, https: null, auth, rawApi };
     reading.report.warn(other.place, `${quarrel(wish, other)}; the API is off`);
-    return { listen: null, asked, https: null, auth };
+    return { listen: null, asked, https: null, auth, rawApi };
   }
   return {
     listen: claim(taken, wish, reading) ? listen : null,
     asked,
     https: claimHttps(taken, "http_api", https, place, reading),
     auth,
+    rawApi,
   };
+}
+
+function buildRawApi(api: Section): RawApiConfig {
+  const raw = api.enter(API.raw_api);
+  return { enabled: raw.get(RAW_API.enabled), allowReload: raw.get(RAW_API.allow_reload) };
 }
 
 function buildAuth(api: Section, place: Place, { report }: Reading): AuthConfig | null {

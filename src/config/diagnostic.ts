@@ -126,12 +126,14 @@ export class ConfigError extends Error {
     readonly warnings: readonly Diagnostic[] = [],
     /** One of {@link ConfigErrorCode}. */
     readonly code: number = ConfigErrorCode.INVALID,
+    /** Whether the text could be read at all. */
+    readonly parsed: boolean = true,
   ) {
     super(diagnostics.map((d) => d.format()).join("\n"));
   }
 
   /** One error at one place. */
   static at(place: Place, message: string, code: number = ConfigErrorCode.INVALID): ConfigError {
-    return new ConfigError([new Diagnostic("error", place, message)], [], code);
+    return new ConfigError([new Diagnostic("error", place, message)], [], code, false);
   }
 }

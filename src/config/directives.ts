@@ -4,7 +4,7 @@
  * in `table_*.ts` and read it in `build.ts`.
  * @module
  */
-import type { Block, Leaf, Spec, Status } from "./spec.ts";
+import type { Block, Leaf, Reload, Spec, Status } from "./spec.ts";
 import { CONFIG } from "./table_root.ts";
 
 /** One directive, with what follows from its place in the table. */
@@ -16,6 +16,8 @@ export interface Entry {
   /** The block that it stands in. */
   readonly parent: Block;
   readonly status: Status;
+  /** What a reload does with a change. */
+  readonly reload: Reload;
   /** Environment variables that override it, the first that is set wins. Empty for most. */
   readonly variables: readonly string[];
 }
@@ -52,7 +54,9 @@ function entriesOf(parent: Block, prefix: string, inherited: Status): Entry[] {
   return Object.entries(parent.children).flatMap(([name, spec]) => {
     const path = prefix + name;
     const status = spec.status ?? inherited;
-    const entry: Entry = { spec, name, path, parent, status, variables: variablesOf(spec, path) };
+    const reload = spec.reload ?? "restart";
+    const variables = variablesOf(spec, path);
+    const entry: Entry = { spec, name, path, parent, status, reload, variables };
     return spec.type === "block" ? [entry, ...entriesOf(spec, `${path}.`, status)] : [entry];
   });
 }

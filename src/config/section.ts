@@ -8,7 +8,7 @@ import { environmentPlace, type Place, quote } from "./diagnostic.ts";
 import { type Entry, entryOf, withUnit } from "./directives.ts";
 import { LARGEST, type Remarks } from "./kinds.ts";
 import type { Report } from "./report.ts";
-import type { Block, Leaf } from "./spec.ts";
+import type { Block, Leaf, Reload } from "./spec.ts";
 import { type Directive, firstNamed } from "./tree.ts";
 
 /** One value in effect. */
@@ -19,6 +19,10 @@ export interface Setting {
   readonly vhost: string | null;
   /** The value with its unit. */
   readonly text: string;
+  /** Tells it from another value; may be a secret. */
+  readonly raw: string;
+  /** What a reload does with another one. */
+  readonly reload: Reload;
   readonly origin: "file" | "env" | "default";
   /** Where it was given; null for a default. */
   readonly place: Place | null;
@@ -88,6 +92,8 @@ export class Section {
       path: entry.path,
       vhost: this.#vhost,
       text: withUnit(leaf, value),
+      raw: leaf.kind.format(value),
+      reload: entry.reload,
       origin: parsed === undefined || !given ? "default" : given.origin,
       place: given?.place ?? null,
     });

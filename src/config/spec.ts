@@ -24,10 +24,18 @@ import type { ListenAddress } from "./types.ts";
 export type Status = "honoured" | "not offered" | "relic";
 
 /**
- * What SRS does with a change on reload. `live`: the next client or request sees it. `applied`: present
- * connections change too. `restart`: it needs one. `none`: there is nothing to change.
+ * What a reload does with a change. `live`: the next client, publisher or request sees it. `applied`:
+ * present connections and streams change too. `restart`: it needs one. `none`: there is nothing to change.
  */
 export type Reload = "live" | "applied" | "restart" | "none";
+
+/** The same in words, for the reference. */
+export const RELOAD_WORDS: Readonly<Record<Reload, string>> = {
+  live: "new connections",
+  applied: "at once",
+  restart: "restart",
+  none: "",
+};
 
 /** The unit of a number. */
 export type Unit = "ms" | "s" | "bytes" | "frames" | "messages" | "connections" | "";

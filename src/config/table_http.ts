@@ -8,6 +8,8 @@ import type { Network } from "./network.ts";
 import { block, flag, integer, leaf, listen, text, texts } from "./spec.ts";
 
 const notOffered = { status: "not offered" } as const;
+const live = { env: true, reload: "live" } as const;
+const applied = { env: true, reload: "applied" } as const;
 
 /** An endpoint on all addresses, as SRS's defaults are. */
 function everywhere(port: number) {
@@ -16,10 +18,10 @@ function everywhere(port: number) {
 
 function httpsLeaves(port: number) {
   return {
-    enabled: flag("off", "Serve HTTPS.", { env: true }),
-    listen: listen(everywhere(port), "Address of the HTTPS port.", { env: true }),
-    key: text("./conf/server.key", "Private key file, PEM.", { env: true }),
-    cert: text("./conf/server.crt", "Certificate file, PEM, the whole chain.", { env: true }),
+    enabled: flag("off", "Serve HTTPS.", applied),
+    listen: listen(everywhere(port), "Address of the HTTPS port.", applied),
+    key: text("./conf/server.key", "Private key file, PEM.", applied),
+    cert: text("./conf/server.crt", "Certificate file, PEM, the whole chain.", applied),
   };
 }
 
@@ -34,9 +36,17 @@ const httpsTraits = { unchecked: true } as const;
 
 /** `http_api { auth { } }` */
 export const AUTH = {
-  enabled: flag("off", "Ask for a name and password.", { env: true, reload: "live" }),
-  username: text("", "The name.", { env: true, reload: "live" }),
-  password: text("", "The password.", { env: true, reload: "live", secret: true }),
+  enabled: flag("off", "Ask for a name and password.", live),
+  username: text("", "The name.", live),
+  password: text("", "The password.", { ...live, secret: true }),
+};
+
+/** `http_api { raw_api { } }` */
+export const RAW_API = {
+  enabled: flag("off", "Allow commands through the API.", live),
+  allow_reload: flag("off", "Allow the command to reload.", live),
+  allow_query: flag("off", "Nothing any more.", { status: "relic", reload: "none" }),
+  allow_update: flag("off", "Nothing any more.", { status: "relic", reload: "none" }),
 };
 
 /** `http_api { }` */
@@ -44,25 +54,16 @@ export const API = {
   enabled: flag(
     "off",
     "Serve the statistics API; without the whole block it is on 127.0.0.1:1985.",
-    { env: true },
+    applied,
   ),
   // Without an http_api block the endpoint is 127.0.0.1:1985.
-  listen: listen(everywhere(1985), "Address of the API.", { env: true }),
+  listen: listen(everywhere(1985), "Address of the API.", applied),
   crossdomain: flag("on", "Nothing: http_server.crossdomain decides for the API too.", {
     status: "relic",
     env: true,
     reload: "none",
   }),
-  raw_api: block(
-    {
-      enabled: flag("off", "Allow commands through the API.", { env: true, reload: "live" }),
-      allow_reload: flag("off", "Allow the command to reload.", { env: true, reload: "live" }),
-      allow_query: flag("off", "Nothing any more.", { status: "relic", reload: "none" }),
-      allow_update: flag("off", "Nothing any more.", { status: "relic", reload: "none" }),
-    },
-    "Commands through the API.",
-    notOffered,
-  ),
+  raw_api: block(RAW_API, "Commands through the API."),
   auth: block(AUTH, "HTTP basic authentication for the API."),
   https: block(API_HTTPS, "HTTPS beside HTTP.", httpsTraits),
 };
@@ -72,18 +73,15 @@ export const HTTP_API = block(API, "The HTTP endpoint for statistics.");
 
 /** `http_server { }` */
 export const SERVER = {
-  enabled: flag("off", "Serve files and HTTP-FLV.", { env: true }),
-  listen: listen(everywhere(8080), "Address of the HTTP server.", { env: true }),
-  dir: text("./objs/nginx/html", "Root of the files.", { env: true }),
-  crossdomain: flag("on", "Allow pages of other sites to read answers (CORS).", {
-    env: true,
-    reload: "live",
-  }),
+  enabled: flag("off", "Serve files and HTTP-FLV.", applied),
+  listen: listen(everywhere(8080), "Address of the HTTP server.", applied),
+  dir: text("./objs/nginx/html", "Root of the files.", live),
+  crossdomain: flag("on", "Allow pages of other sites to read answers (CORS).", live),
   trusted_proxies: leaf<readonly Network[]>(
     networkListKind,
     [],
     "Proxies whose X-Forwarded-For and X-Real-IP are believed. Not in SRS.",
-    { env: true, reload: "live" },
+    live,
   ),
   https: block(SERVER_HTTPS, "HTTPS beside HTTP.", httpsTraits),
 };
@@ -104,31 +102,29 @@ export const STATS = block(
 
 /** `exporter { }` */
 export const METRICS = {
-  enabled: flag("off", "Serve metrics for Prometheus.", { env: true }),
-  listen: listen(everywhere(9972), "Address of the metrics.", { env: true }),
-  label: text("", "Label of srs_build_info.", { env: true }),
-  tag: text("", "Tag of srs_build_info.", { env: true }),
+  enabled: flag("off", "Serve metrics for Prometheus.", applied),
+  listen: listen(everywhere(9972), "Address of the metrics.", applied),
+  label: text("", "Label of srs_build_info.", live),
+  tag: text("", "Tag of srs_build_info.", live),
 };
 
 /** The block around {@link METRICS}. */
 export const EXPORTER = block(METRICS, "Metrics for Prometheus on a port of their own.");
-
-const beat = { env: true, reload: "live" } as const;
 
 /** `heartbeat { }` */
 export const HEARTBEAT = block(
   {
     enabled: flag("off", "Report to a URL.", { env: true }),
     interval: integer(10, "Time between two reports.", {
-      ...beat,
+      ...live,
       unit: "s",
       min: 1,
       below: "refuse",
     }),
-    url: text("http://127.0.0.1:8085/api/v1/servers", "Where reports are posted.", beat),
-    device_id: text("", "Identity of the machine in reports.", beat),
-    summaries: flag("off", "Add the figures of the API.", beat),
-    ports: flag("off", "Add the addresses that are listened on.", beat),
+    url: text("http://127.0.0.1:8085/api/v1/servers", "Where reports are posted.", live),
+    device_id: text("", "Identity of the machine in reports.", live),
+    summaries: flag("off", "Add the figures of the API.", live),
+    ports: flag("off", "Add the addresses that are listened on.", live),
   },
   "Periodic reports to a URL.",
   notOffered,

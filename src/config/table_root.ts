@@ -48,7 +48,7 @@ export const ROOT = {
     workersKind,
     1,
     "Threads that serve RTMP, each on a core of its own; auto: as many as cores. Not in SRS.",
-    { reload: "none" },
+    { reload: "restart" },
   ),
   max_connections: integer(1000, "Limit over the RTMP connections.", {
     env: true,
@@ -91,7 +91,7 @@ export const ROOT = {
   pid: text("", "File for the process id; none is written when not given.", { env: true }),
   work_dir: text("", "Directory to change to before files are opened.", { env: true }),
   asprocess: flag("off", "Exit when the parent process is gone.", { ...notOffered, env: true }),
-  utc_time: flag("off", "Log times in UTC.", { env: true }),
+  utc_time: flag("off", "Log times in UTC.", { env: true, reload: "applied" }),
   server_id: text("", "Identity of this server in the API and in callbacks.", {
     ...notOffered,
     env: true,
@@ -102,22 +102,23 @@ export const ROOT = {
     { console: "console", file: "file" },
     { default: "console", otherwise: "console" },
     "Where log lines go.",
-    { env: ["SRS_LOG_TANK", "SRS_SRS_LOG_TANK"] },
+    { env: ["SRS_LOG_TANK", "SRS_SRS_LOG_TANK"], reload: "applied" },
   ),
   srs_log_level: choice<LogLevel>(
     LOG_LEVELS_V1,
     { default: "info", otherwise: "off" },
     "Least level that is logged, in SRS's old words.",
-    { env: ["SRS_LOG_LEVEL", "SRS_SRS_LOG_LEVEL"] },
+    { env: ["SRS_LOG_LEVEL", "SRS_SRS_LOG_LEVEL"], reload: "applied" },
   ),
   srs_log_level_v2: choice<LogLevel>(
     LOG_LEVELS_V2,
     { default: "info", otherwise: "off" },
     "The same in common words; wins over srs_log_level.",
-    { env: ["SRS_LOG_LEVEL_V2", "SRS_SRS_LOG_LEVEL_V2"] },
+    { env: ["SRS_LOG_LEVEL_V2", "SRS_SRS_LOG_LEVEL_V2"], reload: "applied" },
   ),
   srs_log_file: text("./objs/srs.log", "The log file.", {
     env: ["SRS_LOG_FILE", "SRS_SRS_LOG_FILE"],
+    reload: "applied",
   }),
   ff_log_dir: text("./objs", "Where logs of spawned ffmpeg processes go.", {
     ...notOffered,
@@ -140,23 +141,22 @@ export const ROOT = {
   tencentcloud_cls: TENCENT_CLS,
   tencentcloud_apm: TENCENT_APM,
 
-  grace_start_wait: integer(2300, "On SIGQUIT: wait before the ports are closed.", {
-    ...notOffered,
+  grace_start_wait: integer(2300, "On SIGQUIT: wait before the RTMP ports are closed.", {
     env: true,
-    reload: "live",
+    reload: "applied",
     unit: "ms",
   }),
+  grace_max_wait: integer(
+    300_000,
+    "On SIGQUIT: clients may stay for so long, 0 = as long as they like. Not in SRS.",
+    { reload: "applied", unit: "ms" },
+  ),
   grace_final_wait: integer(3200, "On SIGQUIT: wait after the last client has gone.", {
-    ...notOffered,
     env: true,
-    reload: "live",
+    reload: "applied",
     unit: "ms",
   }),
-  force_grace_quit: flag("off", "SIGTERM behaves as SIGQUIT.", {
-    ...notOffered,
-    env: true,
-    reload: "live",
-  }),
+  force_grace_quit: flag("off", "SIGTERM behaves as SIGQUIT.", { env: true, reload: "applied" }),
   inotify_auto_reload: flag("off", "Reload when the file changes.", { ...notOffered, env: true }),
   auto_reload_for_docker: flag("on", "In a container: reload when the file changes.", {
     ...notOffered,

@@ -67,11 +67,11 @@ export const PLAY = {
     { full: "full", zero: "zero", off: "off" },
     { default: "full", otherwise: "off" },
     "How timestamps are corrected.",
-    applied,
+    live,
   ),
-  mix_correct: flag("off", "Interleave audio and video by timestamp.", applied),
-  atc: flag("off", "Pass the publisher's timestamps on as they are.", applied),
-  atc_auto: flag("off", "Do so when the metadata has bravo_atc.", applied),
+  mix_correct: flag("off", "Interleave audio and video by timestamp.", live),
+  atc: flag("off", "Pass the publisher's timestamps on as they are.", live),
+  atc_auto: flag("off", "Do so when the metadata has bravo_atc.", live),
   mw_latency: integer(350, "Ceiling on the delay that gathering messages may add.", {
     ...applied,
     unit: "ms",
@@ -90,7 +90,7 @@ export const PLAY = {
     ...applied,
     unit: "ms",
   }),
-  reduce_sequence_header: flag("off", "Do not repeat sequence headers that players have.", live),
+  reduce_sequence_header: flag("off", "Do not repeat sequence headers that players have.", applied),
   secret: secrets("Play URLs must be signed with one of these. Not in SRS."),
 };
 
@@ -114,7 +114,7 @@ export const PUBLISH = {
     0,
     "Close a publisher that nobody has watched for so long; 0 = never.",
     {
-      ...live,
+      ...applied,
       unit: "s",
       max: LARGEST_SECONDS,
     },
@@ -125,7 +125,7 @@ export const PUBLISH = {
     "What a second publisher of a stream gets: deny refuses it, replace closes the first one, if_stalled does so only if the first has sent nothing for 2 s. Not in SRS.",
     applied,
   ),
-  parse_sps: flag("on", "Read picture sizes from the stream for the statistics.", live),
+  parse_sps: flag("on", "Read picture sizes from the stream for the statistics.", applied),
   try_annexb_first: flag("on", "How units of video are told apart when the format is unknown.", {
     ...live,
     ...notOffered,
@@ -177,20 +177,18 @@ export const SECURITY = {
 /** `vhost { http_remux { } }` */
 export const REMUX = {
   // Without a word about HTTP in the file it is on: only this machine can reach it then.
-  enabled: flag("off", "Serve streams over HTTP and WebSocket.", { env: true }),
-  mount: text("[vhost]/[app]/[stream].flv", "Path template; it must end in .flv.", { env: true }),
+  enabled: flag("off", "Serve streams over HTTP and WebSocket.", live),
+  mount: text("[vhost]/[app]/[stream].flv", "Path template; it must end in .flv.", live),
   fast_cache: decimal(0, "Backlog of mp3 and aac streams, which are not served.", {
     env: true,
     unit: "s",
     status: "relic",
     reload: "none",
   }),
-  drop_if_not_match: flag("on", "Leave out what has_audio or has_video does not announce.", {
-    env: true,
-  }),
-  has_audio: flag("on", "Announce audio, with guess_has_av off.", { env: true }),
-  has_video: flag("on", "Announce video, with guess_has_av off.", { env: true }),
-  guess_has_av: flag("on", "Announce what the stream really has.", { env: true }),
+  drop_if_not_match: flag("on", "Leave out what has_audio or has_video does not announce.", live),
+  has_audio: flag("on", "Announce audio, with guess_has_av off.", live),
+  has_video: flag("on", "Announce video, with guess_has_av off.", live),
+  guess_has_av: flag("on", "Announce what the stream really has.", live),
 };
 
 const HTTP_REMUX = block(REMUX, "HTTP-FLV and WebSocket-FLV.");

@@ -51,6 +51,25 @@ export interface HttpApiConfig {
   readonly https: HttpsConfig | null;
   /** Null: the API is open to all who can reach it. */
   readonly auth: AuthConfig | null;
+  readonly rawApi: RawApiConfig;
+}
+
+/** `http_api { raw_api { } }`: commands in SRS's old form. */
+export interface RawApiConfig {
+  readonly enabled: boolean;
+  readonly allowReload: boolean;
+}
+
+/** How a drain goes on (SIGQUIT, `POST /api/v1/drain`). */
+export interface GraceConfig {
+  /** ms before the RTMP ports are closed: load balancers hear of it first. */
+  readonly startWaitMs: number;
+  /** ms after which those who are still there are closed; 0 = never. */
+  readonly maxWaitMs: number;
+  /** ms from the last client's end to the server's. */
+  readonly finalWaitMs: number;
+  /** SIGTERM drains too. */
+  readonly onTerm: boolean;
 }
 
 /** The HTTP endpoint for files and streams. */
@@ -219,6 +238,7 @@ export interface Config {
   /** Directory to change to before files are opened, or null. */
   readonly workDir: string | null;
   readonly log: LogConfig;
+  readonly grace: GraceConfig;
   readonly httpApi: HttpApiConfig;
   readonly httpServer: HttpServerConfig;
   readonly exporter: ExporterConfig;

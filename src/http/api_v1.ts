@@ -8,10 +8,14 @@
  */
 
 import { type Context, Hono } from "hono";
+import type { RawApiConfig } from "../config/types.ts";
 import { redactQuery } from "../log/text.ts";
 import { envelope, json, redirect } from "./answer.ts";
 import { DATA_ENDPOINTS, msJson, versions } from "./api_machine.ts";
+import { rawApi } from "./api_raw.ts";
+import type { ServerControl } from "./control.ts";
 import { fixed2, type Json } from "./json.ts";
+import { fromOwnPage } from "./own_page.ts";
 import type { SystemStats } from "./system_stats.ts";
 import type {
   ClientView,
@@ -31,9 +35,6 @@ const NO_CLIENT = 2049;
 /** Entries of a page: the default, and the least that can be asked for (SRS). */
 const PAGE_MIN = 10;
 
-/** SRS's number for a command of the raw API that is not allowed. */
-const RAW_OFF = 1061;
-
 /** What `/api/v1/tests/errors` answers. */
 const TEST_ERROR = 100;
 
@@ -51,7 +52,7 @@ const V1_URLS = {
   vhosts: "manage all vhosts or specified vhost",
   streams: "manage all streams or specified stream",
   clients: "manage all clients or specified client, default query top 10 clients",
-  raw: "the settings of the API",
+  raw: "the settings of the API, reload",
   tests: {
     requests: "show the request",
     errors: "always an error",
@@ -70,6 +71,9 @@ export interface ApiOptions {
   /** Where it listens, as in a configuration file; for `/api/v1/raw`. */
   readonly listen: string;
   readonly crossdomain: boolean;
+  readonly rawApi: RawApiConfig;
+  /** Null: there is nothing to reload. */
+  readonly control: ServerControl | null;
 }
 
 /** The route `/` where nothing else is served. */
@@ -106,7 +110,7 @@ export function apiV1(view: ServerView, options: ApiOptions): Hono {
   }
   api.all("/api/v1/tests/errors", (c) => json(c, { code: TEST_ERROR }));
   api.all("/api/v1/tests/redirects", (c) => redirect(c, "/api/v1/tests/errors", 301));
-  api.all("/api/v1/raw", (c) => json(c, rawJson(c.req.query("rpc"), options)));
+  api.all("/api/v1/raw", (c) => rawApi(c, options));
 
   collection(view, api, "/api/v1/vhosts/", () => view.vhosts, {
     one: "vhost",
@@ -122,7 +126,7 @@ export function apiV1(view: ServerView, options: ApiOptions): Hono {
     select: streamsFound,
   });
   api.delete("/api/v1/clients/*", async (c) => {
-    if (!mayKick(c, options.guarded)) return c.text(KICK_REFUSED, 403);
+    if (!fromOwnPage(c, options.guarded)) return c.text(KICK_REFUSED, 403);
     const kicked = await view.kick(idOf(c, "/api/v1/clients/"));
     return json(c, kicked ? envelope(view, {}) : { code: NO_CLIENT });
   });
@@ -232,21 +236,6 @@ const KICK_REFUSED =
   "Forbidden: a web page may kick a client only if it was loaded from this server by IP address " +
   "or as localhost. Programs such as curl are not concerned.\n";
 
-/**
- * Browsers send `Origin` with every DELETE, programs do not. The page must be our own; and since a
- * foreign page can have its name resolved to our address (DNS rebinding), a name does not prove that,
- * unless a password is asked for: browsers keep those by name.
- */
-function mayKick(c: Context, guarded: boolean): boolean {
-  const origin = c.req.header("Origin");
-  if (origin === undefined) return true;
-  // HTTP/2 has no such header.
-  const host = c.req.header("Host") ?? new URL(c.req.url).host;
-  const sameOrigin = origin === `http://${host}` || origin === `https://${host}`;
-  const named = !/^(localhost|\d+(\.\d+){3}|\[[0-9a-f:.]+\])(:\d+)?$/i.test(host);
-  return sameOrigin && (guarded || !named);
-}
-
 /** Headers that are not for anybody's eyes. */
 const PRIVATE_HEADERS = new Set(["authorization", "cookie", "proxy-authorization"]);
 
@@ -262,13 +251,6 @@ function requestJson(c: Context): Json {
     METHOD: c.req.method,
     headers: Object.fromEntries(headers),
   };
-}
-
-/** `/api/v1/raw`: only `rpc=raw` is there, which tells what is allowed: nothing else. */
-function rawJson(rpc: string | undefined, { listen, crossdomain }: ApiOptions): Json {
-  if (rpc !== "raw") return { code: RAW_OFF };
-  const off = { enabled: false, allow_reload: false, allow_query: false, allow_update: false };
-  return { code: 0, http_api: { enabled: true, listen, crossdomain, raw_api: off } };
 }
 
 function vhostJson(vhost: VhostView): Json {

@@ -7,12 +7,14 @@
  */
 
 import { Hono } from "hono";
-import type { AuthConfig } from "../config/types.ts";
+import type { AuthConfig, RawApiConfig } from "../config/types.ts";
 import { serverLog } from "../log/log.ts";
 import { SERVER_NAME, VERSION } from "../version.ts";
 import { type HttpEnv, json, redirect } from "./answer.ts";
+import { drainRoute } from "./api_drain.ts";
 import { apiRoot, apiV1, apiVersions } from "./api_v1.ts";
 import { basicAuth } from "./auth.ts";
+import type { ServerControl } from "./control.ts";
 import { EXPOSITION_TYPE } from "./exposition.ts";
 import { type MetricsOptions, metricsText } from "./metrics.ts";
 import { pageRoutes } from "./page.ts";
@@ -48,6 +50,12 @@ export interface AppOptions {
   /** Directory of the files; none by default. */
   readonly dir?: string | null;
   readonly mounts?: readonly Mount[];
+  /** Default: no commands. */
+  readonly rawApi?: RawApiConfig;
+  /** Reload and drain; null, the default: neither. */
+  readonly control?: ServerControl | null;
+  /** Whether it listens for this machine alone. Default: no. */
+  readonly loopback?: boolean;
   /** Clock in Unix ms. Default: the system's. */
   readonly now?: () => number;
 }
@@ -65,6 +73,11 @@ const CORS_HEADERS = {
 /** SRS's number for metrics that are off. */
 const EXPORTER_OFF = 1090;
 
+/** What /healthz says, with 503, while the server drains. */
+export const DRAINING = "draining";
+
+const NO_COMMANDS: RawApiConfig = { enabled: false, allowReload: false };
+
 const API_ALONE: ReadonlySet<Role> = new Set(["api"]);
 
 /** The app of a listener. A path that nobody serves gets a plain 404. */
@@ -72,6 +85,7 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
   const { roles = API_ALONE, crossdomain = true, auth = null, metrics = null } = options;
   const { listen = "", dir = null, mounts = [], now = Date.now } = options;
   const { listening = { rtmp: [], http: [], https: [] } } = options;
+  const { rawApi = NO_COMMANDS, control = null, loopback = false } = options;
   const stats = new SystemStats(now());
   const app = new Hono<HttpEnv>();
 
@@ -92,7 +106,7 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
   });
   app.options("*", (c) => crossdomain ? c.body(null) : c.text("Method Not Allowed", 405));
 
-  app.all("/healthz", (c) => c.text("ok", 200));
+  app.all("/healthz", (c) => control?.draining ? c.text(DRAINING, 503) : c.text("ok", 200));
 
   const refresh = async (_c: unknown, next: () => Promise<void>) => {
     await view.refresh();
@@ -109,7 +123,9 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
   }
   if (roles.has("api")) {
     const guarded = auth !== null;
-    app.route("/", apiV1(view, { now, stats, guarded, listening, listen, crossdomain }));
+    if (control) app.route("/", drainRoute(view, control, { guarded, loopback }));
+    const api = { now, stats, guarded, listening, listen, crossdomain, rawApi, control };
+    app.route("/", apiV1(view, api));
   } else if (roles.has("server")) {
     app.route("/", apiVersions(view));
   }

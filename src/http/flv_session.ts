@@ -211,9 +211,9 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
     }
   }
 
-  /** The server stops. */
-  shutdown(): void {
-    this.#close("the server stops", ErrorCode.SERVER_STOP);
+  /** The server stops, or has no use for the connection. */
+  shutdown(reason = "the server stops"): void {
+    this.#close(reason, ErrorCode.SERVER_STOP);
   }
 
   /** Drops the connection at once. */

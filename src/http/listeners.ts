@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import type { Hono } from "hono";
 import type { Config, HttpsConfig, ListenAddress } from "../config/types.ts";
 import { serverLog } from "../log/log.ts";
 import {
@@ -12,9 +13,18 @@ import {
   listenHttp,
   type TlsFiles,
 } from "../net/http_listener.ts";
+import type { OpenPort, WantedPort } from "../net/port_set.ts";
 import { formatAddress } from "../net/tcp.ts";
-import { createApp, type Mount, type Role } from "./app.ts";
+import { SERVER_NAME } from "../version.ts";
+import type { HttpEnv } from "./answer.ts";
+import { createApp, DRAINING, type Mount, type Role } from "./app.ts";
+import type { ServerControl } from "./control.ts";
 import type { Listening, ServerView } from "./view.ts";
+
+/** ms that another server on our port has to say whether it drains. */
+const DRAIN_CHECK_MS = 1000;
+/** ms between two attempts at a port that a draining server has. */
+const TAKEN_POLL_MS = 500;
 
 /** What is to be listened on. */
 export interface Endpoint {
@@ -58,73 +68,169 @@ function listening(config: Config): Listening {
   return { rtmp: config.listen.map(formatAddress), http: of(false), https: of(true) };
 }
 
-/** The open HTTP ports. */
-export class HttpListeners {
-  readonly #open: { readonly endpoint: Endpoint; readonly listener: HttpListener }[] = [];
+/** One address, what serves it, and what answers there. */
+interface Site {
+  readonly endpoint: Endpoint;
+  readonly key: string;
+  readonly app: Hono<HttpEnv>;
+}
 
-  /**
-   * Opens all that the configuration asks for.
-   * @throws Error with address or file, and the cure; nothing is left open then.
-   */
-  static async open(
-    config: Config,
+/**
+ * The HTTP side of the ports: says which ones a configuration wants, and what answers there. A port that
+ * stays answers as the configuration in use says.
+ */
+export class HttpPorts {
+  readonly #view: ServerView;
+  readonly #mounts: readonly Mount[];
+  readonly #control: ServerControl | null;
+  readonly #listeners = new Set<HttpListener>();
+  readonly #waiting = new Set<() => void>();
+  #sites = new Map<string, Site>();
+
+  constructor(
     view: ServerView,
     mounts: readonly Mount[] = [],
-  ): Promise<HttpListeners> {
-    const listeners = new HttpListeners();
-    try {
-      for (const endpoint of endpointsOf(config)) {
-        await listeners.#listen(endpoint, config, view, mounts);
-      }
-    } catch (error) {
-      await listeners.close();
-      throw error;
-    }
-    return listeners;
+    control: ServerControl | null = null,
+  ) {
+    this.#view = view;
+    this.#mounts = mounts;
+    this.#control = control;
   }
 
-  /** Where a role is served by plain HTTP; null if nowhere. */
-  addressOf(role: Role): ListenAddress | null {
-    const found = this.#open.find(({ endpoint }) => !endpoint.https && endpoint.roles.has(role));
-    return found?.listener.address ?? null;
+  /**
+   * The ports that a configuration wants, and a function from whose call on they answer as it says.
+   * @throws Error with file and cure when a key or certificate cannot be read.
+   */
+  prepare(config: Config): { readonly wanted: WantedPort[]; use(): void } {
+    const sites = endpointsOf(config).map((endpoint): [WantedPort, Site] => {
+      const tls = endpoint.https && readTls(endpoint.https);
+      const address = formatAddress(endpoint.address);
+      // Another certificate is another port: neither runtime changes that of an open one.
+      const key = tls ? `https ${address} ${tls.cert} ${tls.key}` : `http ${address}`;
+      const site = { endpoint, key, app: this.#app(endpoint, config) };
+      const open = () => this.#open(site, tls, config);
+      return [{ key, address: endpoint.address, open }, site];
+    });
+    return {
+      wanted: sites.map(([wanted]) => wanted),
+      use: () => {
+        this.#sites = new Map(sites.map(([{ key }, site]) => [key, site]));
+      },
+    };
+  }
+
+  /** Key of the port where a role is served by plain HTTP; null if nowhere. */
+  keyOf(role: Role): string | null {
+    const sites = [...this.#sites.values()];
+    return sites.find(({ endpoint }) => !endpoint.https && endpoint.roles.has(role))?.key ?? null;
   }
 
   /** Drops every connection. */
   async close(): Promise<void> {
-    await Promise.all(this.#open.splice(0).map(({ listener }) => listener.close()));
+    for (const giveUp of this.#waiting) giveUp();
+    await Promise.all([...this.#listeners].map((listener) => listener.close()));
   }
 
-  async #listen(
-    endpoint: Endpoint,
-    config: Config,
-    view: ServerView,
-    mounts: readonly Mount[],
-  ): Promise<void> {
-    const { address, https, roles } = endpoint;
-    const { httpApi, httpServer, exporter } = config;
-    const app = createApp(view, {
+  #app({ address, roles }: Endpoint, { httpApi, httpServer, exporter }: Config): Hono<HttpEnv> {
+    return createApp(this.#view, {
       roles,
       listen: formatAddress(address),
       listening: listening(config),
       crossdomain: httpServer.crossdomain,
       auth: httpApi.auth,
+      rawApi: httpApi.rawApi,
       metrics: exporter.listen && exporter,
       dir: httpServer.dir,
-      mounts,
+      mounts: this.#mounts,
+      control: this.#control,
+      loopback: isLoopback(address.host),
     });
+  }
+
+  async #open(site: Site, tls: TlsFiles | null, { httpApi }: Config) {
+    const { endpoint: { address, https, roles }, key } = site;
     const names = [...roles].map((role) => ROLE_NAMES[role]).join(", ");
-    try {
-      const listener = await listen(address, https, (request, peer) => {
-        return app.fetch(request, { peer });
+    const open = async () => {
+      const listener = await listen(address, https, tls, (request, peer) => {
+        return (this.#sites.get(key) ?? site).app.fetch(request, { peer });
       });
-      this.#open.push({ endpoint, listener });
-      const { address: real } = listener;
-      serverLog.info(`${names} listen at ${https ? "https" : "tcp"}://${formatAddress(real)}`);
+      this.#listeners.add(listener);
+      const where = `${https ? "https" : "tcp"}://${formatAddress(listener.address)}`;
+      serverLog.info(`${names} listen at ${where}`);
+      const release = () => {
+        this.#listeners.delete(listener);
+        listener.release();
+        serverLog.info(`${names} listen no more at ${where}`);
+      };
+      return { address: listener.address, release };
+    };
+    try {
+      return await open();
     } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (await isDraining(address, https !== null)) {
+        serverLog.warn(
+          `${names}: the server that has ${formatAddress(address)} drains, and ` +
+            "leaves it when its last client has gone",
+        );
+        return this.#openLater(address, open);
+      }
       // A second server on the same machine must not fail for an API that nobody asked for.
       if (httpApi.asked || roles.size > 1 || !roles.has("api")) throw error;
-      serverLog.warn(`no HTTP API: ${error instanceof Error ? error.message : String(error)}`);
+      serverLog.warn(`no HTTP API: ${reason}`);
+      return null;
     }
+  }
+
+  /** A port that another server still has. */
+  #openLater(address: ListenAddress, open: () => Promise<OpenPort>): OpenPort {
+    let port: OpenPort | null = null;
+    let over = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const giveUp = () => {
+      over = true;
+      clearTimeout(timer);
+      this.#waiting.delete(giveUp);
+    };
+    const tryAgain = async () => {
+      try {
+        port = await open();
+        this.#waiting.delete(giveUp);
+        if (over) port.release();
+      } catch {
+        if (!over) timer = setTimeout(tryAgain, TAKEN_POLL_MS);
+      }
+    };
+    this.#waiting.add(giveUp);
+    timer = setTimeout(tryAgain, TAKEN_POLL_MS);
+    return {
+      address,
+      release: () => {
+        giveUp();
+        port?.release();
+      },
+    };
+  }
+}
+
+/** Whether nobody but this machine can reach an address. */
+function isLoopback(host: string): boolean {
+  return host.startsWith("127.") || host === "::1";
+}
+
+/** Whether another server of ours has an address, and is about to end. */
+async function isDraining({ host, port }: ListenAddress, https: boolean): Promise<boolean> {
+  if (https) return false;
+  const own = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  try {
+    const answer = await fetch(`http://${formatAddress({ host: own, port })}/healthz`, {
+      signal: AbortSignal.timeout(DRAIN_CHECK_MS),
+    });
+    const text = await answer.text();
+    const ours = answer.headers.get("Server")?.startsWith(`${SERVER_NAME}/`) === true;
+    return ours && answer.status === 503 && text === DRAINING;
+  } catch {
+    return false;
   }
 }
 
@@ -132,10 +238,10 @@ export class HttpListeners {
 async function listen(
   address: ListenAddress,
   https: HttpsConfig | null,
+  tls: TlsFiles | null,
   handler: FetchHandler,
 ): Promise<HttpListener> {
-  if (!https) return await listenHttp(address, handler);
-  const tls = readTls(https);
+  if (!https || !tls) return await listenHttp(address, handler);
   try {
     return await listenHttp(address, handler, tls);
   } catch (error) {

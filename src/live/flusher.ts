@@ -18,13 +18,13 @@ export class Flusher {
   flushed = 0;
   /** Nobody publishes: after what is left, flushing costs nothing any more. */
   stopped = true;
+  /** `send_min_interval`, ms; 0 = whole flushes. May be exchanged at any time. */
+  oneEachMs: number;
 
   readonly #log: BroadcastLog;
   readonly #players: readonly Player[];
   readonly #clock: Clock;
   readonly #pacer: Pacer;
-  /** `send_min_interval`, ms; 0 = whole flushes. */
-  readonly #oneEachMs: number;
   readonly #delays: DelayHistogram;
   #cancelTimer: (() => void) | null = null;
   /** Clock ms at which the running timer flushes. */
@@ -43,13 +43,13 @@ export class Flusher {
     this.#players = players;
     this.#clock = clock;
     this.#pacer = pacer;
-    this.#oneEachMs = sendMinIntervalMs;
+    this.oneEachMs = sendMinIntervalMs;
     this.#delays = delays;
   }
 
   /** A player whose cursor is below this entry has not taken what it could have. */
   get offered(): number {
-    return this.#oneEachMs > 0 ? this.#log.head : this.flushed;
+    return this.oneEachMs > 0 ? this.#log.head : this.flushed;
   }
 
   /**
@@ -76,7 +76,7 @@ export class Flusher {
     this.#cancelTimer = null;
     const start = this.#clock.now();
     const from = this.flushed;
-    const served = this.#oneEachMs > 0 ? this.#flushOneEach(start) : this.#flushAll(start);
+    const served = this.oneEachMs > 0 ? this.#flushOneEach(start) : this.#flushAll(start);
     const end = this.#clock.now();
     if (served > 0) this.#countTogether(from, this.flushed, start, end, served);
     this.#pacer.flushed(start, end);
@@ -86,11 +86,11 @@ export class Flusher {
   /** Brings one player up to what the others have been sent. */
   serve(player: Player): void {
     const { cursor } = player;
-    if (this.#oneEachMs === 0) {
+    if (this.oneEachMs === 0) {
       player.flush(this.flushed);
       if (player.cursor > cursor) this.#countOne(player, cursor, this.#clock.now());
     } else if (player.cursor < this.#log.head && !this.#cancelTimer) {
-      this.#flushAfter(this.#oneEachMs);
+      this.#flushAfter(this.oneEachMs);
     }
   }
 
@@ -135,7 +135,7 @@ export class Flusher {
       if (player.cursor < oldest && player.ready) oldest = player.cursor;
     }
     this.flushed = oldest;
-    if (oldest < head) this.#flushAfter(this.#oneEachMs);
+    if (oldest < head) this.#flushAfter(this.oneEachMs);
     return 0;
   }
 

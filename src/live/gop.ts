@@ -16,8 +16,8 @@ export class Gop {
   /** Pictures have come, and have not given way to sound alone. */
   hasPictures = false;
 
-  readonly #cache: boolean;
-  readonly #maxFrames: number;
+  #cache: boolean;
+  #maxFrames: number;
   #frames = 0;
   #soundRun = 0;
 
@@ -25,6 +25,13 @@ export class Gop {
   constructor(cache: boolean, maxFrames: number) {
     this.#cache = cache;
     this.#maxFrames = maxFrames;
+  }
+
+  /** Other settings, for what comes: a cache that is switched on begins with the next keyframe. */
+  configure(cache: boolean, maxFrames: number): void {
+    this.#cache = cache;
+    this.#maxFrames = maxFrames;
+    if (!cache) this.start = -1;
   }
 
   /** A new publisher begins. */

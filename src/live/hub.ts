@@ -54,6 +54,14 @@ export class Hub {
     return stream;
   }
 
+  /** Other settings for the streams of these vhosts; those of other vhosts go on as they are. */
+  configure(vhosts: readonly VhostConfig[]): void {
+    for (const stream of this.#streams.values()) {
+      const vhost = vhosts.find(({ name }) => name === stream.vhost.name);
+      if (vhost) stream.configure(vhost);
+    }
+  }
+
   /** Once a second: housekeeping. Returns the streams that it has forgotten. */
   tick(): LiveStream[] {
     const gone: LiveStream[] = [];

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PlayConfig, VhostConfig } from "../config/types.ts";
+import type { PlayConfig, TimeJitter, VhostConfig } from "../config/types.ts";
 import { audioFlags, audioTrackId } from "../flv/audio_header.ts";
 import { type AudioInfo, audioInfo, type VideoInfo, videoInfo } from "../flv/codec_info.ts";
 import { ExPacketType, FrameFlag, JOIN_FLAGS } from "../flv/ex_header.ts";
@@ -23,7 +23,7 @@ import { type Audience, HeaderCache } from "./header_cache.ts";
 import { FLV_FORMAT, followAsFlv, type MessageFormat, rtmpFormat } from "./message_format.ts";
 import { MixQueue } from "./mix_queue.ts";
 import { Outlets } from "./outlets.ts";
-import { type FlushBudget, Pacer } from "./pacer.ts";
+import { type FlushBudget, Pacer, type PacerSettings } from "./pacer.ts";
 import type { Player, PlayerOptions, PlayerSink } from "./player.ts";
 import { Rendition, type RenditionSource } from "./rendition.ts";
 import { COLLECTED_MEMORY, type SegmentPool } from "./segment_pool.ts";
@@ -51,6 +51,15 @@ const NO_PICTURE = FrameFlag.COMMAND | FrameFlag.END_OF_SEQUENCE;
  * Deno's and Bun's HTTP and WebSocket servers need 9 to 14 µs for it on the machine of the benchmarks.
  */
 const WEB_WRITE_MS = 0.01;
+
+function pacerSettings({ minLatency, play }: VhostConfig): PacerSettings {
+  return { minLatency, ...play };
+}
+
+/** How a publisher's timestamps are corrected; `atc`: not at all. */
+function jitterOf({ play }: VhostConfig): TimeJitter {
+  return play.atc ? "off" : play.timeJitter;
+}
 
 /** Tells headers of one kind, track and audience from all others. */
 function headerKey(frame: number, track: number, audience: Audience): number {
@@ -95,7 +104,6 @@ export interface Publisher {
 /** A live stream, keyed by `[vhost]/app/stream`. */
 export class LiveStream implements RenditionSource {
   readonly key: string;
-  readonly vhost: VhostConfig;
   readonly app: string;
   readonly name: string;
   /** The messages, as RTMP chunks of the vhost's chunk size. */
@@ -123,7 +131,10 @@ export class LiveStream implements RenditionSource {
   readonly #pacer: Pacer;
   /** There while it has players. */
   #flv: Rendition | null = null;
-  readonly #mix: MixQueue | null;
+  #mix: MixQueue | null;
+  #vhost: VhostConfig;
+  /** `time_jitter` or `atc` have changed: the next publisher's timestamps are treated otherwise. */
+  #otherTime = false;
   #timeline: Timeline;
   /** Timestamps are the publisher's own, those of metadata too. */
   #absolute: boolean;
@@ -146,7 +157,7 @@ export class LiveStream implements RenditionSource {
     key: string,
   ) {
     this.#shared = shared;
-    this.vhost = vhost;
+    this.#vhost = vhost;
     this.app = app;
     this.name = name;
     this.key = key;
@@ -155,8 +166,8 @@ export class LiveStream implements RenditionSource {
     this.#pacer = this.#newPacer();
     const format = rtmpFormat(vhost.chunkSize);
     this.#rtmp = new Rendition(this, this.log, format, this.#pacer);
-    this.#timeline = new Timeline(vhost.play.atc ? "off" : vhost.play.timeJitter);
-    this.#absolute = vhost.play.atc || vhost.play.timeJitter === "off";
+    this.#timeline = new Timeline(jitterOf(vhost));
+    this.#absolute = jitterOf(vhost) === "off";
     this.#takeover = new TakeoverRule(vhost.publish.takeover);
     this.#mix = vhost.play.mixCorrect ? new MixQueue() : null;
     this.outlets = new Outlets({
@@ -168,6 +179,24 @@ export class LiveStream implements RenditionSource {
       now: () => shared.clock.now(),
     }, () => this.#noteAudience());
     this.playerlessSince = this.idleSince = shared.clock.now();
+  }
+
+  /** Its settings; the chunk size is that of its log. */
+  get vhost(): VhostConfig {
+    return this.#vhost;
+  }
+
+  /**
+   * Other settings for a stream that is there already. Timestamps and their order are corrected as before
+   * until the next publisher begins, and the log's chunks keep their size: players have been told it.
+   */
+  configure(vhost: VhostConfig): void {
+    if (jitterOf(vhost) !== jitterOf(this.#vhost)) this.#otherTime = true;
+    this.#vhost = { ...vhost, chunkSize: this.#vhost.chunkSize };
+    const { gopCache, gopCacheMaxFrames } = vhost.play;
+    this.gop.configure(gopCache, gopCacheMaxFrames);
+    this.#takeover.policy = vhost.publish.takeover;
+    for (const rendition of this.#renditions) rendition.configure(pacerSettings(vhost));
   }
 
   /** Whether somebody publishes. */
@@ -278,7 +307,7 @@ export class LiveStream implements RenditionSource {
     this.#publisher = publisher;
     this.#headers = new HeaderCache();
     this.#contents = new Contents();
-    this.#timeline.restart();
+    this.#beginTime();
     this.gop.restart();
     for (const rendition of this.#renditions) rendition.flusher.stopped = false;
     this.playerlessSince = this.playerCount > 0 ? null : this.#shared.clock.now();
@@ -438,6 +467,18 @@ export class LiveStream implements RenditionSource {
 
   // ---- inside
 
+  /** A publisher begins. */
+  #beginTime(): void {
+    const { mixCorrect } = this.vhost.play;
+    // It has been drained when the last publisher left.
+    if (mixCorrect !== (this.#mix !== null)) this.#mix = mixCorrect ? new MixQueue() : null;
+    if (!this.#otherTime) return this.#timeline.restart();
+    this.#otherTime = false;
+    const jitter = jitterOf(this.vhost);
+    this.#timeline.restart(jitter);
+    this.#absolute = jitter === "off";
+  }
+
   /** Players stay, and get what has not been flushed yet. */
   #stop(): void {
     this.gop.forget();
@@ -522,8 +563,7 @@ export class LiveStream implements RenditionSource {
   }
 
   #newPacer(laterMs?: () => number): Pacer {
-    const { minLatency, play } = this.vhost;
-    return new Pacer({ minLatency, ...play }, this.#shared.budget, laterMs);
+    return new Pacer(pacerSettings(this.vhost), this.#shared.budget, laterMs);
   }
 
   /** FLV tags from the beginning of the GOP on, or from now on. */

@@ -41,7 +41,8 @@ export class FlushBudget {
 
 /** Decides for one stream. */
 export class Pacer {
-  readonly #settings: PacerSettings;
+  /** May be exchanged at any time. */
+  settings: PacerSettings;
   readonly #budget: FlushBudget;
   readonly #laterMs: () => number;
   #cost = 0;
@@ -49,16 +50,16 @@ export class Pacer {
 
   /** `laterMs`: ms of work that a flush leaves to the runtime, which its duration does not show. */
   constructor(settings: PacerSettings, budget: FlushBudget, laterMs: () => number = () => 0) {
-    this.#settings = settings;
+    this.settings = settings;
     this.#budget = budget;
     this.#laterMs = laterMs;
   }
 
   /** The present interval between flushes, ms; 0 when each message goes out by itself. */
   get intervalMs(): number {
-    if (this.#settings.sendMinIntervalMs > 0) return this.#settings.sendMinIntervalMs;
-    if (!this.#settings.minLatency) return this.#settings.mwLatencyMs;
-    const interval = Math.min(this.#settings.mwLatencyMs, this.#budget.total / FLUSH_SHARE);
+    if (this.settings.sendMinIntervalMs > 0) return this.settings.sendMinIntervalMs;
+    if (!this.settings.minLatency) return this.settings.mwLatencyMs;
+    const interval = Math.min(this.settings.mwLatencyMs, this.#budget.total / FLUSH_SHARE);
     return interval < MIN_DELAY_MS ? 0 : interval;
   }
 
@@ -67,7 +68,7 @@ export class Pacer {
    * @param soundOnly They are sound, and pictures are to be expected.
    */
   delay(nowMs: number, unsent: number, oldestMs: number, soundOnly = false): number {
-    const { minLatency, mwLatencyMs, mwMsgs, sendMinIntervalMs } = this.#settings;
+    const { minLatency, mwLatencyMs, mwMsgs, sendMinIntervalMs } = this.settings;
     const ceiling = oldestMs + mwLatencyMs - nowMs;
     let wait: number;
     if (sendMinIntervalMs > 0) wait = this.#lastFlush + sendMinIntervalMs - nowMs;

@@ -11,7 +11,7 @@ import type { Clock } from "./clock.ts";
 import { Flusher } from "./flusher.ts";
 import type { Gop } from "./gop.ts";
 import type { MessageFormat } from "./message_format.ts";
-import type { Pacer } from "./pacer.ts";
+import type { Pacer, PacerSettings } from "./pacer.ts";
 import { Player, type PlayerOptions, type PlayerSink } from "./player.ts";
 import type { StreamStats } from "./stream_stats.ts";
 
@@ -40,10 +40,12 @@ export class Rendition {
   readonly flusher: Flusher;
   readonly #source: RenditionSource;
   readonly #format: MessageFormat;
+  readonly #pacer: Pacer;
 
   constructor(source: RenditionSource, log: BroadcastLog, format: MessageFormat, pacer: Pacer) {
     this.#source = source;
     this.#format = format;
+    this.#pacer = pacer;
     this.log = log;
     const { clock, play, stats } = source;
     this.flusher = new Flusher(
@@ -54,6 +56,13 @@ export class Rendition {
       play.sendMinIntervalMs,
       stats.delays,
     );
+  }
+
+  /** Other settings. What they would have sent already goes out: a timer may be running that is too slow. */
+  configure(settings: PacerSettings): void {
+    this.#pacer.settings = settings;
+    this.flusher.oneEachMs = settings.sendMinIntervalMs;
+    this.flusher.flush();
   }
 
   /** A new player, from the last keyframe (`gop_cache`) or from the next message on. */

@@ -25,12 +25,13 @@ export interface PutOut {
 
 /** Decides for one stream. Time is an argument, ms of the clock. */
 export class TakeoverRule {
-  readonly #policy: Takeover;
+  /** May be exchanged at any time. */
+  policy: Takeover;
   /** When an address that was put out has last tried to come back. */
   readonly #putOut = new Map<string, number>();
 
   constructor(policy: Takeover) {
-    this.#policy = policy;
+    this.policy = policy;
   }
 
   /** Whether nobody, wherever from, may put out one that has last sent something at `lastBytesAt`. */
@@ -43,9 +44,9 @@ export class TakeoverRule {
    * Whether a publisher from `newcomer` may put out one that has last sent something at `lastBytesAt`.
    */
   allows(newcomer: string, lastBytesAt: number, nowMs: number): boolean {
-    if (this.#policy === "deny") return false;
+    if (this.policy === "deny") return false;
     if (nowMs - lastBytesAt >= STALLED_MS) return true;
-    if (this.#policy === "if_stalled") return false;
+    if (this.policy === "if_stalled") return false;
     const since = this.#putOut.get(newcomer);
     if (since === undefined || nowMs - since >= REVENGE_MS) return true;
     this.#putOut.set(newcomer, nowMs);

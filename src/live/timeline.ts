@@ -15,7 +15,7 @@ const REAL_STEP_TOLERANCE = 0.5;
 
 /** Turns a publisher's timestamps into the stream's, ms. */
 export class Timeline {
-  readonly #jitter: TimeJitter;
+  #jitter: TimeJitter;
   /** The stream's time: that of the last audio or video message. Starts so that a first 0 gives 0. */
   #last = -1;
   /** The highest it has been: sound may be ahead of the pictures. */
@@ -54,8 +54,12 @@ export class Timeline {
     this.#foreign = true;
   }
 
-  /** A publisher begins: its clock has nothing to do with the one before, all of whose time is over. */
-  restart(): void {
+  /**
+   * A publisher begins: its clock has nothing to do with the one before, all of whose time is over.
+   * `jitter`: how its timestamps are corrected.
+   */
+  restart(jitter: TimeJitter = this.#jitter): void {
+    this.#jitter = jitter;
     this.#last = this.#highest;
     this.#fresh = true;
     this.#shift = null;

@@ -28,6 +28,11 @@ export function newConnectionId(): string {
   return randomText(8);
 }
 
+/** 7 characters: the id of one reload in the API. */
+export function newReloadId(): string {
+  return randomText(7);
+}
+
 /** `vid-` and 7 characters: the server's id in the API and in hooks. */
 export function newServerId(): string {
   return `vid-${randomText(7)}`;

@@ -5,6 +5,9 @@
 
 import { closeSync, openSync } from "node:fs";
 
+/** Files that are not connections: log, listeners, libraries (SRS). */
+const RESERVED_FILES = 128;
+
 /** A file that is always there and costs nothing to open. */
 const NULL_DEVICE = "/dev/null";
 
@@ -24,4 +27,17 @@ export function openableFiles(wanted: number): number {
   } finally {
     for (const file of files) closeSync(file);
   }
+}
+
+/**
+ * Why the open files do not suffice for `max_connections`, and the cure; null if they do (SRS). `open`:
+ * connections that there are already.
+ */
+export function fileShortage(maxConnections: number, open = 0): string | null {
+  const wanted = maxConnections + RESERVED_FILES;
+  const openable = open + openableFiles(Math.max(0, wanted - open));
+  if (openable >= wanted) return null;
+  const advice = Math.max(10_000, 10 * maxConnections);
+  return `max_connections=${maxConnections} needs ${wanted} open files, and this process may have ` +
+    `${openable}. Run: ulimit -HSn ${advice}, or lower max_connections`;
 }

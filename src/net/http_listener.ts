@@ -33,6 +33,11 @@ export type FetchHandler = (request: Request, peer: HttpPeer) => Response | Prom
 export interface HttpListener {
   /** Where it listens; the real port if 0 was asked for. */
   readonly address: ListenAddress;
+  /**
+   * Stops accepting; what has been asked for is answered to the end. Not to be closed after that: Deno
+   * cannot.
+   */
+  release(): void;
   /** Stops accepting and drops every connection, answered or not. */
   close(): Promise<void>;
 }
@@ -119,6 +124,7 @@ function listenDeno(
   });
   return {
     address: { host: address.host, port: server.addr.port },
+    release: () => void server.shutdown(),
     close: () => {
       stop.abort();
       return server.finished;
@@ -163,6 +169,7 @@ function listenBun(
   });
   return {
     address: { host: address.host, port: server.port },
+    release: () => void server.stop(false),
     close: () => server.stop(true),
   };
 }

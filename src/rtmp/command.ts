@@ -60,13 +60,16 @@ export const ENHANCED_FIELDS = [
   "capsEx",
 ] as const;
 
-/** What a relay can do for a peer that speaks Enhanced RTMP: pass on everything (G4.33). */
-export function relayCapabilities(): [string, AmfValue][] {
+/**
+ * What a relay can do for a peer that speaks Enhanced RTMP: pass on everything (G4.33). `more`: other
+ * `capsEx` bits.
+ */
+export function relayCapabilities(more = 0): [string, AmfValue][] {
   return [
     ["fourCcList", ["*"]],
     ["videoFourCcInfoMap", new AmfObject([["*", CAN_FORWARD]])],
     ["audioFourCcInfoMap", new AmfObject([["*", CAN_FORWARD]])],
-    ["capsEx", CapsEx.MULTITRACK | CapsEx.MOD_EX | CapsEx.NANO_OFFSET],
+    ["capsEx", CapsEx.MULTITRACK | CapsEx.MOD_EX | CapsEx.NANO_OFFSET | more],
   ];
 }
 
@@ -96,7 +99,7 @@ export function connectResult(
       ["fmsVer", FMS_VERSION],
       ["capabilities", 127],
       ["mode", 1],
-      ...(enhanced ? relayCapabilities() : []),
+      ...(enhanced ? relayCapabilities(CapsEx.RECONNECT) : []),
     ]),
     new AmfObject([
       ["level", "status"],
@@ -170,6 +173,20 @@ export function onFcStatus(
     null,
     new AmfObject([["code", code], ["description", description]]),
   );
+}
+
+/**
+ * `NetConnection.Connect.ReconnectRequest`: the client is to go on until the next keyframe, connect anew
+ * and then leave (Enhanced RTMP v2; G4.34). `tcUrl`: where; null: the address that it has.
+ */
+export function reconnectRequest(description: string, tcUrl: string | null): Uint8Array {
+  const info = new AmfObject([
+    ["level", "status"],
+    ["code", "NetConnection.Connect.ReconnectRequest"],
+    ["description", description],
+  ]);
+  if (tcUrl !== null) info.set("tcUrl", tcUrl);
+  return encodeAmf0("onStatus", 0, null, info);
 }
 
 /** `|RtmpSampleAccess`: Flash players may look at the decoded picture and sound (data message). */

@@ -46,6 +46,7 @@ export class ConnectPhase extends BasePhase {
   #connect(command: Command): void {
     const { session } = this;
     const object = command.args[0];
+    const capsEx = numberOf(propertyOf(object, "capsEx")) ?? 0;
     const info: ConnectInfo = {
       tcUrl: stringOf(propertyOf(object, "tcUrl")),
       app: stringOf(propertyOf(object, "app")),
@@ -53,7 +54,8 @@ export class ConnectPhase extends BasePhase {
       swfUrl: stringOf(propertyOf(object, "swfUrl")) ?? "",
       flashVer: stringOf(propertyOf(object, "flashVer")) ?? "",
       enhanced: ENHANCED_FIELDS.some((field) => propertyOf(object, field) !== undefined),
-      multitrack: ((numberOf(propertyOf(object, "capsEx")) ?? 0) & CapsEx.MULTITRACK) !== 0,
+      multitrack: (capsEx & CapsEx.MULTITRACK) !== 0,
+      reconnect: (capsEx & CapsEx.RECONNECT) !== 0,
     };
     session.info = info;
     const text = (value: string) => peerText(value);

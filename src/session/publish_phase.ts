@@ -147,7 +147,7 @@ export class PublishPhase extends BasePhase implements Publisher {
     this.lastBytesAt = this.session.host.clock.now();
     this.#stream.settle();
     if (this.#mergesReads) {
-      if (bytes < SMALL_READ_BYTES) this.#pauseReading(this.#target.vhost.publish.mrLatencyMs);
+      if (bytes < SMALL_READ_BYTES) this.#pauseReading(this.#stream.vhost.publish.mrLatencyMs);
     } else if (this.#stream.playerCount === 0) {
       this.#gatherIdle(bytes);
     }
@@ -178,7 +178,7 @@ export class PublishPhase extends BasePhase implements Publisher {
   }
 
   tick(nowMs: number): void {
-    const { publish } = this.#target.vhost;
+    const { publish } = this.#stream.vhost;
     const first = this.#messages === 0;
     const limit = first ? publish.firstPacketTimeoutMs : publish.normalTimeoutMs;
     if (nowMs - (first ? this.#startedAt : this.lastBytesAt) > limit) {
@@ -209,7 +209,7 @@ export class PublishPhase extends BasePhase implements Publisher {
   }
 
   override summary(): string {
-    const { mr, mrLatencyMs, firstPacketTimeoutMs, normalTimeoutMs } = this.#target.vhost.publish;
+    const { mr, mrLatencyMs, firstPacketTimeoutMs, normalTimeoutMs } = this.#stream.vhost.publish;
     return `<- CPB ${peerText(this.#target.key)} msgs=${this.#messages}, mr=${mr ? 1 : 0}/` +
       `${mrLatencyMs}, p1stpt=${firstPacketTimeoutMs}, pnt=${normalTimeoutMs}, ` +
       `players=${this.#stream.playerCount}`;
@@ -217,7 +217,7 @@ export class PublishPhase extends BasePhase implements Publisher {
 
   /** Whether `mr` is in effect: `min_latency` overrides it (SRS). */
   get #mergesReads(): boolean {
-    const { vhost } = this.#target;
+    const { vhost } = this.#stream;
     return vhost.publish.mr && !vhost.minLatency;
   }
 

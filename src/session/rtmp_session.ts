@@ -10,7 +10,7 @@ import type { TcpHandler, TcpSocket } from "../net/tcp.ts";
 import { AckCounter } from "../rtmp/ack_counter.ts";
 import { ChunkReader } from "../rtmp/chunk_reader.ts";
 import { MessageWriter } from "../rtmp/chunk_writer.ts";
-import { type Command, parseCommand } from "../rtmp/command.ts";
+import { type Command, parseCommand, reconnectRequest } from "../rtmp/command.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
 import { ServerHandshake } from "../rtmp/handshake.ts";
 import {
@@ -53,6 +53,7 @@ const NOTHING_SAID: ConnectInfo = {
   flashVer: "",
   enhanced: false,
   multitrack: false,
+  reconnect: false,
 };
 
 /** A question that has not been answered yet. */
@@ -96,6 +97,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   #summarised: { at: number; recv: number; sent: number };
   #closed = false;
   #ended = false;
+  #askedToReconnect = false;
   /** Null while nothing has to be waited for. */
   #consultation: Consultation | null = null;
   /** Commands and pings in the present second. */
@@ -171,13 +173,29 @@ export class RtmpSession implements TcpHandler, SessionContext {
     });
   }
 
-  /** The server stops: a player is told that its stream ends. */
-  shutdown(): void {
+  /** The server stops, or has no use for the connection: a player is told that its stream ends. */
+  shutdown(reason = "the server stops"): void {
     this.#guard(() => {
       if (this.#closed) return;
       this.#phase?.farewell();
-      this.close(ErrorCode.SERVER_STOP, "the server stops");
+      this.close(ErrorCode.SERVER_STOP, reason);
     });
+  }
+
+  /**
+   * Asks a publisher or player to connect anew, once; `tcUrl`: where, null: at the same address. False
+   * when it has not announced that it can, has been asked, or has nothing to take elsewhere.
+   */
+  requestReconnect(description: string, tcUrl: string | null): boolean {
+    if (this.#closed || this.#askedToReconnect || !this.info.reconnect || !this.role) return false;
+    this.#askedToReconnect = true;
+    this.#guard(() => {
+      const request = reconnectRequest(description, tcUrl);
+      this.reply(ChunkStream.COMMAND, MessageType.COMMAND_AMF0, request);
+      this.flush();
+      this.log.info(`asked to reconnect${tcUrl === null ? "" : ` to ${peerText(tcUrl)}`}`);
+    });
+    return true;
   }
 
   /** Drops the connection at once. */

@@ -19,6 +19,8 @@ export interface ConnectInfo {
   readonly enhanced: boolean;
   /** It understands messages with several tracks (`capsEx`). */
   readonly multitrack: boolean;
+  /** It can be asked to connect anew (`capsEx`). */
+  readonly reconnect: boolean;
 }
 
 /** A stream that a client may publish or play. */

@@ -80,6 +80,8 @@ export type ToCoordinator =
   | { readonly kind: "kicked"; readonly id: number; readonly known: boolean }
   /** The answer to `ping`. */
   | { readonly kind: "pong" }
+  /** The answer to `reload`; null: it has been done. */
+  | { readonly kind: "reloaded"; readonly id: number; readonly reason: string | null }
   /** The answer to `stop`: all connections have ended. */
   | { readonly kind: "stopped" };
 
@@ -110,6 +112,10 @@ export type ToWorker =
   | { readonly kind: "report"; readonly id: number }
   | { readonly kind: "kick"; readonly id: number; readonly client: string }
   | { readonly kind: "ping" }
+  /** Another configuration is in effect. */
+  | { readonly kind: "reload"; readonly id: number; readonly config: Config }
+  /** No new clients; see `Server.drain`. */
+  | { readonly kind: "drain"; readonly reconnectTo: string | null }
   | { readonly kind: "stop" };
 
 /** Between two workers. */

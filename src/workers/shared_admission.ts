@@ -3,7 +3,7 @@
  * changes them holds a lock for about a microsecond.
  *
  *     int32   0: the lock, 1..: connections of each worker
- *     then, if addresses have limits, entries in sets of `WAYS`:
+ *     then entries for addresses in sets of `WAYS`:
  *     int32   0, 1: hash of the address, 2: start of the second, 3: connections begun in it,
  *             4..: connections open in each worker
  *
@@ -38,19 +38,23 @@ const Field = { HASH_A: 0, HASH_B: 1, WINDOW: 2, IN_WINDOW: 3, OPEN: 4 } as cons
 
 /** Memory for that many workers. */
 export function admissionMemory(limits: AdmissionLimits, workers: number): SharedArrayBuffer {
-  const ints = OPEN + workers + entriesFor(limits) * (Field.OPEN + workers);
+  const ints = OPEN + workers + entriesFor(limits) * entrySize(workers);
   return new SharedArrayBuffer(ints * Int32Array.BYTES_PER_ELEMENT);
 }
 
+function entrySize(workers: number): number {
+  return Field.OPEN + workers;
+}
+
+/** There are some without limits too: a reload may bring them. */
 function entriesFor(limits: AdmissionLimits): number {
-  if (limits.maxConnectionsPerIp === 0 && limits.connectRatePerIp === 0) return 0;
   const wanted = Math.min(MAX_ENTRIES, ENTRIES_PER_CONNECTION * limits.maxConnections);
   return WAYS * Math.ceil(wanted / WAYS);
 }
 
 /** One worker's access to the counters. */
 export class SharedAdmission {
-  readonly #limits: AdmissionLimits;
+  #limits: AdmissionLimits;
   readonly #cells: Int32Array;
   readonly #workers: number;
   readonly #column: number;
@@ -67,7 +71,17 @@ export class SharedAdmission {
     this.#cells = new Int32Array(memory);
     this.#workers = workers;
     this.#column = column;
-    this.#entries = entriesFor(limits);
+    this.#entries = (this.#cells.length - OPEN - workers) / entrySize(workers);
+  }
+
+  /** Connections that are open now, of all workers. */
+  get open(): number {
+    return this.#sum(OPEN);
+  }
+
+  /** Other limits, for those who come from now on. */
+  configure(limits: AdmissionLimits): void {
+    this.#limits = limits;
   }
 
   /** Lets a connection in, returning null, or says which limit is in the way. `nowMs`: Unix time. */
@@ -101,24 +115,22 @@ export class SharedAdmission {
     if (maxConnections > 0 && this.#sum(OPEN) >= maxConnections) {
       return `max_connections=${maxConnections}`;
     }
-    if (this.#entries > 0) {
-      const now = nowMs | 0;
-      const at = this.#find(address, now);
-      // All places of its set are taken by others: it is let in, uncounted.
-      if (at >= 0) {
-        if (maxConnectionsPerIp > 0 && this.#sum(at + Field.OPEN) >= maxConnectionsPerIp) {
-          return `max_connections_per_ip=${maxConnectionsPerIp}`;
-        }
-        if (this.#isOld(at, now)) {
-          cells[at + Field.WINDOW] = now;
-          cells[at + Field.IN_WINDOW] = 0;
-        }
-        if (connectRatePerIp > 0 && cells[at + Field.IN_WINDOW] >= connectRatePerIp) {
-          return `connect_rate_per_ip=${connectRatePerIp}`;
-        }
-        cells[at + Field.IN_WINDOW]++;
-        cells[at + Field.OPEN + this.#column]++;
+    const now = nowMs | 0;
+    const at = this.#find(address, now);
+    // All places of its set are taken by others: it is let in, uncounted.
+    if (at >= 0) {
+      if (maxConnectionsPerIp > 0 && this.#sum(at + Field.OPEN) >= maxConnectionsPerIp) {
+        return `max_connections_per_ip=${maxConnectionsPerIp}`;
       }
+      if (this.#isOld(at, now)) {
+        cells[at + Field.WINDOW] = now;
+        cells[at + Field.IN_WINDOW] = 0;
+      }
+      if (connectRatePerIp > 0 && cells[at + Field.IN_WINDOW] >= connectRatePerIp) {
+        return `connect_rate_per_ip=${connectRatePerIp}`;
+      }
+      cells[at + Field.IN_WINDOW]++;
+      cells[at + Field.OPEN + this.#column]++;
     }
     cells[OPEN + this.#column]++;
     return null;
@@ -126,7 +138,6 @@ export class SharedAdmission {
 
   /** Where an address's entry begins; with `now` one is made if need be. -1: there is none. */
   #find(address: string, now: number | null): number {
-    if (this.#entries === 0) return -1;
     const cells = this.#cells;
     const a = hash(address, 0x811c9dc5) || 1;
     const b = hash(address, 0x2c1b3c6d);
@@ -150,7 +161,7 @@ export class SharedAdmission {
   }
 
   #entryAt(index: number): number {
-    return OPEN + this.#workers + index * (Field.OPEN + this.#workers);
+    return OPEN + this.#workers + index * entrySize(this.#workers);
   }
 
   /** Whether the entry's second is over; a clock that was set back begins a new one. */

@@ -63,6 +63,7 @@ const CONFIG_TYPES = "config/types.ts";
 /** Files of `src` itself, each of which may import those behind it. */
 const ROOT_ORDER = [
   "main.ts",
+  "lifecycle.ts",
   "cluster.ts",
   "http_service.ts",
   "worker.ts",

@@ -93,7 +93,7 @@ function blockAt(path: string): Block {
 
 /** Directives of our own. */
 const EXTENSIONS: Record<string, string[]> = {
-  "": ["workers", "max_connections_per_ip", "connect_rate_per_ip"],
+  "": ["workers", "max_connections_per_ip", "connect_rate_per_ip", "grace_max_wait"],
   "vhost.publish": ["takeover", "secret"],
   "vhost.play": ["secret"],
   "http_server": ["trusted_proxies"],
@@ -124,11 +124,21 @@ Deno.test("config table: what is honoured", () => {
   );
   assert.deepEqual(
     honoured.filter((path) => !/^vhost\.(play|publish)\./.test(path)),
-    "listen workers max_connections max_connections_per_ip connect_rate_per_ip chunk_size pithy_print_ms daemon pid work_dir utc_time srs_log_tank srs_log_level srs_log_level_v2 srs_log_file http_api http_api.enabled http_api.listen http_api.auth http_api.auth.enabled http_api.auth.username http_api.auth.password http_api.https http_api.https.enabled http_api.https.listen http_api.https.key http_api.https.cert http_server http_server.enabled http_server.listen http_server.dir http_server.crossdomain http_server.trusted_proxies http_server.https http_server.https.enabled http_server.https.listen http_server.https.key http_server.https.cert exporter exporter.enabled exporter.listen exporter.label exporter.tag vhost vhost.enabled vhost.min_latency vhost.tcp_nodelay vhost.chunk_size vhost.in_ack_size vhost.out_ack_size vhost.play vhost.publish vhost.refer vhost.refer.enabled vhost.refer.all vhost.refer.publish vhost.refer.play vhost.security vhost.security.enabled vhost.security.allow vhost.security.deny vhost.http_remux vhost.http_remux.enabled vhost.http_remux.mount vhost.http_remux.drop_if_not_match vhost.http_remux.has_audio vhost.http_remux.has_video vhost.http_remux.guess_has_av vhost.http_hooks vhost.http_hooks.enabled vhost.http_hooks.on_connect vhost.http_hooks.on_close vhost.http_hooks.on_publish vhost.http_hooks.on_unpublish vhost.http_hooks.on_play vhost.http_hooks.on_stop"
+    "listen workers max_connections max_connections_per_ip connect_rate_per_ip chunk_size pithy_print_ms daemon pid work_dir utc_time srs_log_tank srs_log_level srs_log_level_v2 srs_log_file http_api http_api.enabled http_api.listen http_api.raw_api http_api.raw_api.enabled http_api.raw_api.allow_reload http_api.auth http_api.auth.enabled http_api.auth.username http_api.auth.password http_api.https http_api.https.enabled http_api.https.listen http_api.https.key http_api.https.cert http_server http_server.enabled http_server.listen http_server.dir http_server.crossdomain http_server.trusted_proxies http_server.https http_server.https.enabled http_server.https.listen http_server.https.key http_server.https.cert exporter exporter.enabled exporter.listen exporter.label exporter.tag vhost vhost.enabled vhost.min_latency vhost.tcp_nodelay vhost.chunk_size vhost.in_ack_size vhost.out_ack_size vhost.play vhost.publish vhost.refer vhost.refer.enabled vhost.refer.all vhost.refer.publish vhost.refer.play vhost.security vhost.security.enabled vhost.security.allow vhost.security.deny vhost.http_remux vhost.http_remux.enabled vhost.http_remux.mount vhost.http_remux.drop_if_not_match vhost.http_remux.has_audio vhost.http_remux.has_video vhost.http_remux.guess_has_av vhost.http_hooks vhost.http_hooks.enabled vhost.http_hooks.on_connect vhost.http_hooks.on_close vhost.http_hooks.on_publish vhost.http_hooks.on_unpublish vhost.http_hooks.on_play vhost.http_hooks.on_stop grace_start_wait grace_max_wait grace_final_wait force_grace_quit"
       .split(" "),
   );
   assert.equal(honoured.filter((path) => path.startsWith("vhost.play.")).length, 12);
   assert.equal(honoured.filter((path) => path.startsWith("vhost.publish.")).length, 8);
+});
+
+Deno.test("config table: what a reload does not change", () => {
+  const leaves = allDirectives().filter(({ spec, status }) => {
+    return spec.type === "leaf" && status === "honoured";
+  });
+  const of = (reload: string) =>
+    leaves.filter((one) => one.reload === reload).map((one) => one.path);
+  assert.deepEqual(of("restart"), ["workers", "daemon", "pid", "work_dir"]);
+  assert.deepEqual(of("none"), []);
 });
 
 Deno.test("config table: environment variables", () => {
@@ -228,7 +238,7 @@ Deno.test("config check: what is not offered gets one warning for its block", ()
 heartbeat { enabled on; interval 9; }
 query_latest_version off;
 vhost a { hls { enabled on; hls_path x; } bandcheck { anything 1; } hds { whatever; } }
-http_api { enabled on; crossdomain on; raw_api { enabled on; } }`;
+http_api { enabled on; crossdomain on; raw_api { allow_query on; } }`;
   assert.deepEqual(warningsOf(text), [
     "a.conf:2:1: heartbeat is known to SRS but not offered here, it is ignored",
     "a.conf:3:1: query_latest_version has no effect and is ignored: remove it",
@@ -236,7 +246,7 @@ http_api { enabled on; crossdomain on; raw_api { enabled on; } }`;
     "a.conf:4:43: vhost.bandcheck has no effect and is ignored: remove it",
     "a.conf:4:69: vhost.hds is known to SRS but not offered here, it is ignored",
     "a.conf:5:24: http_api.crossdomain has no effect and is ignored: remove it",
-    "a.conf:5:40: http_api.raw_api is known to SRS but not offered here, it is ignored",
+    "a.conf:5:50: http_api.raw_api.allow_query has no effect and is ignored: remove it",
   ]);
 });
 

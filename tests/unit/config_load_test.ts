@@ -89,7 +89,14 @@ const DEFAULTS: Config = {
   pid: null,
   workDir: null,
   log: { tank: "console", level: "info", file: "./objs/srs.log", utc: false },
-  httpApi: { listen: { host: "127.0.0.1", port: 1985 }, asked: false, https: null, auth: null },
+  grace: { startWaitMs: 2300, maxWaitMs: 300_000, finalWaitMs: 3200, onTerm: false },
+  httpApi: {
+    listen: { host: "127.0.0.1", port: 1985 },
+    asked: false,
+    https: null,
+    auth: null,
+    rawApi: { enabled: false, allowReload: false },
+  },
   httpServer: {
     listen: null,
     https: null,
@@ -161,11 +168,13 @@ Deno.test("config load: the recipe's file", () => {
 Deno.test("config load: every honoured directive", () => {
   const { config, warnings } = load(`
     listen 1935 127.0.0.1:1936 [::1]:1937 [::]:1938;
-    workers 3; max_connections 5; max_connections_per_ip 2; connect_rate_per_ip 3; daemon on; pid ./a.pid; work_dir /tmp; chunk_size 4096; pithy_print_ms 3000;
+    workers 3; max_connections 5; max_connections_per_ip 2; connect_rate_per_ip 3; daemon on; pid ./a.pid; work_dir /tmp;
+    grace_start_wait 1; grace_max_wait 2; grace_final_wait 3; force_grace_quit on; chunk_size 4096; pithy_print_ms 3000;
     srs_log_tank console; srs_log_level warn; srs_log_level_v2 debug; srs_log_file ./a.log; utc_time on;
     http_api {
       enabled on; listen 10.0.0.1:80;
       auth { enabled on; username u; password p:q; }
+      raw_api { enabled on; allow_reload on; }
       https { enabled on; listen 10.0.0.1:443; key k.pem; cert c.pem; }
     }
     http_server {
@@ -217,6 +226,7 @@ Deno.test("config load: every honoured directive", () => {
       asked: true,
       https: { listen: { host: "10.0.0.1", port: 443 }, key: "k.pem", cert: "c.pem" },
       auth: { username: "u", password: "p:q" },
+      rawApi: { enabled: true, allowReload: true },
     },
     httpServer: {
       listen: { host: "0.0.0.0", port: 8081 },
@@ -229,6 +239,7 @@ Deno.test("config load: every honoured directive", () => {
       ],
     },
     exporter: { listen: { host: "0.0.0.0", port: 9973 }, label: "l", tag: "t" },
+    grace: { startWaitMs: 1, maxWaitMs: 2, finalWaitMs: 3, onTerm: true },
     pithyPrintMs: 3000,
     vhosts: [{
       name: "v",

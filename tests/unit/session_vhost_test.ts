@@ -151,7 +151,7 @@ Deno.test("Enhanced RTMP: who announces anything of it is told that a relay forw
       fourCcList: ["*"],
       videoFourCcInfoMap: { "*": 4 },
       audioFourCcInfoMap: { "*": 4 },
-      capsEx: 14,
+      capsEx: 15,
     });
   }
 });

@@ -15,7 +15,7 @@ import { openLog } from "../../../src/log/tank.ts";
 const { config } = loadConfig(process.argv[2], (path) => readFileSync(path, "utf8"), {});
 await openLog(config.log);
 const program = new URL("./worker.ts", import.meta.url);
-const cluster = await Cluster.start(config, Number(config.workers), program);
+const cluster = await Cluster.start(config, Number(config.workers), null, program);
 process.on("SIGTERM", async () => {
   await cluster.stop();
   process.exit(0);
