@@ -94,6 +94,13 @@ export function decodeAmf(payload: Buffer): Amf[] {
       case 8:
         at += 4;
         return fields();
+      case 10: {
+        const items: { [key: string]: Amf } = {};
+        const count = payload.readUInt32BE(at);
+        at += 4;
+        for (let i = 0; i < count; i++) items[i] = value();
+        return items;
+      }
       default:
         throw new Error(`AMF0 marker ${marker} at byte ${at - 1} of ${payload.toString("hex")}`);
     }
