@@ -7,7 +7,8 @@ import assert from "node:assert/strict";
 import { media } from "../tools/media.ts";
 import { Child, sleep, until, within } from "../tools/process.ts";
 import { A_SECOND, assertOneTimeline, assertStretches } from "../tools/publisher_changes.ts";
-import { isMedia, type RawClient, statusCode } from "../tools/raw_client.ts";
+import { isMedia, RawClient, statusCode } from "../tools/raw_client.ts";
+import { reload } from "../tools/reloading.ts";
 import { assertPlayed, type Scenario, scenario } from "../tools/scenario.ts";
 import {
   accepts,
@@ -279,3 +280,71 @@ scenario("a worker that dies takes its connections with it, and is replaced", as
 function isExecutable(): boolean {
   return Deno.env.get("SRS_EDGE_RUNTIME") === "exe";
 }
+
+scenario("a reload and a drain reach all workers, FLV players included", async (s) => {
+  const server = await startWorkers(s, {
+    global: `${WORKERS} grace_start_wait 100; grace_final_wait 100; grace_max_wait 6000;`,
+    vhost: `${REALTIME} http_remux { enabled on; }`,
+  });
+  const clip = await media("small-0");
+  const url = server.url("live/livestream");
+  s.publish(clip, url, { loop: true });
+  const player = await s.play(url);
+  await player.received("video", A_SECOND);
+  const flv = `http://127.0.0.1:${server.apiPort}/live/livestream.flv`;
+  const flvPlayer = s.startPlayer(flv);
+  await flvPlayer.received("video", A_SECOND);
+
+  const port = freePort();
+  const lines = await reload(
+    server,
+    (text) =>
+      text.replace(`listen 127.0.0.1:${server.port}`, `listen 127.0.0.1:${port}`)
+        .replace("workers 3", "workers 2")
+        .replace("max_connections 100", `max_connections ${CLIENTS + 3}`)
+        .replace("vhost __defaultVhost__ {", "vhost b.example { }\nvhost __defaultVhost__ {"),
+  );
+  assert.deepEqual(lines, [
+    `reload: applied listen 127.0.0.1:${server.port} -> 127.0.0.1:${port}`,
+    "reload: needs a restart: workers 3 -> 2",
+    `reload: applied max_connections 100 -> ${CLIENTS + 3} connections`,
+    "reload: applied to new connections: vhost b.example added",
+    "reload config success, state=90.",
+  ]);
+  await until("the old port's end", SOON_MS, async () => !await accepts(server.port));
+  assert.match(server.log, new RegExp(`RTMP listen at tcp://127.0.0.1:${port}, 3 workers`));
+  // Each worker has the new vhost, and knows the new limit.
+  const clients: RawClient[] = [];
+  for (let i = 0; i < CLIENTS; i++) {
+    const client = await RawClient.open(port);
+    clients.push(client);
+    await client.connect("live", `rtmp://127.0.0.1:${port}/live?vhost=b.example`);
+    client.command("play", null, "livestream", -2000);
+    await client.status("NetStream.Play.Start");
+  }
+  assert.ok(await accepts(port));
+  await until("a refusal", SOON_MS, () => server.log.includes("refused by max_connections="));
+
+  const other = freePort();
+  const refused = await reload(server, (text) => {
+    // The coordinator has this one already.
+    return text.replace(`:${port};`, `:${port} 127.0.0.1:${other} 127.0.0.1:${server.apiPort};`);
+  });
+  assert.match(refused[0], /^reload failed/);
+  assert.ok(!await accepts(other), "all or nothing");
+
+  server.process.signal("SIGQUIT");
+  await until("closed ports", SOON_MS, async () => !await accepts(port));
+  const late = await fetch(flv);
+  assert.equal(late.status, 503);
+  await late.body?.cancel();
+  // Players of a stream that nobody can publish any more are let go by all workers.
+  for (const client of clients) {
+    assert.equal(await within("the end of a player", SOON_MS, client.ended), "end");
+  }
+  assert.equal((await server.process.finish(SOON_MS)).code, 0, server.process.report());
+  assert.ok(server.log.includes("drain: the time is up, 3 clients left"), "and nobody else");
+  for (const one of [player, flvPlayer]) {
+    assertPlayed(one.process.label, await one.stop(), clip, { seconds: 2, loop: true });
+  }
+}, { ignore: impossible });
