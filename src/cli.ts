@@ -55,7 +55,8 @@ Examples:
   SRS_LISTEN=1935 ${program} -e
 
 SRS_CONFIG_FILE in the environment takes the place of the file given with -c.
-SIGINT and SIGTERM stop the server; a second one stops it at once.
+SIGINT and SIGTERM stop the server; a second one stops it at once. SIGHUP reloads the configuration,
+SIGQUIT waits for the clients to leave.
 `;
 }
 
