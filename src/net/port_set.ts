@@ -5,6 +5,7 @@
  */
 
 import type { ListenAddress } from "../config/types.ts";
+import { serverLog } from "../log/log.ts";
 
 /** An open port. */
 export interface OpenPort {
@@ -66,7 +67,7 @@ export class PortSet {
       }
     } catch (error) {
       for (const { port } of opened) port.release();
-      for (const held of released) held.port = await openOnceFree(held.wanted) ?? held.port;
+      for (const held of released) await this.#restore(held);
       throw error;
     }
     for (const held of leaving) {
@@ -74,6 +75,15 @@ export class PortSet {
       this.#held.delete(held.wanted.key);
     }
     for (const held of opened) this.#held.set(held.wanted.key, held);
+  }
+
+  async #restore(held: Held): Promise<void> {
+    try {
+      held.port = await openOnceFree(held.wanted) ?? held.port;
+    } catch (error) {
+      this.#held.delete(held.wanted.key);
+      serverLog.error("a port that was released cannot be had again", undefined, error);
+    }
   }
 
   /** Releases the ports that are chosen by their keys. */

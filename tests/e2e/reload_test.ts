@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { media } from "../tools/media.ts";
-import { until, within } from "../tools/process.ts";
+import { run, until, within } from "../tools/process.ts";
 import { A_SECOND, anotherSecond } from "../tools/publisher_changes.ts";
 import { isKeyframe, RawClient } from "../tools/raw_client.ts";
 import { reload } from "../tools/reloading.ts";
@@ -170,6 +170,46 @@ scenario("reload: vhosts come and go, a running stream takes its new settings", 
   late.command("play", null, "livestream", -2000);
   await late.status("NetStream.Play.Failed");
   assertPlayed("player", await player.stop(), clip, { seconds: 2, loop: true });
+});
+
+/** Makes a certificate for localhost of its own; returns it. */
+async function selfSigned(key: string, cert: string): Promise<string> {
+  const command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 " +
+    "-subj /CN=localhost -addext subjectAltName=DNS:localhost " +
+    "-addext basicConstraints=critical,CA:FALSE";
+  await run([...command.split(" "), "-keyout", key, "-out", cert], SOON_MS);
+  return await Deno.readTextFile(cert);
+}
+
+scenario("reload: a renewed certificate is taken, a broken one is not", async (s) => {
+  const [key, cert, port] = [`${s.folder}/key.pem`, `${s.folder}/cert.pem`, freePort()];
+  const old = await selfSigned(key, cert);
+  const https = `https { enabled on; listen 127.0.0.1:${port}; key ${key}; cert ${cert}; }`;
+  const server = await s.server({
+    global: `http_server { enabled on; listen 127.0.0.1:${freePort()}; ${https} }`,
+  });
+  const trusts = async (ca: string) => {
+    const client = Deno.createHttpClient({ caCerts: [ca] });
+    try {
+      const answer = await fetch(`https://localhost:${port}/healthz`, { client });
+      return await answer.text() === "ok";
+    } catch {
+      return false;
+    } finally {
+      client.close();
+    }
+  };
+  await until("HTTPS", SOON_MS, () => trusts(old));
+  const same = (text: string) => text;
+  const lines = ["reload: nothing changed", "reload config success, state=90."];
+  const renewed = await selfSigned(key, cert);
+  assert.deepEqual(await reload(server, same), lines);
+  assert.deepEqual([await trusts(old), await trusts(renewed)], [false, true]);
+  await Deno.writeTextFile(cert, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  const [failed, ...reasons] = await reload(server, same);
+  assert.match(failed, /^reload failed, state=30, nothing changed/);
+  assert.match(reasons.join("\n"), /cert\.pem/);
+  await until("the port as it was", SOON_MS, () => trusts(renewed));
 });
 
 scenario("reload: through the API, with a new password that the log does not tell", async (s) => {
