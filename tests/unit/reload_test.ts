@@ -1,0 +1,121 @@
+/**
+ * Reloads, one after the other, of a server that may refuse them.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import type { Config } from "../../src/config/types.ts";
+import { ConfigSource, Reloader, type ReloadTarget } from "../../src/reload.ts";
+
+/** A server that goes over to a configuration when the test lets it. */
+class FakeServer implements ReloadTarget {
+  readonly clients = 0;
+  readonly wanted: Config[] = [];
+  #go: (() => void) | null = null;
+  refusal: string | null = null;
+
+  constructor(public config: Config) {}
+
+  async reload(config: Config): Promise<void> {
+    this.wanted.push(config);
+    await new Promise<void>((resolve) => this.#go = resolve);
+    if (this.refusal) throw new Error(this.refusal);
+    this.config = config;
+  }
+
+  /** Lets the present reload happen, and what comes of it. */
+  async go(): Promise<void> {
+    this.#go?.();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+}
+
+async function scene(
+  test: (scene: {
+    server: FakeServer;
+    reloader: Reloader;
+    write: (text: string) => void;
+  }) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const file = `${folder}/a.conf`;
+  const write = (text: string) => writeFileSync(file, `listen 1; vhost a { } ${text}`);
+  try {
+    write("");
+    const source = new ConfigSource(file);
+    const loaded = source.load();
+    const server = new FakeServer(loaded.config);
+    await test({ server, reloader: new Reloader(source, loaded, server), write });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("reload: what is asked for meanwhile is done once, afterwards, with the file of that time", async () => {
+  await scene(async ({ server, reloader, write }) => {
+    write("max_connections 10;");
+    reloader.request();
+    assert.equal(reloader.report.state, 30);
+    const first = reloader.report.rid;
+    for (const limit of [20, 30, 40]) {
+      write(`max_connections ${limit};`);
+      reloader.request();
+    }
+    assert.deepEqual(server.wanted.map(({ maxConnections }) => maxConnections), [10]);
+    await server.go();
+    assert.equal(server.config.maxConnections, 10);
+    assert.deepEqual(server.wanted.map(({ maxConnections }) => maxConnections), [10, 40]);
+    await server.go();
+    assert.equal(server.config.maxConnections, 40);
+    assert.deepEqual({ ...reloader.report, rid: "" }, {
+      rid: "",
+      state: 90,
+      err: 0,
+      msg: "Success",
+    });
+    assert.notEqual(reloader.report.rid, first);
+    await server.go();
+    assert.equal(server.wanted.length, 2);
+  });
+});
+
+Deno.test("reload: how far it came, and why not farther", async () => {
+  await scene(async ({ server, reloader, write }) => {
+    const rows: [string, number, RegExp][] = [
+      ["vhost {", 10, /a\.conf:1:/],
+      ["nonsense 1;", 20, /a\.conf:1:\d+: unknown directive "nonsense"/],
+      ["max_connections 0;", 20, /max_connections/],
+    ];
+    for (const [text, state, msg] of rows) {
+      write(text);
+      reloader.request();
+      await server.go();
+      const { report } = reloader;
+      assert.deepEqual([report.state, report.err], [state, 1023], text);
+      assert.match(report.msg, msg);
+    }
+    assert.equal(server.wanted.length, 0);
+    write("max_connections 10;");
+    server.refusal = "cannot listen on 0.0.0.0:1: the port is in use";
+    reloader.request();
+    await server.go();
+    assert.deepEqual({ ...reloader.report, rid: "" }, {
+      rid: "",
+      state: 30,
+      err: 1023,
+      msg: "cannot listen on 0.0.0.0:1: the port is in use",
+    });
+    assert.equal(server.config.maxConnections, 1000);
+  });
+});
+
+Deno.test("reload: what needs a restart stays as it was started", async () => {
+  await scene(async ({ server, reloader, write }) => {
+    write("workers 4; pid ./a.pid; work_dir /tmp; daemon on; grace_max_wait 7;");
+    reloader.request();
+    await server.go();
+    const { workers, pid, workDir, daemonRequested, grace } = server.config;
+    assert.deepEqual([workers, pid, workDir, daemonRequested], [1, null, null, false]);
+    assert.equal(grace.maxWaitMs, 7);
+  });
+});
