@@ -29,14 +29,6 @@ export type Status = "honoured" | "not offered" | "relic";
  */
 export type Reload = "live" | "applied" | "restart" | "none";
 
-/** The same in words, for the reference. */
-export const RELOAD_WORDS: Readonly<Record<Reload, string>> = {
-  live: "new connections",
-  applied: "at once",
-  restart: "restart",
-  none: "",
-};
-
 /** The unit of a number. */
 export type Unit = "ms" | "s" | "bytes" | "frames" | "messages" | "connections" | "";
 
