@@ -176,7 +176,7 @@ export class Cluster {
     for (const address of fresh) if (!ports.includes(address.port)) await assertFree(address);
     try {
       await this.#reloadWorkers(config);
-      await this.#server?.reload({ ...config, listen: [] });
+      await this.#server?.reload(config);
     } catch (error) {
       await this.#reloadWorkers(old);
       throw error;
@@ -221,11 +221,12 @@ export class Cluster {
     const workers = this.#workers;
     for (const address of this.#config.listen) await assertFree(address);
     this.#server = await Server.start(
-      { ...this.#config, listen: [] },
+      this.#config,
       (_own, flv) => httpService(this.#control)(this.#view, flv),
       {
         link: this.#link,
         identity: this.#identity,
+        listens: false,
         admission: {
           admit: (address) => this.#admission.admit(address, Date.now()),
           leave: (address) => this.#admission.leave(address),

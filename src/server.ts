@@ -75,6 +75,8 @@ export interface WorkerParts {
   readonly link: StreamLink;
   readonly admission: ConnectionLimits;
   readonly identity: ServerIdentity;
+  /** Whether it has the RTMP ports: the coordinator has not. */
+  readonly listens: boolean;
 }
 
 /** The HTTP side of a server; see `HttpPorts`. */
@@ -96,6 +98,7 @@ export class Server {
   readonly #flv: FlvHost;
   readonly #admission: ConnectionLimits;
   readonly #link: StreamLink | null;
+  readonly #listens: boolean;
   readonly #memory = new MemoryKeeper(() => this.#unaccountedBytes(), findCollector());
   readonly #gate: Gate;
   readonly #ports = new PortSet();
@@ -134,6 +137,7 @@ export class Server {
     this.#config = config;
     this.#admission = worker?.admission ?? new Admission(config);
     this.#link = worker?.link ?? null;
+    this.#listens = worker?.listens ?? true;
     this.#hub = new Hub(CLOCK, VERSION, this.#link);
     this.#link?.attach(this.#hub);
     this.#loop = new LoopLag(CLOCK.now);
@@ -270,7 +274,7 @@ export class Server {
   /** HTTP first: whoever sees the RTMP port open finds everything there. */
   async #listen(config: Config): Promise<void> {
     const http = this.#http?.prepare(config);
-    const rtmp = config.listen.map((address): WantedPort => {
+    const rtmp = (this.#listens ? config.listen : []).map((address): WantedPort => {
       return { key: rtmpKey(address), address, open: () => this.#openRtmp(address) };
     });
     await this.#ports.change([...http?.wanted ?? [], ...rtmp]);

@@ -75,6 +75,7 @@ class WorkerProgram {
       this.#server = await Server.start(config, null, {
         link: this.#link,
         identity,
+        listens: true,
         admission: {
           // Workers have no other clock in common.
           admit: (address) => limits.admit(address, Date.now()),

@@ -13,9 +13,17 @@ export interface Change {
   readonly text: string;
 }
 
-/** A directive for everything, or for one vhost. */
-function keyOf({ path, vhost }: Setting): string {
-  return vhost === null ? path : `${vhost}\n${path}`;
+/** A directive for everything, or for one vhost; one that repeats has several settings. */
+type Given = readonly [Setting, ...Setting[]];
+
+function byDirective(settings: readonly Setting[]): Map<string, Given> {
+  const found = new Map<string, Given>();
+  for (const setting of settings) {
+    const key = `${setting.vhost ?? ""}\n${setting.path}`;
+    const [first, ...more] = found.get(key) ?? [];
+    found.set(key, first ? [first, ...more, setting] : [setting]);
+  }
+  return found;
 }
 
 function vhostsOf(settings: readonly Setting[]): Set<string> {
@@ -24,13 +32,12 @@ function vhostsOf(settings: readonly Setting[]): Set<string> {
 
 /** What has changed, in the order of the newer settings. */
 export function changesBetween(old: readonly Setting[], next: readonly Setting[]): Change[] {
-  const before = new Map(old.map((setting) => [keyOf(setting), setting]));
+  const before = byDirective(old);
   const changes: Change[] = [];
-  for (const setting of next) {
-    const was = before.get(keyOf(setting));
-    if (was && was.raw !== setting.raw) {
-      changes.push({ reload: setting.reload, text: changeText(was, setting) });
-    }
+  for (const [key, given] of byDirective(next)) {
+    const was = before.get(key);
+    if (!was || sameValues(was, given)) continue;
+    changes.push({ reload: given[0].reload, text: changeText(was, given) });
   }
   const [had, has] = [vhostsOf(old), vhostsOf(next)];
   for (const name of has) {
@@ -46,15 +53,21 @@ export function changesBetween(old: readonly Setting[], next: readonly Setting[]
 
 /** The settings that are in effect after a reload: of those that need a restart, the old ones. */
 export function inEffect(old: readonly Setting[], next: readonly Setting[]): Setting[] {
-  const before = new Map(old.map((setting) => [keyOf(setting), setting]));
-  return next.map((setting) => {
-    return setting.reload === "restart" ? before.get(keyOf(setting)) ?? setting : setting;
+  const before = byDirective(old);
+  return [...byDirective(next)].flatMap(([key, given]) => {
+    return given[0].reload === "restart" ? before.get(key) ?? given : given;
   });
 }
 
-function changeText(was: Setting, { vhost, path, text }: Setting): string {
+function sameValues(a: Given, b: Given): boolean {
+  return a.length === b.length && a.every(({ raw }, i) => raw === b[i].raw);
+}
+
+function changeText(was: Given, given: Given): string {
+  const { vhost, path } = given[0];
   const name = vhost === null ? path : `vhost ${vhost}: ${path.replace(/^vhost\./, "")}`;
+  const now = given.map(({ text }) => text).join(", ");
   // The unit once is enough.
-  const before = was.text.startsWith(`${was.raw} `) ? was.raw : was.text;
-  return `${name} ${before} -> ${text}`;
+  const before = was.map(({ text, raw }) => text.startsWith(`${raw} `) ? raw : text).join(", ");
+  return `${name} ${before} -> ${now}`;
 }

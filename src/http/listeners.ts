@@ -131,7 +131,8 @@ export class HttpPorts {
     await Promise.all([...this.#listeners].map((listener) => listener.close()));
   }
 
-  #app({ address, roles }: Endpoint, { httpApi, httpServer, exporter }: Config): Hono<HttpEnv> {
+  #app({ address, roles }: Endpoint, config: Config): Hono<HttpEnv> {
+    const { httpApi, httpServer, exporter } = config;
     return createApp(this.#view, {
       roles,
       listen: formatAddress(address),

@@ -36,8 +36,8 @@ export class TakeoverRule {
 
   /** Whether nobody, wherever from, may put out one that has last sent something at `lastBytesAt`. */
   deniesAll(lastBytesAt: number, nowMs: number): boolean {
-    return this.#policy === "deny" ||
-      this.#policy === "if_stalled" && nowMs - lastBytesAt < STALLED_MS;
+    return this.policy === "deny" ||
+      this.policy === "if_stalled" && nowMs - lastBytesAt < STALLED_MS;
   }
 
   /**

@@ -38,6 +38,11 @@ Deno.test("config changes: by directive, with units, and for each vhost", () => 
       "live: vhost c added",
       "live: vhost a removed, its clients may stay",
     ]],
+    [
+      "listen 1935; vhost a { security { enabled on; allow play all; deny publish all; } }",
+      "listen 1935; vhost a { security { enabled on; allow play all; allow publish 10.0.0.0/8; deny publish all; } }",
+      ["live: vhost a: security.allow play all -> play all, publish 10.0.0.0/8"],
+    ],
     // What follows from another directive is a change too.
     ["listen 1935; vhost a { }", "listen 1935; vhost a { min_latency on; }", [
       "applied: vhost a: min_latency off -> on",
