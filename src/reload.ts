@@ -14,6 +14,7 @@ import type { Config, LogConfig } from "./config/types.ts";
 import type { ReloadReport } from "./http/control.ts";
 import { newReloadId } from "./log/ids.ts";
 import { serverLog } from "./log/log.ts";
+import { redactQuery } from "./log/text.ts";
 import { openLog } from "./log/tank.ts";
 import { fileShortage } from "./net/file_limit.ts";
 
@@ -120,7 +121,9 @@ export class Reloader {
       throw error;
     }
     this.#settings = inEffect(this.#settings, settings);
-    for (const { reload, text } of changes) serverLog.info(`reload: ${VERBS[reload]} ${text}`);
+    for (const { reload, text } of changes) {
+      serverLog.info(redactQuery(`reload: ${VERBS[reload]} ${text}`));
+    }
     if (changes.length === 0) serverLog.info("reload: nothing changed");
   }
 

@@ -169,6 +169,15 @@ scenario("reload: vhosts come and go, a running stream takes its new settings", 
   await late.connect("live", tcUrl("a.example"));
   late.command("play", null, "livestream", -2000);
   await late.status("NetStream.Play.Failed");
+
+  await reload(server, (text) => {
+    return text.replace("b.example {", "b.example { security { enabled on; deny play all; }");
+  });
+  const denied = await s.raw(server);
+  await denied.connect("live", tcUrl("b.example"));
+  denied.command("play", null, "livestream", -2000);
+  await denied.status("NetStream.Play.Failed");
+  await anotherSecond(second);
   assertPlayed("player", await player.stop(), clip, { seconds: 2, loop: true });
 });
 
