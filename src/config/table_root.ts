@@ -129,18 +129,6 @@ export const ROOT = {
     env: true,
   }),
 
-  http_api: HTTP_API,
-  http_server: HTTP_SERVER,
-  stats: STATS,
-  exporter: EXPORTER,
-  heartbeat: HEARTBEAT,
-  vhost: VHOST,
-  stream_caster: STREAM_CASTER,
-  rtc_server: RTC_SERVER,
-  srt_server: SRT_SERVER,
-  tencentcloud_cls: TENCENT_CLS,
-  tencentcloud_apm: TENCENT_APM,
-
   grace_start_wait: integer(2300, "On SIGQUIT: wait before the RTMP ports are closed.", {
     env: true,
     reload: "applied",
@@ -157,6 +145,19 @@ export const ROOT = {
     unit: "ms",
   }),
   force_grace_quit: flag("off", "SIGTERM behaves as SIGQUIT.", { env: true, reload: "applied" }),
+
+  http_api: HTTP_API,
+  http_server: HTTP_SERVER,
+  stats: STATS,
+  exporter: EXPORTER,
+  heartbeat: HEARTBEAT,
+  vhost: VHOST,
+  stream_caster: STREAM_CASTER,
+  rtc_server: RTC_SERVER,
+  srt_server: SRT_SERVER,
+  tencentcloud_cls: TENCENT_CLS,
+  tencentcloud_apm: TENCENT_APM,
+
   inotify_auto_reload: flag("off", "Reload when the file changes.", { ...notOffered, env: true }),
   auto_reload_for_docker: flag("on", "In a container: reload when the file changes.", {
     ...notOffered,
