@@ -233,6 +233,7 @@ export class Cluster {
           // That is for all threads, and done by `reload`.
           configure: () => {},
         },
+        listen: this.#config.listen,
       },
     );
     const first = this.#add(0, this.#config).started.promise;

@@ -3,6 +3,8 @@
  * puts them in place.
  * @module
  */
+import edge from "../conf/edge.conf" with { type: "text" };
+import forward from "../conf/forward.conf" with { type: "text" };
 import realtime from "../conf/realtime.conf" with { type: "text" };
 import secure from "../conf/secure.conf" with { type: "text" };
 import service from "../conf/service.conf" with { type: "text" };
@@ -13,6 +15,8 @@ import unit from "../conf/srs-edge.service" with { type: "text" };
 
 /** Configuration files to start from, by the name that `--print-config` takes: `conf/NAME.conf`. */
 export const EXAMPLES: ReadonlyMap<string, string> = new Map([
+  ["edge", edge],
+  ["forward", forward],
   ["realtime", realtime],
   ["secure", secure],
   ["service", service],

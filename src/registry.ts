@@ -26,6 +26,7 @@ import type { LiveStream } from "./live/live_stream.ts";
 import { newEntryId, type ServerIdentity } from "./log/ids.ts";
 import type { Log } from "./log/log.ts";
 import type { LoopLag } from "./loop_lag.ts";
+import { NO_RELAY_FIGURES, type Relays } from "./relay/relays.ts";
 import type { ClientRole } from "./session/phase.ts";
 
 /** A connection, of whatever protocol. Bytes and ms of the clock. */
@@ -114,6 +115,7 @@ export class Registry implements ServerView {
   readonly #hub: Hub;
   readonly #loop: LoopLag;
   readonly #newStreamId: (key: string) => string;
+  readonly #relays: Relays | null;
   readonly #sessions = new Map<string, Session>();
   readonly #vhosts = new Map<string, VhostEntry>();
   readonly #streams = new Map<LiveStream, StreamEntry>();
@@ -134,8 +136,10 @@ export class Registry implements ServerView {
     hub: Hub,
     loop: LoopLag,
     newStreamId: (key: string) => string = newEntryId,
+    relays: Relays | null = null,
   ) {
     this.#newStreamId = newStreamId;
+    this.#relays = relays;
     this.serverId = identity.serverId;
     this.serviceId = identity.serviceId;
     this.pid = pid;
@@ -205,6 +209,9 @@ export class Registry implements ServerView {
 
   /** A stream was forgotten. */
   forget(stream: LiveStream): void {
+    const entry = this.#streams.get(stream);
+    if (entry) entry.vhost.recv += stream.pulledBytes;
+    this.#goneRecv += stream.pulledBytes;
     this.#streams.delete(stream);
   }
 
@@ -240,6 +247,7 @@ export class Registry implements ServerView {
   get totals(): { connections: number; recvBytes: number; sendBytes: number } {
     let recvBytes = this.#goneRecv;
     let sendBytes = this.#goneSent;
+    for (const { pulledBytes } of this.#hub.streams) recvBytes += pulledBytes;
     for (const session of this.#sessions.values()) {
       recvBytes += session.recvBytes;
       sendBytes += session.sentBytes;
@@ -276,6 +284,7 @@ export class Registry implements ServerView {
       delays: delayFigures(delays),
       loopLags: delayFigures(this.#loop.lags),
       loopLagMs: this.#loop.recentMs,
+      relays: this.#relays?.figures ?? NO_RELAY_FIGURES,
     };
   }
 
@@ -370,14 +379,18 @@ export class Registry implements ServerView {
   // ---- inside
 
   #streamEdge(stream: LiveStream, { window, publishedAt }: StreamEntry): StreamEdge {
+    const upstream = this.#relays?.pullOf(stream) ?? null;
+    const uptimeMs = upstream?.state === "live" ? upstream.sinceMs : this.#now() - publishedAt;
     return {
-      uptimeMs: stream.published ? this.#now() - publishedAt : null,
+      uptimeMs: stream.published ? uptimeMs : null,
       players: stream.localPlayers,
       ...window.recent,
       flushIntervalMs: stream.flushIntervalMs,
       lagMs: stream.lag(LAGGING_MS).mostMs,
       droppedGops: stream.stats.droppedGops,
       droppedMessages: stream.stats.droppedMessages,
+      upstream,
+      forwards: this.#relays?.forwardsOf(stream) ?? [],
     };
   }
 
@@ -441,6 +454,11 @@ export class Registry implements ServerView {
     const start = ({ recv, sent }: Tally): Sum => ({ recv, sent, clients: 0 });
     for (const entry of this.#streams.values()) streams.set(entry, start(entry));
     for (const entry of this.#vhosts.values()) vhosts.set(entry, start(entry));
+    for (const [{ pulledBytes }, entry] of this.#streams) {
+      for (const sum of [streams.get(entry), vhosts.get(entry.vhost)]) {
+        if (sum) sum.recv += pulledBytes;
+      }
+    }
     for (const client of this.#clients.values()) {
       const { recv, sent } = carried(client);
       for (const sum of [streams.get(client.stream), vhosts.get(client.stream.vhost)]) {

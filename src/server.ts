@@ -23,6 +23,8 @@ import { findCollector } from "./net/collector.ts";
 import { type OpenPort, PortSet, type WantedPort } from "./net/port_set.ts";
 import { formatAddress, listenTcp, type TcpSocket } from "./net/tcp.ts";
 import { Registry } from "./registry.ts";
+import { Relays } from "./relay/relays.ts";
+import { Self } from "./relay/self.ts";
 import { IdleReaders } from "./session/idle_readers.ts";
 import { NO_CLAIMS } from "./session/phase.ts";
 import { RtmpSession, type RtmpSessionHost } from "./session/rtmp_session.ts";
@@ -77,6 +79,8 @@ export interface WorkerParts {
   readonly identity: ServerIdentity;
   /** Whether it has the RTMP ports: the coordinator has not. */
   readonly listens: boolean;
+  /** Where the server as a whole listens, so that an edge knows itself. */
+  readonly listen: readonly ListenAddress[];
 }
 
 /** The HTTP side of a server; see `HttpPorts`. */
@@ -99,6 +103,7 @@ export class Server {
   readonly #admission: ConnectionLimits;
   readonly #link: StreamLink | null;
   readonly #listens: boolean;
+  readonly #relays: Relays;
   readonly #memory = new MemoryKeeper(() => this.#unaccountedBytes(), findCollector());
   readonly #gate: Gate;
   readonly #ports = new PortSet();
@@ -141,7 +146,15 @@ export class Server {
     this.#hub = new Hub(CLOCK, VERSION, this.#link);
     this.#link?.attach(this.#hub);
     this.#loop = new LoopLag(CLOCK.now);
-    const { identity } = worker ?? { identity: newIdentity() };
+    const { identity, listen } = worker ?? { identity: newIdentity(), listen: config.listen };
+    const claims = this.#link ?? NO_CLAIMS;
+    this.#relays = new Relays({
+      clock: CLOCK,
+      self: new Self(identity.serviceId, listen),
+      identity,
+      pid: process.pid,
+      claim: (stream, address, answer) => claims.claim(stream, address, answer),
+    });
     this.#registry = new Registry(
       identity,
       process.pid,
@@ -149,6 +162,7 @@ export class Server {
       this.#hub,
       this.#loop,
       worker ? (key) => entryIdOf(`${identity.serviceId} ${key}`) : undefined,
+      this.#relays,
     );
     const serverName = `${SERVER_NAME}/${VERSION}`;
     this.#gate = new Gate(identity, new HookCaller(serverName));
@@ -160,7 +174,8 @@ export class Server {
       hub: this.#hub,
       clock: CLOCK,
       idleReaders: new IdleReaders(CLOCK),
-      claims: this.#link ?? NO_CLAIMS,
+      claims,
+      relay: this.#relays,
       gate: this.#gate,
       serverName,
       pid: process.pid,
@@ -177,6 +192,7 @@ export class Server {
       },
       hub: this.#hub,
       clock: CLOCK,
+      relay: this.#relays,
       admit: (address) => this.#admit(address, address),
       dismiss: (address) => this.#admission.leave(address),
       gate: this.#gate,
@@ -263,6 +279,7 @@ export class Server {
     this.#loop.stop();
     this.#releaseRtmp();
     for (const session of this.#registry.sessions.values()) session.shutdown();
+    this.#relays.stop();
     const deadline = CLOCK.now() + STOP_TIMEOUT_MS;
     while (this.#registry.sessions.size > 0 && CLOCK.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -326,6 +343,7 @@ export class Server {
     for (const session of this.#registry.sessions.values()) session.tick(now);
     this.#drainTick(now);
     this.#summarise(now);
+    this.#relays.tick(now);
     for (const stream of this.#hub.tick()) this.#registry.forget(stream);
     this.#link?.tick();
     this.#registry.sampleShort();

@@ -82,6 +82,7 @@ class WorkerProgram {
           leave: (address) => limits.leave(address),
           configure: (next) => limits.configure(next),
         },
+        listen: config.listen,
       });
       tell({ kind: "started", addresses: this.#server.rtmpAddresses });
     } catch (error) {

@@ -3,6 +3,7 @@
  * @module
  */
 import { buildHttp } from "./build_http.ts";
+import { buildEdge, buildForward } from "./build_relay.ts";
 import type { Place } from "./diagnostic.ts";
 import { EVERY_ADDRESS } from "./listen.ts";
 import { type Reading, Section } from "./section.ts";
@@ -138,6 +139,9 @@ function buildVhost(
   const vhost = new Section(reading, VHOST, block, name);
   const enabled = vhost.get(VHOST_ROOT.enabled);
   const minLatency = vhost.get(VHOST_ROOT.min_latency);
+  const publish = buildPublish(vhost.enter(VHOST_ROOT.publish));
+  // At an edge the pull is the publisher, and what becomes of others is up to the origin.
+  const edge = buildEdge(vhost, reading);
   return {
     name,
     enabled,
@@ -147,7 +151,9 @@ function buildVhost(
     inAckSize: vhost.get(VHOST_ROOT.in_ack_size),
     outAckSize: vhost.get(VHOST_ROOT.out_ack_size),
     play: buildPlay(vhost.enter(VHOST_ROOT.play), minLatency),
-    publish: buildPublish(vhost.enter(VHOST_ROOT.publish)),
+    publish: edge ? { ...publish, takeover: "deny" } : publish,
+    edge,
+    forward: buildForward(vhost, reading),
     httpRemux: buildRemux(vhost, privateHttp, reading),
     security: buildSecurity(vhost.enter(VHOST_ROOT.security)),
     refer: buildRefer(vhost.enter(VHOST_ROOT.refer)),

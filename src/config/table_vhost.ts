@@ -17,7 +17,8 @@ import {
 import { accessRuleKind, secretListKind, urlListKind } from "./access_kinds.ts";
 import { block, choice, decimal, flag, integer, type Leaf, leaf, text, texts } from "./spec.ts";
 import { LARGEST } from "./kinds.ts";
-import type { AccessRule, Takeover, TimeJitter } from "./types.ts";
+import type { AccessRule, EdgeProtocol, Takeover, TimeJitter } from "./types.ts";
+import { destinationsKind, originsKind } from "./upstreams.ts";
 
 const notOffered = { status: "not offered" } as const;
 const live = { env: true, reload: "live" } as const;
@@ -133,31 +134,41 @@ export const PUBLISH = {
   secret: secrets("Publish URLs must be signed with one of these. Not in SRS."),
 };
 
-const CLUSTER = block(
-  {
-    mode: text("local", "`remote` makes this server an edge.", { reload: "restart" }),
-    origin: texts("Servers that an edge takes streams from.", liveNoEnv),
-    protocol: text("rtmp", "How an edge pulls: rtmp, flv or flvs.", liveNoEnv),
-    follow_client: flag("off", "Pull by the protocol of the first viewer.", liveNoEnv),
-    token_traverse: flag("off", "Ask the origin before a client is served.", liveNoEnv),
-    vhost: text("[vhost]", "The vhost that the origin is asked for.", liveNoEnv),
-    debug_srs_upnode: flag("on", "Tell the origin who asks.", liveNoEnv),
-    origin_cluster: flag("off", "Redirect players to the server that has the stream.", liveNoEnv),
-    coworkers: texts("APIs of the other servers.", liveNoEnv),
-  },
-  "Origin and edge.",
-  notOffered,
-);
+/** `vhost { cluster { } }` */
+export const CLUSTER = {
+  mode: text("local", "`remote` makes this server an edge.", { reload: "restart" }),
+  origin: leaf(originsKind, [], "Servers that an edge takes streams from.", liveNoEnv),
+  protocol: choice<EdgeProtocol>(
+    { rtmp: "rtmp", flv: "flv", flvs: "flvs" },
+    { default: "rtmp", otherwise: "rtmp" },
+    "How an edge pulls.",
+    liveNoEnv,
+  ),
+  follow_client: flag("off", "Pull by the protocol of the first viewer.", liveNoEnv),
+  token_traverse: flag("off", "Ask the origin before a client is served.", liveNoEnv),
+  vhost: text("[vhost]", "The vhost that the origin is asked for.", liveNoEnv),
+  debug_srs_upnode: flag("on", "Tell the origin who asks.", liveNoEnv),
+  origin_cluster: flag("off", "Redirect players to the server that has the stream.", {
+    ...liveNoEnv,
+    ...notOffered,
+  }),
+  coworkers: texts("APIs of the other servers.", { ...liveNoEnv, ...notOffered }),
+};
 
-const FORWARD = block(
-  {
-    enabled: flag("off", "Copy streams to other servers.", { reload: "applied" }),
-    destination: texts("Servers to copy to.", { reload: "applied" }),
-    backend: text("", "URL that names the servers; wins over destination.", { reload: "applied" }),
-  },
-  "Copies of streams to other servers.",
-  notOffered,
-);
+/** The block around {@link CLUSTER}. */
+export const CLUSTER_BLOCK = block(CLUSTER, "Origin and edge.");
+
+/** `vhost { forward { } }` */
+export const FORWARD = {
+  enabled: flag("off", "Copy streams to other servers.", { reload: "applied" }),
+  destination: leaf(destinationsKind, [], "Servers, or streams of servers, to copy to.", {
+    reload: "applied",
+  }),
+  backend: text("", "URL that names the servers; wins over destination.", { reload: "applied" }),
+};
+
+/** The block around {@link FORWARD}. */
+export const FORWARD_BLOCK = block(FORWARD, "Copies of streams to other servers.");
 
 /** `vhost { refer { } }` */
 export const REFER = {
@@ -240,8 +251,8 @@ export const VHOST_ROOT = {
   }),
   play: block(PLAY, "How players are served."),
   publish: block(PUBLISH, "How publishers are served."),
-  cluster: CLUSTER,
-  forward: FORWARD,
+  cluster: CLUSTER_BLOCK,
+  forward: FORWARD_BLOCK,
   refer: block(REFER, "Allowed pages."),
   security: block(SECURITY, "Allowed addresses."),
   http_remux: HTTP_REMUX,

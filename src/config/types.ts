@@ -197,6 +197,38 @@ export interface HttpRemuxConfig {
   readonly dropIfNotMatch: boolean;
 }
 
+/** How an edge pulls: `flv` and `flvs` are HTTP-FLV, without and with TLS. */
+export type EdgeProtocol = "rtmp" | "flv" | "flvs";
+
+/** Another server. `port` null: the usual one of the protocol. */
+export interface OriginAddress {
+  readonly host: string;
+  readonly port: number | null;
+}
+
+/** `vhost { cluster { mode remote; } }`. */
+export interface EdgeConfig {
+  /** At least one. */
+  readonly origins: readonly OriginAddress[];
+  readonly protocol: EdgeProtocol;
+  /** The viewer who starts a pull decides: HTTP-FLV for one by HTTP, else `protocol`. */
+  readonly followClient: boolean;
+  /** Asks the origin with the client's own `connect` before it is served. */
+  readonly tokenTraverse: boolean;
+  /** The vhost to ask for; each `[vhost]` in it stands for the client's. */
+  readonly vhost: string;
+  /** Whether the origin is told who asks (SRS's `srs_*` fields). */
+  readonly debugUpnode: boolean;
+}
+
+/** `vhost { forward { enabled on; } }`. */
+export interface ForwardConfig {
+  /** Each `host[:port]`, or `rtmp://host[:port]/app/key` with a secret in it. */
+  readonly destinations: readonly string[];
+  /** Asked for destinations, which then take the place of those; null: is not. */
+  readonly backend: string | null;
+}
+
 /** One vhost with every default filled in. */
 export interface VhostConfig {
   /** Name as in the file; `__defaultVhost__` for the one that serves every unknown name. */
@@ -212,6 +244,10 @@ export interface VhostConfig {
   readonly outAckSize: number;
   readonly play: PlayConfig;
   readonly publish: PublishConfig;
+  /** Null: streams are published here. */
+  readonly edge: EdgeConfig | null;
+  /** Null: streams are not copied to other servers. */
+  readonly forward: ForwardConfig | null;
   readonly httpRemux: HttpRemuxConfig;
   readonly security: SecurityConfig;
   readonly refer: ReferConfig;

@@ -17,6 +17,8 @@ import type { ServerControl } from "./control.ts";
 import { fixed2, type Json } from "./json.ts";
 import { fromOwnPage } from "./own_page.ts";
 import type { SystemStats } from "./system_stats.ts";
+import type { PullView } from "../relay/edge_pull.ts";
+import type { ForwardView } from "../relay/forwarder.ts";
 import type {
   ClientView,
   Kbps,
@@ -314,6 +316,31 @@ function streamEdgeJson(edge: StreamEdge): { readonly [key: string]: Json } {
     lag_ms: fixed2(edge.lagMs),
     dropped_gops: edge.droppedGops,
     dropped_messages: edge.droppedMessages,
+    upstream: edge.upstream && upstreamJson(edge.upstream),
+    forwards: edge.forwards.map(forwardJson),
+  };
+}
+
+function upstreamJson(pull: PullView): Json {
+  return {
+    origin: pull.origin,
+    state: pull.state,
+    since_ms: Math.round(pull.sinceMs),
+    retries: pull.retries,
+    last_error: pull.lastError,
+  };
+}
+
+function forwardJson(forward: ForwardView): Json {
+  return {
+    destination: forward.destination,
+    state: forward.state,
+    since_ms: Math.round(forward.sinceMs),
+    lag_ms: fixed2(forward.lagMs),
+    dropped_messages: forward.droppedMessages,
+    send_bytes: forward.sentBytes,
+    retries: forward.retries,
+    last_error: forward.lastError,
   };
 }
 

@@ -15,6 +15,10 @@ import { connectionLog, type Log } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
 import { responseBody } from "../net/response_body.ts";
 import { wantsWebSocket } from "../net/web_socket.ts";
+import type { RelayClient } from "../relay/client.ts";
+import type { RelayService } from "../relay/relays.ts";
+import type { RtmpError } from "../rtmp/error.ts";
+import { HOPS_HEADER, parseHops } from "../rtmp/hops.ts";
 import type { HttpEnv } from "./answer.ts";
 import { clientAddress } from "./client_address.ts";
 import { findFlvTarget, flvPath, type FlvTarget } from "./flv_mount.ts";
@@ -22,6 +26,11 @@ import { FlvSession, type FlvSessionHost } from "./flv_session.ts";
 
 /** Live streams that an answer lists at most. */
 const MAX_LISTED = 20;
+
+/** ms that a viewer at an edge waits for the stream to come from the origin, before it is told 404. */
+const ORIGIN_WAIT_MS = 8000;
+/** ms between two looks at whether it has come. */
+const ORIGIN_POLL_MS = 20;
 
 const MEDIA_HEADERS = {
   "Content-Type": "video/x-flv",
@@ -34,6 +43,7 @@ const MEDIA_HEADERS = {
 export interface FlvHost extends FlvSessionHost {
   readonly config: Config;
   readonly hub: Hub;
+  readonly relay: RelayService;
   /** Lets a connection in, returning null, or says which limit is in the way. */
   admit(address: string): string | null;
   /** A connection that was let in has not become a session. */
@@ -65,17 +75,25 @@ async function play(
   const visitor = visitorOf(c, host.config, url, target, log.id);
   const refusal = host.gate.check(visitor);
   if (refusal) return refuse(c, log, refusal);
-  const asked = host.hub.find(target.key);
-  if (!asked?.active) return notLive(c, host, url, target);
+  const { vhost, app, stream: name, key } = target;
+  const hops = parseHops(c.req.header(HOPS_HEADER));
+  const loop = host.relay.refuse(hops);
+  if (loop) return c.text(`Loop Detected: ${loop}`, 508);
+  // At an edge it is live when the origin has it, which is asked below.
+  const asked = vhost.edge ? host.hub.obtain(key, vhost, app, name) : host.hub.find(key);
+  if (!asked || !(asked.active || vhost.edge)) return notLive(c, host, url, target);
   if (c.req.method === "HEAD") return c.body(null, 200, MEDIA_HEADERS);
 
   const limit = host.admit(peer.address);
   if (limit) return c.text(`Service Unavailable: ${limit}`, 503);
-  const streamId = () => host.streamId(host.hub.find(target.key) ?? asked, visitor.tcUrl);
+  const streamId = () => host.streamId(host.hub.find(key) ?? asked, visitor.tcUrl);
   const visit = host.gate.visit(visitor, { log, streamId });
-  const no = await new Promise<Refusal | null>((resolve) => visit.ask(resolve));
+  asked.reserve();
+  let no = await new Promise<Refusal | null>((resolve) => visit.ask(resolve));
+  if (!no && vhost.edge) no = await askOrigin(host, asked, relayClient(visitor, hops));
+  asked.unreserve();
   // It may have ended in the meantime.
-  const stream = host.hub.find(target.key);
+  const stream = host.hub.find(key);
   if (no || !stream?.active) {
     visit.end();
     host.dismiss(peer.address);
@@ -90,6 +108,48 @@ async function play(
   }
   peer.keepOpen();
   return c.body(responseBody(session, () => peer.cutOff()), 200, MEDIA_HEADERS);
+}
+
+/** Has an edge pull the stream, and waits until it is live; not for ever. Returns why it may not. */
+async function askOrigin(
+  host: FlvHost,
+  stream: LiveStream,
+  client: RelayClient,
+): Promise<Refusal | null> {
+  const refusal = await new Promise<RtmpError | null>((resolve) => {
+    host.relay.admit(client, (error) => {
+      resolve(error);
+      return true;
+    });
+  });
+  if (refusal) return { code: refusal.code, reason: refusal.message };
+  const limit = host.clock.now() + ORIGIN_WAIT_MS;
+  do {
+    // Again and again: the pull ends when nobody wants it.
+    host.relay.play(stream, client);
+    if (stream.active) return null;
+    await new Promise<void>((resolve) => void host.clock.after(ORIGIN_POLL_MS, resolve));
+  } while (host.clock.now() < limit);
+  return null;
+}
+
+/** The viewer, as an origin is told of it. */
+function relayClient(visitor: Visitor, hops: readonly string[]): RelayClient {
+  const { id, ip, vhost, app, stream, param, tcUrl, pageUrl } = visitor;
+  return {
+    id,
+    ip,
+    vhost,
+    app,
+    stream,
+    param,
+    tcUrl: tcUrl + param,
+    pageUrl,
+    swfUrl: "",
+    args: null,
+    hops,
+    transport: "flv",
+  };
 }
 
 function refuse(c: Context<HttpEnv>, log: Log, { code, reason }: Refusal): Response {

@@ -7,6 +7,7 @@ import { hostname, machine, release, type as systemName, version } from "node:os
 import process from "node:process";
 import { DELAY_BOUNDS_MS } from "../live/delay_histogram.ts";
 import { redactQuery } from "../log/text.ts";
+import type { RelayFigures } from "../relay/relays.ts";
 import { SERVER_NAME, VERSION } from "../version.ts";
 import { Exposition, type Sample } from "./exposition.ts";
 import { attempt, type SelfFigures, type SystemStats } from "./system_stats.ts";
@@ -149,6 +150,34 @@ function writeServer(
     ]);
   }
   out.gauge("srs_edge_log_bytes", "Memory of the streams' messages.", figures.logBytes);
+  writeRelays(out, figures.relays);
+}
+
+/** What the server does as another one's client; absent states count 0. */
+function writeRelays(out: Exposition, relays: RelayFigures): void {
+  const byState = (states: readonly string[], counts: Readonly<Record<string, number>>): Sample[] =>
+    states.map((state) => ({ labels: { state }, value: counts[state] ?? 0 }));
+  out.gauge(
+    "srs_edge_upstreams",
+    "Streams that are pulled from an origin, by state.",
+    byState(["connecting", "waiting", "live", "pausing"], relays.pulls),
+  );
+  out.counter(
+    "srs_edge_upstream_reconnects_total",
+    "Attempts at origins after the first one of each stream.",
+    relays.pullRetries,
+  );
+  out.gauge("srs_edge_uplinks", "Publishers whose streams go up to an origin.", relays.uplinks);
+  out.gauge(
+    "srs_edge_forwards",
+    "Copies of streams to other servers, by state.",
+    byState(["connecting", "sending", "pausing"], relays.forwards),
+  );
+  out.counter(
+    "srs_edge_forward_reconnects_total",
+    "Attempts at destinations after the first one of each copy.",
+    relays.forwardRetries,
+  );
 }
 
 function writeDelays(out: Exposition, name: string, help: string, delays: DelayFigures): void {

@@ -5,6 +5,10 @@
  * @module
  */
 
+import type { PullView } from "../relay/edge_pull.ts";
+import type { ForwardView } from "../relay/forwarder.ts";
+import type { RelayFigures } from "../relay/relays.ts";
+
 /** Rates over the last full 30 s window, in whole kbit/s. */
 export interface Kbps {
   readonly recv30s: number;
@@ -74,6 +78,10 @@ export interface StreamEdge {
   /** GOPs and messages that slow players have not had, since the stream's start. */
   readonly droppedGops: number;
   readonly droppedMessages: number;
+  /** At an edge: where it comes from; null: it is not pulled. */
+  readonly upstream: PullView | null;
+  /** Where it is copied to. */
+  readonly forwards: readonly ForwardView[];
 }
 
 /** A stream that has a publisher or a player. */
@@ -167,6 +175,7 @@ export interface ServerFigures {
   /** By how much timers were late, since the start; and at most in the last 5 s, ms. */
   readonly loopLags: DelayFigures;
   readonly loopLagMs: number;
+  readonly relays: RelayFigures;
 }
 
 /** Where the server listens: `address:port`, in the order of the configuration. */

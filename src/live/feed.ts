@@ -68,7 +68,8 @@ export type FeedMessage =
     readonly part: FeedPart;
   }
   | { readonly kind: "more"; readonly part: FeedPart }
-  | { readonly kind: "end" };
+  /** `ended`: players are to be told. */
+  | { readonly kind: "end"; readonly ended: boolean };
 
 /** A stream as an outlet sees it. */
 export interface FeedSource {
@@ -130,11 +131,11 @@ export class Outlet {
   }
 
   /** Nobody publishes any more. */
-  end(): void {
+  end(ended = false): void {
     if (!this.#active) return;
     this.settle();
     this.#active = false;
-    this.#post({ kind: "end" });
+    this.#post({ kind: "end", ended });
   }
 
   /** Something new may be in the log. */

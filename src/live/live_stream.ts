@@ -113,6 +113,8 @@ export class LiveStream implements RenditionSource {
   readonly gop: Gop;
   /** Video messages with a picture that publishers have sent, all in all. */
   videoFrames = 0;
+  /** Bytes that have come from origins. */
+  pulledBytes = 0;
   /** It has had multitrack messages: not every entry of the log is for every player. */
   hasTracks = false;
   /** Entry of the newest metadata or sequence header; -1: none. */
@@ -123,6 +125,8 @@ export class LiveStream implements RenditionSource {
   timeCell: Float64Array | null = null;
   /** Since when (clock ms) nobody has played it; null while somebody does. */
   playerlessSince: number | null;
+  /** Clock ms at which an origin has said that it has ended; null: it has not, or it goes on again. */
+  endedAt: number | null = null;
   /** Since when (clock ms) it has had neither publisher nor player; null while it has. */
   idleSince: number | null;
 
@@ -145,6 +149,9 @@ export class LiveStream implements RenditionSource {
   /** From the publisher in another thread; null: there is none. */
   #inlet: Inlet | null = null;
   #reserved = 0;
+  #held = false;
+  /** Cursors that belong to forwards and not to players. */
+  #forwards = 0;
   /** Entry of the newest message with pictures. */
   #newestVideo = -1;
   #lastLogBytes = 0;
@@ -232,7 +239,12 @@ export class LiveStream implements RenditionSource {
 
   /** Players in this thread. */
   get localPlayers(): number {
-    return this.#rtmp.players.length + (this.#flv?.players.length ?? 0);
+    return this.#rtmp.players.length + (this.#flv?.players.length ?? 0) - this.#forwards;
+  }
+
+  /** Whether it is copied to other servers, players or not. */
+  get forwarded(): boolean {
+    return this.#forwards > 0;
   }
 
   /** How far the players are behind, ms: the farthest, and how many of them more than `thresholdMs`. */
@@ -240,7 +252,8 @@ export class LiveStream implements RenditionSource {
     let mostMs = 0;
     let players = 0;
     for (const rendition of this.#renditions) {
-      for (const { lagMs } of rendition.players) {
+      for (const { lagMs, forward } of rendition.players) {
+        if (forward) continue;
         if (lagMs > mostMs) mostMs = lagMs;
         if (lagMs > thresholdMs) players++;
       }
@@ -305,6 +318,7 @@ export class LiveStream implements RenditionSource {
     if (this.#inlet) return false;
     if (this.#publisher && !this.#putOut(this.#publisher, publisher.address)) return false;
     this.#publisher = publisher;
+    this.endedAt = null;
     this.#headers = new HeaderCache();
     this.#contents = new Contents();
     this.#beginTime();
@@ -316,12 +330,16 @@ export class LiveStream implements RenditionSource {
     return true;
   }
 
-  /** The publisher is gone. Players stay and get what has not been flushed yet. */
-  unpublish(publisher: Publisher): void {
+  /**
+   * The publisher is gone. Players stay and get what has not been flushed yet. `ended`: they are to be
+   * told, unless somebody publishes again soon.
+   */
+  unpublish(publisher: Publisher, ended = false): void {
     if (this.#publisher !== publisher) return;
     this.#mix?.drain((type, timestamp, payload) => this.#accept(type, timestamp, payload));
-    this.outlets.end();
+    this.outlets.end(ended);
     this.#publisher = null;
+    this.endedAt = ended ? this.#shared.clock.now() : null;
     this.#noteTime();
     this.#stop();
     this.#shared.listener?.unpublished(this);
@@ -329,7 +347,25 @@ export class LiveStream implements RenditionSource {
 
   /** Whether `newcomer`, in another thread, gets the stream; the present publisher is ended then. */
   yield(newcomer: string): boolean {
+    if (this.#held) return false;
     return this.#publisher === null || this.#putOut(this.#publisher, newcomer);
+  }
+
+  /** Whether this thread keeps the right to publish it even while nobody does: an edge's pull. */
+  get held(): boolean {
+    return this.#held;
+  }
+
+  /** Keeps that right, from the grant on. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Gives it back. */
+  letGo(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#shared.listener?.unpublished(this);
   }
 
   /** Who has been put out here, for the thread that has the stream next. */
@@ -410,6 +446,11 @@ export class LiveStream implements RenditionSource {
   join(sink: PlayerSink, options: PlayerOptions, container: "rtmp" | "flv" = "rtmp"): Player {
     const rendition = container === "rtmp" ? this.#rtmp : this.#flv ??= this.#newFlv();
     const player = rendition.add(sink, options);
+    if (options.forward) {
+      this.#forwards++;
+      this.#publisher?.wanted();
+      return player;
+    }
     if (this.playerCount === 1) this.#publisher?.wanted();
     this.playerlessSince = this.idleSince = null;
     if (this.localPlayers === 1) this.#shared.listener?.audienceChanged(this);
@@ -420,6 +461,7 @@ export class LiveStream implements RenditionSource {
   /** A player leaves. */
   leave(player: Player): void {
     if (!this.#rtmp.remove(player) && !this.#flv?.remove(player)) return;
+    if (player.forward) return void this.#forwards--;
     if (this.#flv?.players.length === 0) {
       this.#flv.stop();
       this.#flv = null;
@@ -442,8 +484,9 @@ export class LiveStream implements RenditionSource {
    * needed any more.
    */
   mirror(message: FeedMessage, giveBack: (segment: number, held: boolean) => void): void {
-    if (message.kind === "end") return this.mirrorEnd();
+    if (message.kind === "end") return this.mirrorEnd(message.ended);
     if (message.kind === "begin") {
+      this.endedAt = null;
       this.#inlet = new Inlet(this.#feedTarget(), giveBack);
       this.#contents = new Contents();
       this.gop.restart();
@@ -458,9 +501,10 @@ export class LiveStream implements RenditionSource {
   }
 
   /** The publisher in another thread has gone, or that thread has. */
-  mirrorEnd(): void {
+  mirrorEnd(ended = false): void {
     if (!this.#inlet) return;
     this.#inlet = null;
+    this.endedAt = ended ? this.#shared.clock.now() : null;
     this.log.seal();
     this.#stop();
   }
@@ -702,7 +746,8 @@ export class LiveStream implements RenditionSource {
 
   /** Nobody plays it, and who joins starts with the next message. */
   get #unheard(): boolean {
-    return !this.vhost.play.gopCache && this.localPlayers === 0 && !this.outlets.any;
+    const heard = this.localPlayers > 0 || this.forwarded || this.outlets.any;
+    return !this.vhost.play.gopCache && !heard;
   }
 
   /** A message that nobody will get is counted, and that is all. */

@@ -78,10 +78,10 @@ export class Outlets {
     for (const outlet of this.#outlets.values()) outlet.begin(this.epoch);
   }
 
-  /** The publisher is gone. */
-  end(): void {
+  /** The publisher is gone. `ended`: players are to be told. */
+  end(ended = false): void {
     this.#active = false;
-    for (const outlet of this.#outlets.values()) outlet.end();
+    for (const outlet of this.#outlets.values()) outlet.end(ended);
   }
 
   /** Something new may be in the log. */

@@ -30,6 +30,11 @@ export interface PlayerOptions {
   readonly multitrack: boolean;
   /** `Entry` bits of the kinds of media that it does not want; default: none. */
   readonly without?: number;
+  /**
+   * It is no player but a forward: it does not count as somebody who watches, and gets nothing before
+   * `startOver`.
+   */
+  readonly forward?: boolean;
   /** Called once when `durationMs` have been sent, and never before `join` has returned. */
   readonly onEnd: () => void;
 }
@@ -54,6 +59,7 @@ export class Player {
   droppedGops = 0;
   /** First entry that came after it had joined. */
   readonly firstLive: number;
+  readonly forward: boolean;
 
   readonly #stream: Rendition;
   readonly #sink: PlayerSink;
@@ -64,6 +70,8 @@ export class Player {
   #paused = false;
   /** From where on entries were left out, while waiting for a keyframe. */
   #droppedFrom = -1;
+  /** It waits, and its sink has had no headers. */
+  #headless = false;
   /** Stream time of the first audio or video message that it was sent, ms. */
   #startTime = UNKNOWN;
   #ended = false;
@@ -81,6 +89,7 @@ export class Player {
     this.cursor = cursor;
     this.#without = options.without ?? 0;
     this.#skip = this.#without | (options.multitrack ? Entry.MAIN_TRACK : Entry.MULTITRACK);
+    this.#paused = this.forward = options.forward ?? false;
     this.firstLive = stream.log.head;
     this.#allowanceMs = cursor < stream.log.head ? stream.lagOf(cursor) : 0;
   }
@@ -203,14 +212,38 @@ export class Player {
     stats.droppedGops += gops;
   }
 
+  /**
+   * Its sink is at the beginning of a stream: it gets the headers, and then the stream from where
+   * decoding can begin: the first keyframe that it has not had, or, with `newest`, the last one.
+   */
+  startOver(newest: boolean): void {
+    this.#paused = false;
+    if (this.waiting) {
+      this.#headless = true;
+      return;
+    }
+    const first = this.cursor;
+    const start = this.#stream.startPoint(first, newest);
+    this.cursor = start ?? NOWHERE;
+    if (start === null) {
+      this.#droppedFrom = first;
+      this.#headless = true;
+      return;
+    }
+    this.droppedMessages += start - first;
+    this.sendHeaders();
+    this.#stream.flushPlayer(this);
+  }
+
   /** Headers that changed in what was left out must come before what follows. */
   #resume(): void {
     const dropped = this.cursor - this.#droppedFrom;
     this.droppedMessages += dropped;
     this.#stream.stats.droppedMessages += dropped;
-    if (this.#stream.headersChangedSince(this.#droppedFrom)) {
+    if (this.#headless || this.#stream.headersChangedSince(this.#droppedFrom)) {
       this.sendHeaders();
     }
+    this.#headless = this.#headless && this.#paused;
     this.#droppedFrom = -1;
   }
 

@@ -6,7 +6,7 @@
  */
 
 import type { PlayConfig } from "../config/types.ts";
-import type { BroadcastLog } from "./broadcast_log.ts";
+import { type BroadcastLog, Entry } from "./broadcast_log.ts";
 import type { Clock } from "./clock.ts";
 import { Flusher } from "./flusher.ts";
 import type { Gop } from "./gop.ts";
@@ -170,6 +170,25 @@ export class Rendition {
     const keyframe = gop.newestKeyframe;
     if (keyframe > cursor && this.lagOf(keyframe) <= this.queueLengthMs) return keyframe;
     return gop.hasPictures ? null : this.log.head;
+  }
+
+  /**
+   * Where a sink that is at the beginning of a stream can start, at entry `from` or later: at the first
+   * keyframe, with the sound that came before it; with `newest` at the last one. Null: it must wait for
+   * the next keyframe.
+   */
+  startPoint(from: number, newest: boolean): number | null {
+    const { gop } = this.#source;
+    const { head } = this.log;
+    if (newest && gop.newestKeyframe >= from) return gop.newestKeyframe;
+    let picture = this.log.nextWith(Entry.VIDEO, from, head);
+    while (picture < head && (this.log.flagsAt(picture) & Entry.HEADER) !== 0) {
+      picture = this.log.nextWith(Entry.VIDEO, picture + 1, head);
+    }
+    if (picture === head) return gop.hasPictures ? null : from;
+    if ((this.log.flagsAt(picture) & Entry.KEYFRAME) !== 0) return from;
+    const keyframe = this.log.nextWith(Entry.KEYFRAME, picture, head);
+    return keyframe < head ? keyframe : null;
   }
 
   /** Whether headers came in at entry `entry` or later. */

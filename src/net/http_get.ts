@@ -22,6 +22,8 @@ export interface HttpGetOptions {
   /** ms until the head of the answer must have come. */
   readonly timeoutMs: number;
   readonly userAgent: string;
+  /** More header fields. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A GET under way. It follows no redirects. */
@@ -76,7 +78,7 @@ export class HttpGet {
     this.#handler.onEnd(error);
   }
 
-  async #fetch(url: URL, { timeoutMs, userAgent }: HttpGetOptions): Promise<Response> {
+  async #fetch(url: URL, { timeoutMs, userAgent, headers }: HttpGetOptions): Promise<Response> {
     const to = {
       host: url.hostname.replace(/^\[|\]$/g, ""),
       port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
@@ -90,7 +92,7 @@ export class HttpGet {
       return await fetch(url, {
         redirect: "manual",
         signal: this.#abort.signal,
-        headers: { "User-Agent": userAgent, "Accept-Encoding": "identity" },
+        headers: { "User-Agent": userAgent, "Accept-Encoding": "identity", ...headers },
       });
     } catch (error) {
       if (late) {

@@ -30,6 +30,8 @@ export interface TcpSocket {
   readonly remote: string;
   /** The peer's address alone. */
   readonly remoteAddress: string;
+  /** Our own address on this connection. */
+  readonly localAddress: string;
   /** Bytes given to `send` that the kernel has not taken. */
   readonly pendingBytes: number;
   /**
@@ -81,6 +83,7 @@ function asBuffer(bytes: Uint8Array): Buffer {
 /** A connection of `node:net` or `node:tls`. */
 export class NetSocket implements TcpSocket {
   readonly remoteAddress: string;
+  readonly localAddress: string;
   readonly remote: string;
   readonly #socket: net.Socket;
   #handler: TcpHandler | null = null;
@@ -94,6 +97,7 @@ export class NetSocket implements TcpSocket {
   constructor(socket: net.Socket) {
     this.#socket = socket;
     this.remoteAddress = plainAddress(socket.remoteAddress ?? "unknown");
+    this.localAddress = plainAddress(socket.localAddress ?? "unknown");
     this.remote = this.remoteAddress.includes(":")
       ? `[${this.remoteAddress}]:${socket.remotePort}`
       : `${this.remoteAddress}:${socket.remotePort}`;

@@ -10,6 +10,7 @@ import { peerText } from "../log/text.ts";
 import { ConnectError } from "../net/connect.ts";
 import { HttpGet, type HttpGetHandler } from "../net/http_get.ts";
 import { RtmpError } from "../rtmp/error.ts";
+import { HOPS_HEADER } from "../rtmp/hops.ts";
 import { type Message, MessageType } from "../rtmp/message.ts";
 import { SERVER_NAME, VERSION } from "../version.ts";
 import { metadataOf } from "./data_message.ts";
@@ -22,6 +23,8 @@ export interface FlvClientOptions {
   readonly answerTimeoutMs?: number;
   /** ms without media; 0: any silence will do (S7). */
   readonly mediaTimeoutMs?: number;
+  /** Servers that the request has come through (H34). */
+  readonly hops?: string;
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -80,6 +83,7 @@ export class FlvClient implements HttpGetHandler {
     this.#get = new HttpGet(this.url, {
       timeoutMs: this.#options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
       userAgent: `${SERVER_NAME}/${VERSION}`,
+      headers: this.#options.hops ? { [HOPS_HEADER]: this.#options.hops } : {},
     }, this);
   }
 
@@ -119,7 +123,7 @@ export class FlvClient implements HttpGetHandler {
     }
     this.#running = true;
     this.#mediaAt = this.#clock.now();
-    this.#handler.opened();
+    this.#handler.opened(null);
     if (!this.#ended) this.#handler.connected();
     if (!this.#ended) this.#handler.accepted();
   }
@@ -131,13 +135,14 @@ export class FlvClient implements HttpGetHandler {
       this.#reader.push(bytes);
       for (;;) {
         const tag = this.#ended ? null : this.#reader.next();
-        if (tag === null) return;
+        if (tag === null) break;
         if (!MEDIA_TYPES.has(tag.type) || tag.payload.length === 0) continue;
         this.#message.type = tag.type;
         this.#message.timestamp = tag.timestamp & 0x7fffffff;
         this.#message.payload = tag.payload;
         this.#media(this.#message);
       }
+      if (!this.#ended) this.#handler.settled();
     } catch (error) {
       if (error instanceof RtmpError) this.#end("protocol", `${this.#where}: ${error.message}`);
       else this.#end("fault", `${this.#where}: internal fault`, null, error);

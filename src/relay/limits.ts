@@ -14,8 +14,39 @@ export const ANSWER_TIMEOUT_MS = 5000;
 export const MEDIA_TIMEOUT_MS = 5000;
 /** ms that an upstream may take nothing of what we publish (SRS: RTMP 30 s). */
 export const WRITE_STALL_MS = 30_000;
-/** ms between two attempts at upstreams (SRS); none after a redirect. */
+/** ms between two attempts at upstreams at most (SRS: always); none after a redirect. */
 export const RETRY_PAUSE_MS = 3000;
+/** ms before the second attempt; it doubles from there to `RETRY_PAUSE_MS`. */
+export const RETRY_FIRST_MS = 250;
+/** ms that an upstream must have had media for its break to be an accident: tried again at once. */
+export const STABLE_MS = 5000;
+/** ms for the TCP connection to an origin where there is another one to turn to. */
+export const CONNECT_ONE_OF_SEVERAL_MS = 2000;
+/**
+ * ms that a pull goes on without a player (SRS: none). Reloading a page and changing channels to and fro
+ * take less; with `gop_cache on` whoever comes back has a picture at once.
+ */
+export const LINGER_MS = 5000;
+/**
+ * The same for a stream that was never there: who asks for many names in turn is not to have many
+ * connections to the origin.
+ */
+export const IDLE_LINGER_MS = 1000;
+/** ms between two questions of a worker whether it may pull what another one was pulling. */
+export const RECLAIM_MS = 1000;
+/** ms within which an origin must have accepted a publisher, all attempts together; it waits for that. */
+export const PUBLISH_ANSWER_MS = 8000;
+/** ms for the TCP connection when an origin is asked about a client (SRS). */
+export const TRAVERSE_CONNECT_MS = 3000;
+/** ms for the TCP connection to a destination of `forward` (SRS). */
+export const FORWARD_CONNECT_MS = 3000;
+/** ms for the answer of `forward { backend }`; the publisher waits for it. */
+export const BACKEND_TIMEOUT_MS = 5000;
+/** Bytes of that answer, and destinations in it. */
+export const BACKEND_MAX_BYTES = 64 * 1024;
+export const MAX_DESTINATIONS = 32;
+/** ms between two log lines about an upstream that fails again and again in the same way. */
+export const SAME_FAILURE_LOG_MS = 60_000;
 /** Redirects followed in a row, RTMP 302 and HTTP 302 alike (SRS: 3 for HTTP). Ends loops. */
 export const MAX_REDIRECTS = 3;
 /** ms between two looks at the deadlines. */

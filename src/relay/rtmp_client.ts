@@ -61,6 +61,9 @@ export class RtmpClient implements TcpHandler {
   /** Clock ms by which the handshake, or the next answer, must have come. */
   #deadline: number;
   #mediaAt = 0;
+  /** Clock ms of the last bytes, and of the last ping of ours. */
+  #bytesAt = 0;
+  #pingAt = -Infinity;
   /** We do not read: silence is our own doing then. */
   #paused = false;
   #gotMedia = false;
@@ -125,7 +128,9 @@ export class RtmpClient implements TcpHandler {
   /** Begins: sends C0 and C1. */
   start(): void {
     try {
-      this.#handler.opened();
+      const { localAddress, remoteAddress, remote } = this.#socket;
+      const remotePort = Number(remote.slice(remote.lastIndexOf(":") + 1));
+      this.#handler.opened({ localAddress, remoteAddress, remotePort });
       if (!this.#ended) this.#send(this.#handshake.request);
     } catch (error) {
       this.#fail(error);
@@ -169,7 +174,7 @@ export class RtmpClient implements TcpHandler {
 
   resumeReading(): void {
     this.#paused = false;
-    this.#mediaAt = this.#clock.now();
+    this.#mediaAt = this.#bytesAt = this.#clock.now();
     this.#socket.resumeReading();
   }
 
@@ -242,9 +247,23 @@ export class RtmpClient implements TcpHandler {
   #checkMedia(nowMs: number): void {
     const limit = this.#options.mediaTimeoutMs ?? MEDIA_TIMEOUT_MS;
     if (this.#options.role === "publish" || limit === 0 || this.#paused) return;
+    if (this.#options.pings) return this.#checkAnswers(nowMs, limit);
     if (nowMs - this.#mediaAt < limit) return;
     const since = this.#gotMedia ? "nothing has come" : "nobody publishes it, or nothing comes";
     this.#end("silent", `${since} for ${limit} ms`);
+  }
+
+  /** After half of the time without a byte the server is asked whether it is still there. */
+  #checkAnswers(nowMs: number, limit: number): void {
+    const silence = nowMs - this.#bytesAt;
+    if (silence >= limit) {
+      return this.#end("silent", `nothing has come for ${limit} ms, not even answers to pings`);
+    }
+    if (silence < limit / 2 || this.#pingAt > this.#bytesAt) return;
+    this.#pingAt = nowMs;
+    const body = userControlBody(UserControl.PING_REQUEST, Math.round(nowMs) >>> 0);
+    this.#control(MessageType.USER_CONTROL, body);
+    this.#flush();
   }
 
   /** The server's fault, or ours: it ends this connection and nothing else. */
@@ -256,6 +275,7 @@ export class RtmpClient implements TcpHandler {
   #receive(bytes: Uint8Array): void {
     if (this.#ended) return;
     this.recvBytes += bytes.length;
+    this.#bytesAt = this.#clock.now();
     this.#acks.add(bytes.length);
     if (!this.#handshake.done) {
       bytes = bytes.subarray(this.#handshake.push(bytes));
@@ -266,6 +286,8 @@ export class RtmpClient implements TcpHandler {
       // A handler may close us in the middle of it.
       while (!this.#ended && this.#reader.next()) this.#message(this.#reader.message);
     }
+    if (this.#ended) return;
+    if (this.#dialogue.step === "running") this.#handler.settled();
     if (this.#ended) return;
     this.#acknowledge();
     this.#flush();

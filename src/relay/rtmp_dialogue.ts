@@ -39,6 +39,8 @@ export interface RtmpClientOptions {
   readonly tcUrl?: string;
   /** Second object of `connect`. */
   readonly args?: AmfObject;
+  /** Servers that the request has come through (H34). */
+  readonly hops?: string;
   /** Announces Enhanced RTMP: `fourCcList`, `capsEx` and so on. */
   readonly enhanced?: boolean;
   /** Handshake; default `complex`, which servers without digests understand too. */
@@ -49,6 +51,8 @@ export interface RtmpClientOptions {
   readonly answerTimeoutMs?: number;
   /** ms without media while playing; 0: any silence will do (S7). */
   readonly mediaTimeoutMs?: number;
+  /** A server that answers pings is not silent, whether or not it has media. */
+  readonly pings?: boolean;
   /** What the publisher's going means: `end` (default), or `keep` waiting for the next one (S10). */
   readonly onUnpublish?: "end" | "keep";
   /** A publisher's releaseStream and FCPublish; default true, as encoders do. */
@@ -115,7 +119,7 @@ export class RtmpDialogue {
 
   /** Says `connect`. */
   begin(): void {
-    const { role, enhanced, flashVer, pageUrl, swfUrl, args } = this.#options;
+    const { role, enhanced, flashVer, pageUrl, swfUrl, args, hops } = this.#options;
     const identity = {
       tcUrl: this.#options.tcUrl ?? tcUrlOf(this.#target),
       app: this.#target.app,
@@ -123,6 +127,7 @@ export class RtmpDialogue {
       pageUrl: pageUrl ?? "",
       swfUrl: swfUrl ?? "",
       enhanced: enhanced ?? false,
+      hops: hops ?? "",
       args: args ?? null,
     };
     this.#ask("connect", ChunkStream.COMMAND, 0, connectRequest(role, identity));
@@ -256,6 +261,6 @@ export function silentCloseHint(step: DialogueStep, target: RtmpTarget): string 
     case "running":
       return "";
     default:
-      return ` after ${step}: it may not allow "${peerText(streamName(target))}"`;
+      return ` after ${step}: it may not allow "${peerText(target.label ?? streamName(target))}"`;
   }
 }

@@ -19,6 +19,8 @@ export interface RtmpTarget {
   readonly stream: string;
   /** What stands in the tcUrl in place of the host; null: the host. */
   readonly vhost: string | null;
+  /** What stands in messages in place of the stream's name, where that is a secret. */
+  readonly label?: string;
 }
 
 const DEFAULT_PORT = { rtmp: 1935, rtmps: 443 } as const;
@@ -61,7 +63,7 @@ export function streamName({ stream }: RtmpTarget): string {
 
 /** `host:port/app/stream` for messages. */
 export function describeTarget(target: RtmpTarget): string {
-  return `${formatAddress(target)}/${target.app}/${streamName(target)}`;
+  return `${formatAddress(target)}/${target.app}/${target.label ?? streamName(target)}`;
 }
 
 /**
@@ -73,7 +75,9 @@ export function redirectedTarget(target: RtmpTarget, url: string): RtmpTarget {
   const withStream = /^[^:]+:\/\/[^/?#]*\/[^/?#]+\/[^/?#]/.test(url);
   const to = parseTarget(url, withStream ? null : target.stream);
   // With `redirect` alone the last part is the app, and its query would stand behind the stream's.
-  return { ...to, stream: withStream ? to.stream : target.stream, vhost: target.vhost };
+  const { vhost, label } = target;
+  const hidden = label === undefined ? {} : { label };
+  return { ...to, stream: withStream ? to.stream : target.stream, vhost, ...hidden };
 }
 
 function refuse(reason: string): RtmpError {

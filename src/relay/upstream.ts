@@ -11,7 +11,8 @@
 import type { Clock } from "../live/clock.ts";
 import { connectTcp } from "../net/connect.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
-import { FlvClient } from "./flv_client.ts";
+import { STREAM_ID } from "../rtmp/message.ts";
+import { FlvClient, type FlvClientOptions } from "./flv_client.ts";
 import { CONNECT_TIMEOUT_MS, MAX_REDIRECTS, TICK_MS } from "./limits.ts";
 import { RtmpClient } from "./rtmp_client.ts";
 import type { RtmpClientOptions } from "./rtmp_dialogue.ts";
@@ -30,6 +31,8 @@ export interface UpstreamOptions extends RtmpClientOptions {
 export interface Upstream {
   /** Bytes received, of RTMP or FLV. */
   readonly recvBytes: number;
+  /** The message stream of RTMP that the server has given us. */
+  readonly streamId: number;
   /** See `RtmpClient.publish`. */
   publish(type: number, timestamp: number, payload: Uint8Array): boolean;
   /** See `RtmpClient.publishChunks`. */
@@ -55,7 +58,7 @@ export function openUpstream(
       throw new RtmpError(ErrorCode.TCURL, "HTTP-FLV cannot be published: use rtmp://");
     }
     if (!URL.canParse(url)) throw new RtmpError(ErrorCode.TCURL, `"${url}" is no address`);
-    return new FlvUpstream(new URL(url), options, handler, clock);
+    return openFlv(new URL(url), options, handler, clock);
   }
   return openRtmp(parseTarget(url), options, handler, clock);
 }
@@ -68,6 +71,16 @@ export function openRtmp(
   clock: Clock,
 ): Upstream {
   return new RtmpUpstream(target, options, handler, clock);
+}
+
+/** Opens a stream by HTTP-FLV. */
+export function openFlv(
+  url: URL,
+  options: FlvClientOptions,
+  handler: UpstreamHandler,
+  clock: Clock,
+): Upstream {
+  return new FlvUpstream(url, options, handler, clock);
 }
 
 /** An RTMP upstream over all its redirects. */
@@ -90,6 +103,10 @@ class RtmpUpstream implements Upstream {
 
   get recvBytes(): number {
     return this.#client?.recvBytes ?? 0;
+  }
+
+  get streamId(): number {
+    return this.#client?.streamId ?? STREAM_ID;
   }
 
   publish(type: number, timestamp: number, payload: Uint8Array): boolean {
@@ -162,10 +179,11 @@ class RtmpUpstream implements Upstream {
 
 /** An HTTP-FLV upstream. */
 class FlvUpstream implements Upstream {
+  readonly streamId = STREAM_ID;
   readonly #client: FlvClient;
   readonly #cancelTick: () => void;
 
-  constructor(url: URL, options: UpstreamOptions, handler: UpstreamHandler, clock: Clock) {
+  constructor(url: URL, options: FlvClientOptions, handler: UpstreamHandler, clock: Clock) {
     this.#client = new FlvClient(url, options, handler, clock, (end) => {
       this.#cancelTick();
       handler.ended(end);

@@ -45,10 +45,21 @@ export interface UpstreamEnd {
   readonly error: unknown;
 }
 
+/** The two ends of a connection: addresses as text, without brackets. */
+export interface UpstreamPeer {
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  /** The other end's port. */
+  readonly remotePort: number;
+}
+
 /** Takes what comes from an upstream. Calls come in the order of this list, `ended` is the last. */
 export interface UpstreamHandler {
-  /** The transport stands; bytes will be exchanged. Again after a redirect. */
-  opened(): void;
+  /**
+   * The transport stands; bytes will be exchanged. Again after a redirect. `peer`: between which
+   * addresses; null when that cannot be known.
+   */
+  opened(peer: UpstreamPeer | null): void;
   /** The server has let us in: `connect` was accepted, or HTTP said 200. */
   connected(): void;
   /** Playing or publishing has begun. Once, however often the server says so (S3). */
@@ -57,6 +68,8 @@ export interface UpstreamHandler {
   metadata(fields: AmfEcmaArray): void;
   /** An audio, video or data message. It is borrowed: good for the time of the call. */
   media(message: Message): void;
+  /** All that had come for now has been handed over as `media`. */
+  settled(): void;
   /** Every `onStatus` and every refusal, before it takes effect. */
   status(info: StatusInfo): void;
   /** The publisher has gone, and the owner wanted to stay (S10). */
@@ -71,11 +84,12 @@ export interface UpstreamHandler {
 
 /** What most owners need not care about. */
 export class UpstreamListener implements UpstreamHandler {
-  opened(): void {}
+  opened(_peer: UpstreamPeer | null): void {}
   connected(): void {}
   accepted(): void {}
   metadata(_fields: AmfEcmaArray): void {}
   media(_message: Message): void {}
+  settled(): void {}
   status(_info: StatusInfo): void {}
   unpublished(): void {}
   writable(): void {}

@@ -7,6 +7,7 @@ import { encodeAmf0 } from "./amf0.ts";
 import { type AnyAmf, propertiesOf, propertyOf, stringOf } from "./amf_access.ts";
 import { AmfObject, type AmfValue } from "./amf_value.ts";
 import { type Command, relayCapabilities } from "./command.ts";
+import { HOPS_FIELD } from "./hops.ts";
 
 /** Which way the media flows. */
 export type ClientRole = "play" | "publish";
@@ -22,6 +23,8 @@ export interface ClientIdentity {
   readonly swfUrl?: string;
   /** Announces that we take and bring everything that Enhanced RTMP knows (G4.33). */
   readonly enhanced?: boolean;
+  /** Servers that the request has come through, see hops.ts; empty: not said. */
+  readonly hops?: string;
   /** A second object with whatever the servers of a cluster tell each other; null: none. */
   readonly args?: AmfObject | null;
 }
@@ -58,6 +61,7 @@ export function connectRequest(role: ClientRole, who: ClientIdentity): Uint8Arra
   for (const [key, value] of play ? PLAYER_FIELDS : PUBLISHER_FIELDS) object.set(key, value);
   object.set("objectEncoding", 0);
   if (who.enhanced) { for (const [key, value] of relayCapabilities()) object.set(key, value); }
+  if (who.hops) object.set(HOPS_FIELD, who.hops);
   const more = who.args ? [who.args] : [];
   return encodeAmf0("connect", CONNECT_TRANSACTION, object, ...more);
 }

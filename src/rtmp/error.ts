@@ -31,6 +31,12 @@ export const ErrorCode = {
   PEER_CLOSED: 1007,
   TIMEOUT: 1011,
   STREAM_BUSY: 1028,
+  /** No origin would have it, or could be reached. */
+  ORIGIN: 3067,
+  /** There is nowhere to forward it to. */
+  FORWARD: 4000,
+  /** It has come from this very server. */
+  LOOP: 4001,
   SERVER_STOP: 1069,
   KICKED: 1070,
 } as const;

@@ -5,6 +5,7 @@
 
 import { peerText } from "../log/text.ts";
 import { numberOf, propertyOf, stringOf } from "../rtmp/amf_access.ts";
+import { AmfObject } from "../rtmp/amf_value.ts";
 import {
   CapsEx,
   type Command,
@@ -14,6 +15,7 @@ import {
   onBwDone,
 } from "../rtmp/command.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
+import { HOPS_FIELD, parseHops } from "../rtmp/hops.ts";
 import { ChunkStream, MessageType, peerBandwidthBody, u32Body } from "../rtmp/message.ts";
 import { IdentifyPhase } from "./identify_phase.ts";
 import { IDENTIFY_TIMEOUT_MS, PEER_BANDWIDTH } from "./limits.ts";
@@ -56,6 +58,8 @@ export class ConnectPhase extends BasePhase {
       enhanced: ENHANCED_FIELDS.some((field) => propertyOf(object, field) !== undefined),
       multitrack: (capsEx & CapsEx.MULTITRACK) !== 0,
       reconnect: (capsEx & CapsEx.RECONNECT) !== 0,
+      hops: parseHops(stringOf(propertyOf(object, HOPS_FIELD))),
+      args: command.args[1] instanceof AmfObject ? command.args[1] : null,
     };
     session.info = info;
     const text = (value: string) => peerText(value);
@@ -80,6 +84,8 @@ export class ConnectPhase extends BasePhase {
     if (session.info.tcUrl === null && session.info.app === null) {
       throw new RtmpError(ErrorCode.CONNECT_TCURL, "connect has neither tcUrl nor app");
     }
+    const loop = session.host.relay.refuse(session.info.hops);
+    if (loop) throw new RtmpError(ErrorCode.LOOP, loop);
     const { vhost, app } = connectTarget(session.host.config, session.info);
     session.whereabouts = vhost && { vhost, app };
     const window = vhost?.outAckSize ?? FALLBACK_ACK_WINDOW;

@@ -15,6 +15,7 @@ import { HOOKS_TIMEOUT_MS, MAX_COMMAND_BYTES, MAX_CREATE_STREAM } from "./limits
 import { BasePhase, type SessionContext } from "./phase.ts";
 import { PlayPhase } from "./play_phase.ts";
 import { PublishPhase, type PublishStyle } from "./publish_phase.ts";
+import { askToPlay, askToPublish, startPublishing } from "./relayed.ts";
 import type { Target } from "./target.ts";
 
 function busy(error: RtmpError): boolean {
@@ -93,15 +94,14 @@ export class IdentifyPhase extends BasePhase {
       }
       return PublishPhase.prepare(this.session, this.#style, name);
     });
-    const { host, socket } = this.session;
     this.#askHooks(code, "publish", request, (visit) => {
       // Not before: a claim may end the publisher that has the stream now.
       this.session.consult(
-        (answer) => host.claims.claim(request.stream, socket.remoteAddress, answer),
+        (answer) => askToPublish(this.session, request, answer),
         (verdict) =>
           this.session.enter(this.#orRefuse(code, () => {
             if (verdict) throw verdict;
-            return PublishPhase.start(this.session, request, visit);
+            return startPublishing(this.session, request, visit);
           })),
       );
     });
@@ -116,7 +116,14 @@ export class IdentifyPhase extends BasePhase {
       return PlayPhase.prepare(this.session, name, numberOf(duration) ?? -1);
     });
     this.#askHooks(code, "play", request, (visit) => {
-      this.session.enter(PlayPhase.start(this.session, request, visit));
+      this.session.consult(
+        (answer) => askToPlay(this.session, request, answer),
+        (verdict) =>
+          this.session.enter(this.#orRefuse(code, () => {
+            if (verdict) throw verdict;
+            return PlayPhase.start(this.session, request, visit);
+          })),
+      );
     });
   }
 

@@ -7,6 +7,11 @@
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** ms from the handshake to publish or play (SRS: 30 s for each step). */
 export const IDENTIFY_TIMEOUT_MS = 30_000;
+/**
+ * ms after which players are told that a stream has ended at the origin of an edge: an encoder that comes
+ * back sooner is no end.
+ */
+export const END_TOLD_AFTER_MS = 3000;
 /** ms that whoever has to allow something may take, before the client is sent away. */
 export const VERDICT_TIMEOUT_MS = 10_000;
 /** ms that all hooks together may take: a little more than they limit themselves to. */

@@ -16,6 +16,7 @@ import type { LiveStream } from "../live/live_stream.ts";
 import type { Player } from "../live/player.ts";
 import type { Log } from "../log/log.ts";
 import type { TcpSocket } from "../net/tcp.ts";
+import type { RelayService } from "../relay/relays.ts";
 import type { Command } from "../rtmp/command.ts";
 import type { RtmpError } from "../rtmp/error.ts";
 import type { Message } from "../rtmp/message.ts";
@@ -48,6 +49,7 @@ export interface SessionHost {
   readonly idleReaders: IdleReaders;
   readonly claims: Claims;
   readonly gate: Gate;
+  readonly relay: RelayService;
   /** Name and version, as peers see it. */
   readonly serverName: string;
   readonly pid: number;

@@ -23,9 +23,10 @@ import {
   UserControl,
   userControlBody,
 } from "../rtmp/message.ts";
-import { PLAYER_STALL_MS } from "./limits.ts";
+import { END_TOLD_AFTER_MS, PLAYER_STALL_MS } from "./limits.ts";
 import { applyVhost, BasePhase, type ClientRole, type SessionContext } from "./phase.ts";
 import { checkRules } from "./admission.ts";
+import { relayClient } from "./relay_client.ts";
 import { findTarget, type Target } from "./target.ts";
 
 /** What a client wants to play, before it may. */
@@ -45,6 +46,9 @@ export class PlayPhase extends BasePhase implements PlayerSink {
   /** Since when (clock ms) the socket has not got rid of what it was given; null: it has. */
   #stalledSince: number | null = null;
   #ended = false;
+  #wasActive = false;
+  /** The end of the stream that the client was told of last, see `LiveStream.endedAt`. */
+  #toldEnd: number | null;
 
   /**
    * Finds out what the client wants.
@@ -82,6 +86,7 @@ export class PlayPhase extends BasePhase implements PlayerSink {
         `tcp_nodelay=${vhost.tcpNodelay ? 1 : 0}`,
     );
     visit.begin();
+    session.host.relay.play(stream, relayClient(session, target));
     return new PlayPhase(session, stream, target, visit, durationMs);
   }
 
@@ -95,6 +100,8 @@ export class PlayPhase extends BasePhase implements PlayerSink {
     super(session);
     this.#visit = visit;
     this.#stream = stream;
+    // It was over before this one came, who waits for the next.
+    this.#toldEnd = stream.endedAt;
     this.#target = target;
     this.#player = stream.join(this, {
       durationMs: Math.max(0, durationMs),
@@ -147,6 +154,7 @@ export class PlayPhase extends BasePhase implements PlayerSink {
   }
 
   tick(nowMs: number): void {
+    this.#tellEnd(nowMs);
     if (this.#stalledSince === null || nowMs - this.#stalledSince < PLAYER_STALL_MS) return;
     this.session.close(ErrorCode.TIMEOUT, `the player has taken nothing for ${PLAYER_STALL_MS} ms`);
   }
@@ -167,6 +175,27 @@ export class PlayPhase extends BasePhase implements PlayerSink {
     return `-> PLA ${peerText(this.#target.key)} lag=${Math.round(lag)}ms, ` +
       `dropped=${this.#player.droppedMessages}/${this.#player.jumps}, ` +
       `mw=${Math.round(this.#stream.flushIntervalMs)}/${mwLatencyMs}/${mwMsgs}`;
+  }
+
+  /** The stream has ended at the origin, and nobody has published it again since (S10). */
+  #tellEnd(nowMs: number): void {
+    const { endedAt, active } = this.#stream;
+    if (this.session.info.hops.length > 0) {
+      // An edge has players of its own to tell, and waits for the next publisher.
+      if (this.#wasActive && !active) this.#sayEnded();
+      this.#wasActive = active;
+      return;
+    }
+    if (endedAt === null || endedAt === this.#toldEnd) return;
+    if (nowMs - endedAt < END_TOLD_AFTER_MS) return;
+    this.#toldEnd = endedAt;
+    this.#sayEnded();
+  }
+
+  #sayEnded(): void {
+    status(this.session, "NetStream.Play.UnpublishNotify", "The stream has ended.");
+    control(this.session, UserControl.STREAM_EOF);
+    this.session.flush();
   }
 
   #pause(paused: boolean): void {

@@ -7,6 +7,8 @@ import type { AudioInfo, VideoInfo } from "../flv/codec_info.ts";
 import type { Visit } from "../hooks/gate.ts";
 import type { LiveStream, Publisher } from "../live/live_stream.ts";
 import { peerText } from "../log/text.ts";
+import type { RelayClient } from "../relay/client.ts";
+import type { Uplink } from "../relay/edge_publish.ts";
 import { numberOf } from "../rtmp/amf_access.ts";
 import { type Command, isTimeCode, onFcStatus, onStatus, result } from "../rtmp/command.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
@@ -30,6 +32,26 @@ export interface PublishRequest {
   readonly style: PublishStyle;
   readonly target: Target;
   readonly stream: LiveStream;
+  /** At an edge: the way to the origin. */
+  uplink?: Uplink;
+  /** Where it is to be forwarded. */
+  destinations: readonly string[];
+}
+
+/**
+ * What a command does to a publish: null: nothing; `unpublish`: ends it and wants to be told so, as FMLE
+ * does; `stream stays`, `stream goes`: ends it; `goes on`: ends it, and is to be handled after that.
+ */
+export function endsPublish(
+  style: PublishStyle,
+  { name, args }: Command,
+): "unpublish" | "stream stays" | "stream goes" | "goes on" | null {
+  if (style !== "flash" && FMLE_END.has(name)) return "unpublish";
+  if (name === "closeStream" || (name === "publish" && args[1] === false)) return "stream stays";
+  if (name === "deleteStream") {
+    return (numberOf(args[1]) ?? STREAM_ID) === STREAM_ID ? "stream goes" : null;
+  }
+  return style === "flash" && FLASH_END.has(name) ? "goes on" : null;
 }
 
 /** Media flows from the client into a stream. */
@@ -70,16 +92,21 @@ export class PublishPhase extends BasePhase implements Publisher {
       );
     }
     const stream = session.host.hub.obtain(key, vhost, url.app, url.stream);
-    // Not to be asked about by hooks, which would take it for a publisher.
-    if (stream.keepsPublisher) throw busy(key);
-    return { style, target, stream };
+    // Not to be asked about by hooks, which would take it for a publisher. At an edge the origin decides.
+    if (!vhost.edge && stream.keepsPublisher) throw busy(key);
+    return { style, target, stream, destinations: [] };
   }
 
   /**
    * Takes the stream and answers the client.
    * @throws {RtmpError} when it is being published already.
    */
-  static start(session: SessionContext, request: PublishRequest, visit: Visit): PublishPhase {
+  static start(
+    session: SessionContext,
+    request: PublishRequest,
+    visit: Visit,
+    client: RelayClient,
+  ): PublishPhase {
     const { style, target, stream } = request;
     const { vhost, key } = target;
     const phase = new PublishPhase(session, style, stream, target, visit);
@@ -97,6 +124,7 @@ export class PublishPhase extends BasePhase implements Publisher {
         `p1stpt=${firstPacketTimeoutMs}, pnt=${normalTimeoutMs}, ` +
         `tcp_nodelay=${vhost.tcpNodelay ? 1 : 0}`,
     );
+    session.host.relay.published(stream, client, request.destinations);
     return phase;
   }
 
@@ -148,7 +176,7 @@ export class PublishPhase extends BasePhase implements Publisher {
     this.#stream.settle();
     if (this.#mergesReads) {
       if (bytes < SMALL_READ_BYTES) this.#pauseReading(this.#stream.vhost.publish.mrLatencyMs);
-    } else if (this.#stream.playerCount === 0) {
+    } else if (this.#stream.playerCount === 0 && !this.#stream.forwarded) {
       this.#gatherIdle(bytes);
     }
   }
@@ -159,22 +187,11 @@ export class PublishPhase extends BasePhase implements Publisher {
   }
 
   command(command: Command): void {
-    const { name, args } = command;
-    if (this.#style !== "flash" && FMLE_END.has(name)) {
-      this.#sayUnpublished(command.transactionId);
-      return this.session.identifyAgain(false);
-    }
-    if (name === "closeStream" || (name === "publish" && args[1] === false)) {
-      return this.session.identifyAgain(true);
-    }
-    if (name === "deleteStream") {
-      if ((numberOf(args[1]) ?? STREAM_ID) === STREAM_ID) this.session.identifyAgain(false);
-      return;
-    }
-    if (this.#style === "flash" && FLASH_END.has(name)) {
-      this.session.identifyAgain(true);
-      this.session.redispatch(command);
-    }
+    const end = endsPublish(this.#style, command);
+    if (end === null) return;
+    if (end === "unpublish") this.#sayUnpublished(command.transactionId);
+    this.session.identifyAgain(end === "stream stays" || end === "goes on");
+    if (end === "goes on") this.session.redispatch(command);
   }
 
   tick(nowMs: number): void {
@@ -203,6 +220,7 @@ export class PublishPhase extends BasePhase implements Publisher {
       this.#cancelPause();
       socket.resumeReading();
     }
+    host.relay.unpublished(this.#stream);
     this.#stream.unpublish(this);
     this.#visit.end();
     this.session.log.info(`cleanup when unpublish ${peerText(this.#target.key)}`);

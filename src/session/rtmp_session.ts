@@ -54,6 +54,8 @@ const NOTHING_SAID: ConnectInfo = {
   enhanced: false,
   multitrack: false,
   reconnect: false,
+  hops: [],
+  args: null,
 };
 
 /** A question that has not been answered yet. */

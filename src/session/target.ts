@@ -4,6 +4,7 @@
  */
 
 import { type Config, findVhost, type VhostConfig } from "../config/types.ts";
+import type { AmfObject } from "../rtmp/amf_value.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
 import { parseStreamUrl, streamKey, type StreamUrl } from "../rtmp/stream_url.ts";
 
@@ -21,6 +22,10 @@ export interface ConnectInfo {
   readonly multitrack: boolean;
   /** It can be asked to connect anew (`capsEx`). */
   readonly reconnect: boolean;
+  /** Servers that the request has come through (H34). */
+  readonly hops: readonly string[];
+  /** The second object of `connect`; null: there was none. */
+  readonly args: AmfObject | null;
 }
 
 /** A stream that a client may publish or play. */

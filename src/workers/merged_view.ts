@@ -16,6 +16,8 @@ import type {
   VhostView,
 } from "../http/view.ts";
 import { newEntryId, type ServerIdentity } from "../log/ids.ts";
+import type { PullView } from "../relay/edge_pull.ts";
+import { NO_RELAY_FIGURES, sumOfRelays } from "../relay/relays.ts";
 import type { Report } from "./messages.ts";
 
 /** The figures of one thread, to be sent to another. */
@@ -208,6 +210,7 @@ const NO_FIGURES: ServerFigures = {
   delays: NO_DELAYS,
   loopLags: NO_DELAYS,
   loopLagMs: 0,
+  relays: NO_RELAY_FIGURES,
 };
 
 /** What a worker reports that has had nobody yet. */
@@ -258,6 +261,7 @@ function figuresOf(a: ServerFigures, b: ServerFigures): ServerFigures {
     delays: delaysOf(a.delays, b.delays),
     loopLags: delaysOf(a.loopLags, b.loopLags),
     loopLagMs: Math.max(a.loopLagMs, b.loopLagMs),
+    relays: sumOfRelays(a.relays, b.relays),
   };
 }
 
@@ -279,7 +283,15 @@ function edgeOf(a: StreamEdge, b: StreamEdge): StreamEdge {
     lagMs: Math.max(a.lagMs, b.lagMs),
     droppedGops: a.droppedGops + b.droppedGops,
     droppedMessages: a.droppedMessages + b.droppedMessages,
+    upstream: upstreamOf(a.upstream, b.upstream),
+    // One thread publishes it, and forwards it.
+    forwards: a.forwards.length > 0 ? a.forwards : b.forwards,
   };
+}
+
+/** One thread pulls, and the others have it from there. */
+function upstreamOf(a: PullView | null, b: PullView | null): PullView | null {
+  return a === null || a.state === "elsewhere" ? b ?? a : a;
 }
 
 /** One stream in two workers; only the one with the publisher knows what is in it. */

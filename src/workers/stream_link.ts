@@ -165,7 +165,7 @@ export class StreamLink implements HubListener, Claims {
   }
 
   #releaseUnless(stream: LiveStream): void {
-    if (stream.published) return;
+    if (stream.published || stream.held) return;
     const { epoch } = stream.outlets;
     if (epoch > 0) this.#posts.coordinator({ kind: "release", key: stream.key, epoch });
   }

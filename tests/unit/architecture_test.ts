@@ -1,7 +1,7 @@
 /**
  * The rules of the house: imports point one way, and the pure parts know no runtime, timer or clock.
  *
- *     main, server, registry -> session, http, relay -> hooks -> live -> flv -> rtmp
+ *     main, server, registry -> session, http -> hooks, relay -> live -> flv -> rtmp
  *
  * `config` and `log` are for all that may use them, `net` for those that have to do with sockets;
  * `examples` are the texts of `conf/`, `install` puts them in place, `release` is for build.ts alone.
@@ -20,11 +20,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   rtmp: ["config"],
   flv: ["rtmp"],
   live: ["config", "flv", "rtmp"],
-  session: ["config", "log", "net", "hooks", "live", "flv", "rtmp"],
-  http: ["config", "log", "net", "hooks", "live", "flv", "rtmp", "version"],
+  session: ["config", "log", "net", "hooks", "relay", "live", "flv", "rtmp"],
+  http: ["config", "log", "net", "hooks", "relay", "live", "flv", "rtmp", "version"],
   relay: ["config", "log", "net", "live", "flv", "rtmp", "version"],
   hooks: ["config", "log", "net", "rtmp"],
-  workers: ["config", "log", "net", "session", "http", "live", "flv", "rtmp", "version"],
+  workers: ["config", "log", "net", "session", "http", "relay", "live", "flv", "rtmp", "version"],
   probe: ["log", "live", "flv", "rtmp", "relay", "version"],
   // For the browser, which gets what it needs in one piece.
   page: [],

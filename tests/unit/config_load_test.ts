@@ -116,6 +116,8 @@ const DEFAULTS: Config = {
     outAckSize: 2_500_000,
     play: DEFAULT_PLAY,
     publish: DEFAULT_PUBLISH,
+    edge: null,
+    forward: null,
     httpRemux: DEFAULT_REMUX,
     security: { enabled: false, allow: [], deny: [] },
     refer: { enabled: false, all: [], publish: [], play: [] },
@@ -203,6 +205,8 @@ Deno.test("config load: every honoured directive", () => {
         enabled on; mount [vhost]/x/[app]/[stream].flv; guess_has_av off; has_audio off; has_video off;
         drop_if_not_match off;
       }
+      cluster { mode local; origin not.asked; }
+      forward { enabled off; destination not.asked; }
     }`);
   assert.deepEqual(warnings, []);
   assert.deepEqual(config, {
@@ -298,6 +302,8 @@ Deno.test("config load: every honoured directive", () => {
         on_play: ["http://h/6"],
         on_stop: ["http://h/7"],
       },
+      edge: null,
+      forward: null,
       httpRemux: {
         enabled: true,
         mount: "[vhost]/x/[app]/[stream].flv",

@@ -27,7 +27,7 @@ const STREAM_JSON = '{"id":"vid-72si0a9","name":"livestream","vhost":"vid-9b05d2
   '"audio":{"codec":"AAC","sample_rate":44100,"channel":2,"profile":"LC"},' +
   '"edge":{"vhost":"__defaultVhost__","flv":"/live/livestream.flv","uptime_ms":60500,"players":2,"fps":25.00,"recv_kbps":312,"send_kbps":624,' +
   '"flush_interval_ms":0.00,"delay_p50_ms":0.12,"delay_p99_ms":0.95,"lag_ms":0.00,' +
-  '"dropped_gops":3,"dropped_messages":71}}';
+  '"dropped_gops":3,"dropped_messages":71,"upstream":null,"forwards":[]}}';
 const CLIENT_JSON = '{"id":"b0texaxl","vhost":"vid-9b05d26","stream":"vid-72si0a9",' +
   '"ip":"127.0.0.1","pageUrl":"","swfUrl":"","tcUrl":"rtmp://127.0.0.1:1935/live",' +
   '"url":"/live/livestream","name":"livestream","type":"fmle-publish","publish":true,' +

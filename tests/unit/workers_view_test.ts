@@ -10,6 +10,8 @@ import type { Report } from "../../src/workers/messages.ts";
 
 const kbps = { recv30s: 1, send30s: 2 };
 
+const PULL = { sinceMs: 5, retries: 0, lastError: null };
+
 /** A worker with one vhost; its ids are its own. */
 function report(worker: string, players: number, publishes: boolean): Report {
   const traffic = { recvBytes: 100, sendBytes: 1000, kbps };
@@ -47,6 +49,10 @@ function report(worker: string, players: number, publishes: boolean): Report {
       lagMs: players,
       droppedGops: 1,
       droppedMessages: 2,
+      upstream: publishes
+        ? { state: "live", origin: "o:1", ...PULL }
+        : { state: "elsewhere", origin: null, ...PULL },
+      forwards: [],
     },
     ...traffic,
   };

@@ -11,6 +11,7 @@ import { concat } from "../hex.ts";
 export class FakeSocket implements TcpSocket {
   readonly remote = "192.0.2.7:50123";
   readonly remoteAddress = "192.0.2.7";
+  readonly localAddress = "192.0.2.1";
   /** What every `send` was given, copied. */
   readonly writes: Uint8Array[] = [];
   state: "open" | "closed" | "aborted" = "open";

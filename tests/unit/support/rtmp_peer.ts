@@ -11,6 +11,7 @@ import { encodeAmf0 } from "../../../src/rtmp/amf0.ts";
 import { AmfObject, type AmfValue } from "../../../src/rtmp/amf_value.ts";
 import { MessageWriter } from "../../../src/rtmp/chunk_writer.ts";
 import { type ClientRole, NO_CLAIMS } from "../../../src/session/phase.ts";
+import { NO_RELAYS } from "../../../src/relay/relays.ts";
 import { IdleReaders } from "../../../src/session/idle_readers.ts";
 import { RtmpSession, type RtmpSessionHost } from "../../../src/session/rtmp_session.ts";
 import { concat } from "../hex.ts";
@@ -89,6 +90,7 @@ export class TestServer {
       claims: NO_CLAIMS,
       gate: newGate(),
       streamId: ({ key }) => `id of ${key}`,
+      relay: NO_RELAYS,
       serverName: "srs-edge/1.2.3",
       pid: 4711,
       roleChanged: (session: RtmpSession, role: ClientRole | null) =>

@@ -53,6 +53,8 @@ export const stream: StreamView = {
     lagMs: 0,
     droppedGops: 3,
     droppedMessages: 71,
+    upstream: null,
+    forwards: [],
   },
 };
 
@@ -80,6 +82,13 @@ const delays = { counts: [5, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], su
 
 /** What the metrics show. */
 export const figures: ServerFigures = {
+  relays: {
+    pulls: { live: 2, pausing: 1 },
+    forwards: { sending: 3 },
+    uplinks: 1,
+    pullRetries: 7,
+    forwardRetries: 4,
+  },
   clientsTotal: 12,
   clientErrors: 9,
   players: 2,

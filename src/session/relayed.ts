@@ -1,0 +1,59 @@
+/**
+ * Clients of vhosts that have to do with other servers: what must be asked before they are served.
+ * @module
+ */
+
+import type { Visit } from "../hooks/gate.ts";
+import { RtmpError } from "../rtmp/error.ts";
+import { EdgePublishPhase } from "./edge_publish_phase.ts";
+import type { Answer, Phase, SessionContext } from "./phase.ts";
+import type { PlayRequest } from "./play_phase.ts";
+import { PublishPhase, type PublishRequest } from "./publish_phase.ts";
+import { relayClient } from "./relay_client.ts";
+
+/** Whether the client may play, as far as the origin of an edge knows. */
+export function askToPlay(
+  session: SessionContext,
+  { target }: PlayRequest,
+  answer: Answer,
+): void {
+  session.host.relay.admit(relayClient(session, target), answer);
+}
+
+/** Whether the client may publish: the origin of an edge decides, else this server. */
+export function askToPublish(
+  session: SessionContext,
+  request: PublishRequest,
+  answer: Answer,
+): void {
+  const { relay, claims } = session.host;
+  const { vhost } = request.target;
+  const client = relayClient(session, request.target);
+  const { edge } = vhost;
+  if (edge) {
+    return relay.admit(client, (refusal) => {
+      if (refusal) return answer(refusal);
+      request.uplink = relay.openUplink(client, edge, answer);
+      return true;
+    });
+  }
+  relay.destinations(client, (found) => {
+    if (found instanceof RtmpError) return void answer(found);
+    request.destinations = found;
+    claims.claim(request.stream, session.socket.remoteAddress, answer);
+  });
+}
+
+/**
+ * The phase of a client that may publish.
+ * @throws {RtmpError} when the stream is being published already.
+ */
+export function startPublishing(
+  session: SessionContext,
+  request: PublishRequest,
+  visit: Visit,
+): Phase {
+  const { uplink } = request;
+  if (uplink) return new EdgePublishPhase(session, request, visit, uplink);
+  return PublishPhase.start(session, request, visit, relayClient(session, request.target));
+}

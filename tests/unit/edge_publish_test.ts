@@ -1,0 +1,173 @@
+/**
+ * An edge's questions to its origin on behalf of clients: may this one publish, may that one come in.
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { Uplink } from "../../src/relay/edge_publish.ts";
+import { PUBLISH_ANSWER_MS } from "../../src/relay/limits.ts";
+import { Origins, OriginTour } from "../../src/relay/origins.ts";
+import { TokenTraverse } from "../../src/relay/token_traverse.ts";
+import { ErrorCode, type RtmpError } from "../../src/rtmp/error.ts";
+import { FakeAttempt } from "./support/fake_network.ts";
+import { ManualClock } from "./support/manual_clock.ts";
+import { MemoryLog } from "./support/memory_log.ts";
+
+function tourOf(count: number): OriginTour {
+  return new OriginTour(
+    new Origins(Array.from({ length: count }, (_, i) => ({ host: `o${i}`, port: null }))),
+  );
+}
+
+/** A publisher at an edge. */
+class UplinkScene {
+  readonly clock = new ManualClock();
+  readonly attempts: FakeAttempt[] = [];
+  readonly answers: (RtmpError | null)[] = [];
+  readonly log = new MemoryLog("uplink");
+  /** The publisher is still there. */
+  there = true;
+  overs = 0;
+  readonly uplink: Uplink;
+
+  constructor(origins = 1) {
+    this.uplink = new Uplink(
+      "live/s",
+      tourOf(origins),
+      {
+        clock: this.clock,
+        open: (tour, handler) => {
+          const attempt = new FakeAttempt(tour.origin.host, this.clock.now(), [], handler);
+          this.attempts.push(attempt);
+          return attempt;
+        },
+        isSelf: ({ remotePort }) => remotePort === 1935,
+        over: () => void this.overs++,
+      },
+      this.log,
+      (refusal) => {
+        this.answers.push(refusal);
+        return this.there;
+      },
+    );
+  }
+
+  get attempt(): FakeAttempt {
+    const attempt = this.attempts.at(-1);
+    assert.ok(attempt);
+    return attempt;
+  }
+
+  /** Codes of the answers; 0: it may. */
+  get codes(): number[] {
+    return this.answers.map((refusal) => refusal?.code ?? 0);
+  }
+}
+
+Deno.test("uplink: a publisher may when the origin says so, and not before", () => {
+  const scene = new UplinkScene();
+  scene.attempt.connected();
+  assert.deepEqual(scene.codes, []);
+  scene.attempt.accept();
+  assert.deepEqual(scene.codes, [0]);
+  assert.equal(scene.uplink.publish(9, 40, new Uint8Array([1, 2])), true);
+  assert.deepEqual(scene.attempt.published, [
+    { type: 9, timestamp: 40, payload: new Uint8Array([1, 2]) },
+  ]);
+  scene.uplink.close();
+  assert.ok(scene.attempt.closed);
+  assert.equal(scene.overs, 1);
+  assert.equal(scene.clock.pending, 0);
+});
+
+Deno.test("uplink: the origin's no is final, also one without a word", () => {
+  for (const reason of ["refused", "lost"] as const) {
+    const scene = new UplinkScene(2);
+    scene.attempt.connected();
+    scene.attempt.fail(reason);
+    assert.deepEqual(scene.codes, [ErrorCode.STREAM_BUSY], reason);
+    assert.equal(scene.attempts.length, 1);
+  }
+});
+
+Deno.test("uplink: the next origin is asked when one is not there", () => {
+  const scene = new UplinkScene(3);
+  scene.attempt.fail("unreachable");
+  scene.attempt.fail("timeout");
+  assert.deepEqual(scene.attempts.map(({ name }) => name), ["o0", "o1", "o2"]);
+  scene.attempt.accept();
+  assert.deepEqual(scene.codes, [0]);
+});
+
+Deno.test("uplink: no origin at all, in time, or but ourselves", () => {
+  const none = new UplinkScene(2);
+  none.attempt.fail("unreachable");
+  none.attempt.fail("unreachable");
+  assert.deepEqual(none.codes, [ErrorCode.ORIGIN]);
+  const late = new UplinkScene(2);
+  late.clock.advance(PUBLISH_ANSWER_MS);
+  assert.deepEqual(late.codes, [ErrorCode.ORIGIN]);
+  assert.ok(late.attempt.closed);
+  const loop = new UplinkScene(2);
+  loop.attempt.opened({ localAddress: "::1", remoteAddress: "::1", remotePort: 1935 });
+  assert.deepEqual(loop.codes, [ErrorCode.ORIGIN]);
+  assert.match(loop.answers[0]?.message ?? "", /loop: the origin is this very server/);
+  for (const scene of [none, late, loop]) {
+    assert.equal(scene.overs, 1);
+    assert.equal(scene.clock.pending, 0);
+  }
+});
+
+Deno.test("uplink: a publisher that has gone meanwhile leaves nothing behind", () => {
+  const scene = new UplinkScene();
+  scene.there = false;
+  scene.attempt.accept();
+  assert.ok(scene.attempt.closed);
+  assert.equal(scene.overs, 1);
+});
+
+Deno.test("uplink: the origin goes, or is slow", () => {
+  const scene = new UplinkScene();
+  const told: string[] = [];
+  scene.attempt.accept();
+  scene.uplink.owner = {
+    uplinkWritable: () => told.push("writable"),
+    uplinkLost: (text) => told.push(`lost ${text}`),
+  };
+  scene.attempt.slow = true;
+  assert.equal(scene.uplink.publish(8, 0, new Uint8Array(1)), false);
+  scene.attempt.drain();
+  scene.attempt.fail("lost", "gone");
+  assert.deepEqual(told, ["writable", "lost gone"]);
+  assert.equal(scene.overs, 1);
+});
+
+Deno.test("token_traverse: the first origin that is there decides", () => {
+  const attempts: FakeAttempt[] = [];
+  const answers: (RtmpError | null)[] = [];
+  const ask = () => {
+    attempts.length = answers.length = 0;
+    new TokenTraverse(tourOf(2), (tour, handler) => {
+      const attempt = new FakeAttempt(tour.origin.host, 0, [], handler);
+      attempts.push(attempt);
+      return attempt;
+    }, (refusal) => {
+      answers.push(refusal);
+      return true;
+    });
+  };
+  ask();
+  attempts[0].connected();
+  assert.equal(answers.length, 1);
+  assert.equal(answers.at(0), null);
+  assert.ok(attempts[0].closed);
+  ask();
+  attempts[0].fail("refused");
+  assert.equal(answers.at(0)?.code, ErrorCode.ORIGIN);
+  assert.equal(attempts.length, 1);
+  ask();
+  attempts[0].fail("unreachable");
+  attempts[1].fail("unreachable");
+  assert.equal(answers.at(0)?.code, ErrorCode.ORIGIN);
+  assert.equal(attempts.length, 2);
+});
