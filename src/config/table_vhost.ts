@@ -136,7 +136,7 @@ export const PUBLISH = {
 
 /** `vhost { cluster { } }` */
 export const CLUSTER = {
-  mode: text("local", "`remote` makes this server an edge.", { reload: "restart" }),
+  mode: text("local", "`remote` makes this server an edge.", liveNoEnv),
   origin: leaf(originsKind, [], "Servers that an edge takes streams from.", liveNoEnv),
   protocol: choice<EdgeProtocol>(
     { rtmp: "rtmp", flv: "flv", flvs: "flvs" },
@@ -160,11 +160,9 @@ export const CLUSTER_BLOCK = block(CLUSTER, "Origin and edge.");
 
 /** `vhost { forward { } }` */
 export const FORWARD = {
-  enabled: flag("off", "Copy streams to other servers.", { reload: "applied" }),
-  destination: leaf(destinationsKind, [], "Servers, or streams of servers, to copy to.", {
-    reload: "applied",
-  }),
-  backend: text("", "URL that names the servers; wins over destination.", { reload: "applied" }),
+  enabled: flag("off", "Copy streams to other servers.", liveNoEnv),
+  destination: leaf(destinationsKind, [], "Servers, or streams of servers, to copy to.", liveNoEnv),
+  backend: text("", "URL that names the servers; wins over destination.", liveNoEnv),
 };
 
 /** The block around {@link FORWARD}. */

@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { media } from "../tools/media.ts";
+import { runNginx } from "../tools/nginx.ts";
 import { Child, sleep, until, within } from "../tools/process.ts";
 import { A_SECOND, assertOneTimeline, assertStretches } from "../tools/publisher_changes.ts";
 import { isMedia, RawClient, statusCode } from "../tools/raw_client.ts";
@@ -347,4 +348,60 @@ scenario("a reload and a drain reach all workers, FLV players included", async (
   for (const one of [player, flvPlayer]) {
     assertPlayed(one.process.label, await one.stop(), clip, { seconds: 2, loop: true });
   }
+}, { ignore: impossible });
+
+/** Waits until every client has had `more` further media messages. */
+async function allReceive(clients: readonly RawClient[], more: number): Promise<void> {
+  const count = ({ messages }: RawClient) => messages.filter(isMedia).length;
+  const before = clients.map(count);
+  await until(
+    `${more} more messages for all players`,
+    2 * SOON_MS,
+    () => clients.every((client, i) => count(client) >= before[i] + more),
+  );
+}
+
+scenario("an edge has one pull, whichever worker its players are in", async (s) => {
+  const clip = await media("small-0");
+  const origin = await runNginx(s, "application live { live on; }");
+  const web = freePort();
+  const edge = await s.server({
+    vhost: `min_latency on; play { gop_cache on; mw_latency 100; }
+      cluster { mode remote; origin 127.0.0.1:${origin.port}; }
+      http_remux { enabled on; mount [vhost]/[app]/[stream].flv; }`,
+    global: `workers 2; http_server { enabled on; listen 127.0.0.1:${web}; }`,
+  });
+  s.publish(clip, `${origin.url}/live/livestream`, { loop: true });
+  const clients = await Promise.all(Array.from({ length: 12 }, async () => {
+    const client = await s.raw(edge);
+    await client.play("live", "livestream");
+    return client;
+  }));
+  const viewer = s.startPlayer(`http://127.0.0.1:${web}/live/livestream.flv`);
+  await allReceive(clients, 50);
+  await viewer.received("video", 50);
+  assertPlayed("FLV", await viewer.stop(), clip, { seconds: 1.5, loop: true });
+  const connected = () => edge.log.match(/edge pull \/live\/livestream: connected/g)?.length ?? 0;
+  assert.equal(connected(), 1, "one pull");
+
+  await origin.process.kill();
+  const back = await runNginx(s, "application live { live on; }", origin.port);
+  s.publish(clip, `${back.url}/live/livestream`, { loop: true });
+  await allReceive(clients, 50);
+  assert.equal(connected(), 2, "one again");
+  for (const client of clients) client.destroy();
+  await until(
+    "the end of the pull",
+    SOON_MS + 5000,
+    () => /edge pull \/live\/livestream ends/.test(edge.log),
+  );
+
+  // Publishing, and players of the same stream in all workers.
+  s.publish(clip, edge.url("live/upward"), { loop: true });
+  const players = await Promise.all(Array.from({ length: 4 }, async () => {
+    const client = await s.raw(edge);
+    await client.play("live", "upward");
+    return client;
+  }));
+  await allReceive(players, 25);
 }, { ignore: impossible });

@@ -23,6 +23,8 @@ export interface Message {
   readonly payload: Buffer;
   /** Number of the `data` event that completed it. */
   readonly read: number;
+  /** ms of `performance.now()` then. */
+  readonly at: number;
 }
 
 /** RTMP message types used here. */
@@ -327,6 +329,6 @@ export class RawClient {
     stream.received = 0;
     if (stream.type === Type.CHUNK_SIZE) this.#chunkSize = payload.readUInt32BE(0);
     const { type, timestamp } = stream;
-    this.messages.push({ type, timestamp, payload, read: this.reads });
+    this.messages.push({ type, timestamp, payload, read: this.reads, at: performance.now() });
   }
 }

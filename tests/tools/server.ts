@@ -79,6 +79,8 @@ export interface ServerOptions {
   readonly vhost?: string;
   /** Whole vhost blocks, instead of the default vhost. */
   readonly vhosts?: string;
+  /** The RTMP port; a free one unless given. */
+  readonly port?: number;
   /** Directives at the root. */
   readonly global?: string;
   /** The whole file; `PORT` stands for the RTMP port. Overrides the others. */
@@ -146,7 +148,7 @@ export async function startServer(
   options: ServerOptions,
   started: (server: Server) => void,
 ): Promise<Server> {
-  const port = freePort();
+  const port = options.port ?? freePort();
   const apiPort = freePort();
   const file = `${folder}/server-${port}.conf`;
   await Deno.writeTextFile(file, configText(port, apiPort, options));
