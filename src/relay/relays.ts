@@ -126,7 +126,8 @@ function sumOfStates<S extends string>(
 /** The relays of a server, or of one of its threads. */
 export class Relays implements RelayService {
   readonly #host: RelayHost;
-  readonly #origins = new Map<EdgeConfig, Origins>();
+  /** By the block of the configuration: a reload makes new ones. */
+  readonly #origins = new WeakMap<EdgeConfig, Origins>();
   readonly #pulls = new Map<LiveStream, EdgePull>();
   readonly #forwards = new Map<LiveStream, readonly Forwarder[]>();
   readonly #uplinks = new Set<Uplink>();
