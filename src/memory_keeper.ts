@@ -10,8 +10,8 @@
  * garbage, and a collection while thousands join would only delay their streams.
  */
 export const CONNECTION_BYTES = 32 * 1024;
-/** Growth beyond what is expected that is worth a collection, bytes: a fifth of the server's own size. */
-export const MIN_GROWTH_BYTES = 16 * 1024 * 1024;
+/** Growth beyond what is expected that is worth a collection, bytes: a third of the server's own size. */
+export const MIN_GROWTH_BYTES = 24 * 1024 * 1024;
 /** ... and as a share of what there was: a collection of a large heap takes longer. */
 export const MIN_GROWTH_SHARE = 0.25;
 /**

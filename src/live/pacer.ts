@@ -69,12 +69,20 @@ export class Pacer {
    */
   delay(nowMs: number, unsent: number, oldestMs: number, soundOnly = false): number {
     const { minLatency, mwLatencyMs, mwMsgs, sendMinIntervalMs } = this.settings;
-    const ceiling = oldestMs + mwLatencyMs - nowMs;
+    const ceiling = oldestMs + mwLatencyMs - (minLatency ? this.#ownShare : 0) - nowMs;
     let wait: number;
     if (sendMinIntervalMs > 0) wait = this.#lastFlush + sendMinIntervalMs - nowMs;
     else if (!minLatency || unsent <= mwMsgs) wait = ceiling;
     else wait = Math.min(ceiling, this.#paced(nowMs, oldestMs, soundOnly));
     return wait < MIN_DELAY_MS ? 0 : wait;
+  }
+
+  /**
+   * ms of `mw_latency` that the flush itself takes, so that the last player has a message in time, too;
+   * 0 when that would be most of it: then it cannot be had, and is not worth a core.
+   */
+  get #ownShare(): number {
+    return 2 * this.#cost <= this.settings.mwLatencyMs ? this.#cost : 0;
   }
 
   #paced(nowMs: number, oldestMs: number, soundOnly: boolean): number {
