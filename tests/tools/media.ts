@@ -52,6 +52,9 @@ const RECIPES: Readonly<Record<string, readonly string[]>> = {
   // About 12 Mbit/s, so that what a stalled player leaves behind soon outgrows every socket buffer.
   "high-bitrate": input(`${picture("640x360")},noise=alls=60:allf=t`)
     .concat(x264, "-preset", "ultrafast", "-b:v", "12M", "-maxrate", "12M", "-bufsize", "2M"),
+  // What a usual 720p stream takes, for many players at once.
+  "four-mbit": input(`${picture("640x360")},noise=alls=30:allf=t`)
+    .concat(x264, "-preset", "ultrafast", "-b:v", "4M", "-maxrate", "4M", "-bufsize", "1M"),
   "hevc": [...input(picture("320x180")), "-c:v", "libx265", "-preset", "ultrafast"]
     .concat("-x265-params", "log-level=error:keyint=25"),
   ...Object.fromEntries([0, 1, 2, 3, 4].map((n) => [

@@ -81,6 +81,8 @@ export interface ServerOptions {
   readonly vhosts?: string;
   /** The RTMP port; a free one unless given. */
   readonly port?: number;
+  /** The most clients; 100 unless given. */
+  readonly maxConnections?: number;
   /** Directives at the root. */
   readonly global?: string;
   /** The whole file; `PORT` stands for the RTMP port. Overrides the others. */
@@ -132,7 +134,7 @@ export function configText(port: number, apiPort: number, options: ServerOptions
   const workers = Deno.env.get("SRS_EDGE_WORKERS");
   return `listen 127.0.0.1:${port};
 ${workers && !/\bworkers\b/.test(options.global ?? "") ? `workers ${workers};` : ""}
-max_connections 100;
+max_connections ${options.maxConnections ?? 100};
 http_api {
     enabled on;
     listen 127.0.0.1:${apiPort};
