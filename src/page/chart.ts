@@ -7,6 +7,7 @@
 
 import { el, setText } from "./dom.ts";
 import { HISTORY_SECONDS } from "./history.ts";
+import { text, type TextKey } from "./texts.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
 /** Units of the drawing, which is stretched to its place. */
@@ -22,11 +23,15 @@ export type Point = readonly [second: number, value: number | null];
 export class Chart {
   readonly element: HTMLElement;
   readonly #lines: SVGPathElement[];
+  readonly #names: readonly TextKey[];
   readonly #top = el("span", "scale");
   readonly #now = el("span", "scale now");
 
-  /** One line for each class; `format` prints the scale. */
-  constructor(classes: readonly string[], private readonly format: (value: number) => string) {
+  /** One line for each class, with its name; `format` prints the scale. */
+  constructor(
+    lines: Readonly<Record<string, TextKey>>,
+    private readonly format: (value: number) => string,
+  ) {
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
     svg.setAttribute("preserveAspectRatio", "none");
@@ -37,13 +42,14 @@ export class Chart {
       grid.setAttribute("class", "grid");
       svg.append(grid);
     }
-    this.#lines = classes.map((name) => {
+    this.#names = Object.values(lines);
+    this.#lines = Object.keys(lines).map((name) => {
       const line = document.createElementNS(SVG, "path");
       line.setAttribute("class", `line ${name}`);
       svg.append(line);
       return line;
     });
-    this.element = el("div", "chart", [svg, this.#top, this.#now]);
+    this.element = el("div", "chart", [svg, this.#top, this.#now], { role: "img" });
   }
 
   /** Draws the lines, whose right end is the second `now`, and the first one's present value. */
@@ -51,8 +57,13 @@ export class Chart {
     const values = lines.flat().map(([, value]) => value ?? 0);
     const top = niceTop(Math.max(...values, 0) * (1 + HEADROOM));
     setText(this.#top, values.length > 0 ? this.format(top) : "");
-    const present = lines[0]?.at(-1)?.[1] ?? null;
-    setText(this.#now, present === null ? "" : this.format(present));
+    const present = lines.map((points) => {
+      const value = points.at(-1)?.[1] ?? null;
+      return value === null ? "" : this.format(value);
+    });
+    setText(this.#now, present[0] ?? "");
+    const words = this.#names.map((name, i) => `${text(name)} ${present[i] || "–"}`);
+    this.element.setAttribute("aria-label", words.join(", "));
     for (const [i, points] of lines.entries()) {
       this.#lines[i]?.setAttribute("d", pathOf(points, now, top));
     }

@@ -6,7 +6,7 @@
  */
 
 import { type Client, kick, type Page } from "./api.ts";
-import { byId, el, keyed, setText } from "./dom.ts";
+import { byId, el, keyed, nameBy, setText } from "./dom.ts";
 import { bitrate, delay, duration } from "./format.ts";
 import { Pager } from "./pager.ts";
 import { text, translate } from "./texts.ts";
@@ -70,6 +70,7 @@ export class ClientList {
       name,
     ) => el("td", name));
     const row = el("tr", "", [...cells, el("td", "", [button])]);
+    nameBy(button, button, row.cells[0], row.cells[1]);
     translate(row);
     let sure: ReturnType<typeof setTimeout> | undefined;
     const reset = () => {

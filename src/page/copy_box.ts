@@ -5,7 +5,7 @@
  * @module
  */
 
-import { copyText, el, setText } from "./dom.ts";
+import { copyText, el, nameBy, setText } from "./dom.ts";
 import { text, type TextKey } from "./texts.ts";
 
 /** ms for which the button says what it has done. */
@@ -18,8 +18,9 @@ export class CopyBox {
   readonly #button = el("button", "", [], { type: "button", "data-text": "copy" });
 
   constructor(label: TextKey | null = null) {
-    const caption = label ? [el("label", "", [], { "data-text": label })] : [];
+    const caption = label ? [el("span", "caption", [], { "data-text": label })] : [];
     this.element = el("div", "copy", [...caption, this.#code, this.#button]);
+    nameBy(this.#button, this.#button, caption[0] ?? this.#code);
     this.#button.addEventListener("click", () => void this.#copy());
   }
 

@@ -29,6 +29,14 @@ export function byId<T extends Element>(id: string, kind: new () => T): T {
   throw new Error(`the page has no ${kind.name} #${id}`);
 }
 
+let ids = 0;
+
+/** Names `element` by the texts of these elements, whatever they come to be: "Play live/livestream". */
+export function nameBy(element: Element, ...parts: readonly Element[]): void {
+  for (const part of parts) part.id ||= `name-${++ids}`;
+  element.setAttribute("aria-labelledby", parts.map(({ id }) => id).join(" "));
+}
+
 /** Sets a text if it is another one: a selection in it stays. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;

@@ -48,8 +48,11 @@ const list = new StreamList({
   },
   changed: pollSoon,
 });
-const kbpsChart = new Chart(["kbps"], bitrate);
-const delayChart = new Chart(["screen-delay", "server-delay"], delay);
+const kbpsChart = new Chart({ kbps: "bitrate" }, bitrate);
+const delayChart = new Chart(
+  { "screen-delay": "chartDelay", "server-delay": "chartServer" },
+  delay,
+);
 
 const showAddresses = copyBoxes(byId("addresses", HTMLElement), {
   server: "obsServer",

@@ -44,6 +44,8 @@ export class Stage {
   /** The user wants it to play, whether or not there is something to play at present. */
   #wanted = false;
   #triedAt = 0;
+  /** What the player was told to expect; it leaves everything else out. */
+  #expected = { hasAudio: false, hasVideo: false };
 
   /** `clockOffset`: ms to be added to this machine's clock to have the server's. */
   constructor(clockOffset: () => number) {
@@ -53,7 +55,11 @@ export class Stage {
       () => this.show(),
     );
     this.#button.addEventListener("click", () => this.#wanted ? this.stop() : this.play());
-    this.#big.addEventListener("click", () => this.play());
+    this.#big.addEventListener("click", () => {
+      this.play();
+      // This one goes away, and who uses the keyboard would be back at the top.
+      this.#button.focus({ preventScroll: true });
+    });
     for (const name of PARTS) {
       const className = name.replace("part", "part-").toLowerCase();
       this.#bar.append(el("i", className));
@@ -83,6 +89,9 @@ export class Stage {
     if (stream?.url !== this.#stream?.url) this.stop();
     else if (uptimeOf(stream) < uptimeOf(this.#stream)) this.#player.newPublisher();
     this.#stream = stream;
+    const { hasAudio, hasVideo } = tracksOf(stream);
+    const more = hasAudio && !this.#expected.hasAudio || hasVideo && !this.#expected.hasVideo;
+    if (this.#player.active && more) this.#start();
     const dry = !this.#player.active && performance.now() - this.#triedAt > RETRY_MS;
     if (this.#wanted && dry && this.#player.state !== "failed" && stream?.publish.active) {
       this.#start();
@@ -107,12 +116,12 @@ export class Stage {
   #start(): void {
     const stream = this.#stream;
     if (!stream || stream.edge.flv === null) return;
+    const tracks = tracksOf(stream);
+    // It has just begun: what it consists of is known by the next answer, or the one after it.
+    if (!tracks.hasAudio && !tracks.hasVideo) return;
+    this.#expected = tracks;
     this.#triedAt = performance.now();
-    this.#player.play({
-      url: pageUrl(stream.edge.flv),
-      hasAudio: stream.audio !== null,
-      hasVideo: stream.video !== null,
-    });
+    this.#player.play({ url: pageUrl(stream.edge.flv), ...tracks });
   }
 
   /** Brings everything up to date. */
@@ -194,6 +203,11 @@ function overlayText(
   if (state === "playing" || state === "stalled") return null;
   if (wanted) return live ? "connecting" : "waitsForPublisher";
   return live ? "nothingPlays" : "offline";
+}
+
+/** What the stream is known to have so far. */
+function tracksOf(stream: Stream | null): { hasAudio: boolean; hasVideo: boolean } {
+  return { hasAudio: Boolean(stream?.audio), hasVideo: Boolean(stream?.video) };
 }
 
 function uptimeOf(stream: Stream | null): number {

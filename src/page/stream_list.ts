@@ -6,7 +6,7 @@
  */
 
 import type { Page, Stream } from "./api.ts";
-import { byId, el, keyed, setText } from "./dom.ts";
+import { byId, el, keyed, nameBy, setText } from "./dom.ts";
 import { bitrate, duration } from "./format.ts";
 import { Pager } from "./pager.ts";
 import { text, translate } from "./texts.ts";
@@ -69,6 +69,7 @@ export class StreamList {
     const row = el("tr", "", [...cells.map((name) => el("td", name)), el("td", "", [play])]);
     const open = el("button", "", [], { type: "button" });
     row.cells[0].append(el("i", "dot"), open, el("span", "vhost"));
+    nameBy(play, play, open);
     const act = (action: "select" | "play") => (event: Event) => {
       event.stopPropagation();
       const stream = this.#shown.get(url);
@@ -89,6 +90,7 @@ function update(row: HTMLElement, stream: Stream, selected: boolean): void {
   row.classList.toggle("selected", selected);
   const [dot, open, vhost] = name.children;
   dot.classList.toggle("live", publish.active);
+  open.setAttribute("aria-current", String(selected));
   setText(open, `${stream.app}/${stream.name}`);
   setText(vhost, edge.vhost === "__defaultVhost__" ? "" : edge.vhost);
   setText(video, publish.active ? videoText(stream) : "–");
