@@ -138,7 +138,8 @@ export class Reloader {
     if (error instanceof ConfigError) {
       err = error.code;
       if (error.parsed) this.#reached(State.CHECKING);
-      lines = error.diagnostics.flatMap((one) => one.format({ source: true }).split("\n"));
+      // Not the line itself, as `-t` shows it: it may have a password in it, and logs are kept.
+      lines = error.diagnostics.map((one) => one.format());
     } else {
       lines = [error instanceof Error ? error.message : String(error)];
     }

@@ -150,7 +150,7 @@ export class Server {
     const claims = this.#link ?? NO_CLAIMS;
     this.#relays = new Relays({
       clock: CLOCK,
-      self: new Self(identity.serviceId, listen),
+      self: new Self(identity.hopId, listen),
       identity,
       pid: process.pid,
       claim: (stream, address, answer) => claims.claim(stream, address, answer),

@@ -100,27 +100,24 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
     }
     await next();
   });
-  app.use("/api/*", async (_c, next) => {
-    await view.refresh();
-    await next();
-  });
   app.options("*", (c) => crossdomain ? c.body(null) : c.text("Method Not Allowed", 405));
 
   app.all("/healthz", (c) => control?.draining ? c.text(DRAINING, 503) : c.text("ok", 200));
 
+  if (auth) {
+    const guard = basicAuth(auth);
+    app.use("/api/*", guard);
+    // The exporter's own port is for those who may read the metrics, and for nothing else.
+    const isExportersOwn = roles.has("exporter") && roles.size === 1;
+    if (!isExportersOwn) app.use("/metrics", guard);
+  }
+  // With several threads it asks all of them: not for those who may not ask.
   const refresh = async (_c: unknown, next: () => Promise<void>) => {
     await view.refresh();
     await next();
   };
   app.use("/api/*", refresh);
   app.use("/metrics", refresh);
-
-  if (auth) {
-    const guard = basicAuth(auth);
-    app.use("/api/*", guard);
-    // The exporter's own port is for those who may read the metrics, and for nothing else.
-    if (!roles.has("exporter")) app.use("/metrics", guard);
-  }
   if (roles.has("api")) {
     const guarded = auth !== null;
     if (control) app.route("/", drainRoute(view, control, { guarded, loopback }));

@@ -80,18 +80,27 @@ async function play(
   const loop = host.relay.refuse(hops);
   if (loop) return c.text(`Loop Detected: ${loop}`, 508);
   // At an edge it is live when the origin has it, which is asked below.
-  const asked = vhost.edge ? host.hub.obtain(key, vhost, app, name) : host.hub.find(key);
-  if (!asked || !(asked.active || vhost.edge)) return notLive(c, host, url, target);
+  const known = host.hub.find(key);
+  if (!vhost.edge && !known?.active) return notLive(c, host, url, target);
   if (c.req.method === "HEAD") return c.body(null, 200, MEDIA_HEADERS);
 
   const limit = host.admit(peer.address);
   if (limit) return c.text(`Service Unavailable: ${limit}`, 503);
+  const asked = known ?? host.hub.obtain(key, vhost, app, name);
   const streamId = () => host.streamId(host.hub.find(key) ?? asked, visitor.tcUrl);
   const visit = host.gate.visit(visitor, { log, streamId });
   asked.reserve();
-  let no = await new Promise<Refusal | null>((resolve) => visit.ask(resolve));
-  if (!no && vhost.edge) no = await askOrigin(host, asked, relayClient(visitor, hops));
-  asked.unreserve();
+  let no: Refusal | null;
+  try {
+    no = await new Promise<Refusal | null>((resolve) => visit.ask(resolve));
+    if (!no && vhost.edge) no = await askOrigin(host, asked, relayClient(visitor, hops));
+  } catch (error) {
+    visit.end();
+    host.dismiss(peer.address);
+    throw error;
+  } finally {
+    asked.unreserve();
+  }
   // It may have ended in the meantime.
   const stream = host.hub.find(key);
   if (no || !stream?.active) {
@@ -209,9 +218,17 @@ function newSession(
 }
 
 /** Nobody publishes it: says what there is instead. */
-function notLive(c: Context<HttpEnv>, { hub }: FlvHost, url: URL, target: FlvTarget): Response {
+function notLive(
+  c: Context<HttpEnv>,
+  { hub, config }: FlvHost,
+  url: URL,
+  target: FlvTarget,
+): Response {
   const { vhost } = target;
-  const live = [...hub.streams].filter((stream) => stream.active && stream.vhost === vhost)
+  // Where a hook decides who plays, or the API wants a password, names are not for everybody.
+  const open = vhost.hooks.on_play.length === 0 && config.httpApi.auth === null;
+  const live = [...open ? hub.streams : []]
+    .filter((stream) => stream.active && stream.vhost === vhost)
     .map(({ app, key }) => new URL(flvPath(url, vhost, app, lastPart(key)), url).href).sort();
   const streams = live.slice(0, MAX_LISTED);
   const more = live.length - streams.length;
@@ -221,8 +238,10 @@ function notLive(c: Context<HttpEnv>, { hub }: FlvHost, url: URL, target: FlvTar
   }
   const list = streams.length > 0
     ? ["Live now:", ...streams, ...more > 0 ? [`and ${more} more`] : []]
-    : ["No stream is live."];
-  return c.text(`Not Found: ${error}.\n\n${list.join("\n")}\n`, 404);
+    : open
+    ? ["No stream is live."]
+    : [];
+  return c.text(`${[`Not Found: ${error}.`, "", ...list].join("\n").trimEnd()}\n`, 404);
 }
 
 /** The stream's name in its key: without an extension, so that the path finds it again. */

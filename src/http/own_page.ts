@@ -17,8 +17,12 @@ export function fromOwnPage(c: Context, guarded: boolean): boolean {
   // HTTP/2 has no such header.
   const host = c.req.header("Host") ?? new URL(c.req.url).host;
   const sameOrigin = origin === `http://${host}` || origin === `https://${host}`;
-  const named = !/^(localhost|\d+(\.\d+){3}|\[[0-9a-f:.]+\])(:\d+)?$/i.test(host);
-  return sameOrigin && (guarded || !named);
+  return sameOrigin && (guarded || !isNamed(host));
+}
+
+/** Whether a server is asked for by a name, which may be anybody's. */
+function isNamed(host: string): boolean {
+  return !/^(localhost|\d+(\.\d+){3}|\[[0-9a-f:.]+\])(:\d+)?$/i.test(host);
 }
 
 /**
@@ -32,6 +36,11 @@ export function getFromOwnPage(c: Context, guarded: boolean): boolean {
   const host = c.req.header("Host") ?? new URL(c.req.url).host;
   if (referer !== undefined && !(URL.canParse(referer) && new URL(referer).host === host)) {
     return false;
+  }
+  // Over plain HTTP browsers do not say what a request is for, and a page can have them hide where it is.
+  if (/^Mozilla\//.test(c.req.header("User-Agent") ?? "")) {
+    if (site === undefined && referer === undefined) return false;
+    if (!guarded && isNamed(host)) return false;
   }
   return fromOwnPage(c, guarded);
 }

@@ -249,7 +249,7 @@ export class BroadcastLog {
   trim(min: number): void {
     while (this.#segments.length > 0 && isOver(this.#segments[0], min)) {
       const [segment] = this.#segments.splice(0, 1);
-      this.tail = segment.endEntry;
+      this.tail = Math.max(this.tail, segment.endEntry);
       this.#bytes -= segment.bytes.length;
       if (segment.lent > 0) this.#lent.set(segment.number, segment);
       else this.#letGo(segment);

@@ -746,7 +746,8 @@ export class LiveStream implements RenditionSource {
 
   /** Nobody plays it, and who joins starts with the next message. */
   get #unheard(): boolean {
-    const heard = this.localPlayers > 0 || this.forwarded || this.outlets.any;
+    // A mirror's log goes on in the memory of another thread.
+    const heard = this.localPlayers > 0 || this.forwarded || this.outlets.any || this.mirrored;
     return !this.vhost.play.gopCache && !heard;
   }
 

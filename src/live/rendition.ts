@@ -105,18 +105,23 @@ export class Rendition {
   /** Moves players on that do not keep up. */
   checkLag(): void {
     const { offered } = this.flusher;
-    for (const player of this.players) if (player.cursor < offered) player.checkLag();
+    this.#each((player) => player.cursor < offered && player.checkLag());
   }
 
   /** Moves all players on that have not had everything. */
   dropBacklog(): void {
     const { offered } = this.flusher;
-    for (const player of this.players) if (player.cursor < offered) player.drop();
+    this.#each((player) => player.cursor < offered && player.drop());
   }
 
   /** Players that wait for it go on from entry `entry`. */
   goOn(entry: number): void {
-    for (const player of this.players) player.goOn(entry);
+    this.#each((player) => player.goOn(entry));
+  }
+
+  /** Backwards: a player whose socket fails leaves in the middle of this. */
+  #each(task: (player: Player) => void): void {
+    for (let i = this.players.length - 1; i >= 0; i--) task(this.players[i]);
   }
 
   /** Frees what nobody needs. `most`: the first entry that somebody else needs. */

@@ -38,16 +38,28 @@ export function newServerId(): string {
   return `vid-${randomText(7)}`;
 }
 
+/** Characters of the id by which servers know that a request has come through them. */
+const HOP_ID_LENGTH = 16;
+
 /** How a server calls itself, in the API and in hooks. */
 export interface ServerIdentity {
   readonly serverId: string;
   /** New at every start. */
   readonly serviceId: string;
+  /**
+   * New at every start, and told to other servers alone: who knew it could make an origin take an edge's
+   * request for a loop (H34).
+   */
+  readonly hopId: string;
 }
 
 /** The identity of a server that starts. */
 export function newIdentity(): ServerIdentity {
-  return { serverId: newServerId(), serviceId: newConnectionId() };
+  return {
+    serverId: newServerId(),
+    serviceId: newConnectionId(),
+    hopId: randomText(HOP_ID_LENGTH),
+  };
 }
 
 /** `vid-` and 7 characters: the id of a vhost or stream entry in the API. */

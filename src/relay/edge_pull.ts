@@ -18,6 +18,7 @@ import type { Log } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
 import { formatAddress } from "../net/tcp.ts";
 import { RtmpError } from "../rtmp/error.ts";
+import { MAX_HOPS } from "../rtmp/hops.ts";
 import type { Message } from "../rtmp/message.ts";
 import { MessageType } from "../rtmp/message.ts";
 import { Backoff } from "./backoff.ts";
@@ -136,7 +137,8 @@ export class EdgePull extends UpstreamListener implements Publisher {
     hops: readonly string[],
   ) {
     super();
-    this.hops = hops;
+    // One more, ours, and the origin would have to refuse.
+    this.hops = hops.slice(0, MAX_HOPS - 1);
     this.#wantedAt = host.clock.now();
     this.stream = stream;
     this.#host = host;
@@ -184,9 +186,10 @@ export class EdgePull extends UpstreamListener implements Publisher {
   /** Somebody is about to play. */
   wantedBy(hops: readonly string[]): void {
     this.#wantedAt = this.#host.clock.now();
-    const known = hops.every((id) => this.hops.includes(id));
-    if (known) return;
-    this.hops = [...new Set([...this.hops, ...hops])];
+    const all = [...new Set([...this.hops, ...hops])];
+    // Any viewer can say any ids: they must neither fill the list nor restart the pull for ever.
+    if (all.length === this.hops.length || all.length >= MAX_HOPS) return;
+    this.hops = all;
     this.#restart();
   }
 

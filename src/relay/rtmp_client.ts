@@ -208,6 +208,7 @@ export class RtmpClient implements TcpHandler {
       ? silentCloseHint(this.#dialogue.step, this.#target)
       : " during the handshake: is it an RTMP server?";
     this.#end("lost", how + hint);
+    this.#reader.end();
   }
 
   /** Looks at the deadlines; several times a second. */

@@ -220,8 +220,9 @@ export class PublishPhase extends BasePhase implements Publisher {
       this.#cancelPause();
       socket.resumeReading();
     }
-    host.relay.unpublished(this.#stream);
+    // In this order: what has not been flushed yet is for the forwards, too.
     this.#stream.unpublish(this);
+    host.relay.unpublished(this.#stream);
     this.#visit.end();
     this.session.log.info(`cleanup when unpublish ${peerText(this.#target.key)}`);
   }

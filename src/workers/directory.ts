@@ -89,6 +89,8 @@ export class Directory {
     entry.asked = null;
     entry.putOut = putOut;
     if (yes || entry.owner === null) {
+      // Who wanted it may have gone meanwhile.
+      if (entry.owner !== null && entry.claims.length === 0) this.#liveChanged(key, false);
       entry.owner = null;
     } else {
       const claim = entry.claims.shift();

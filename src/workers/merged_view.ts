@@ -58,7 +58,11 @@ export class MergedView implements ServerView {
   /** What workers had of streams that they have forgotten, and others have not. */
   readonly #goneOfStream = new Map<string, Bytes & { readonly frames: number }>();
 
-  constructor(identity: ServerIdentity, pid: number, source: ReportSource) {
+  constructor(
+    identity: Pick<ServerIdentity, "serverId" | "serviceId">,
+    pid: number,
+    source: ReportSource,
+  ) {
     this.serverId = identity.serverId;
     this.serviceId = identity.serviceId;
     this.pid = pid;

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import type { Player } from "../../src/live/player.ts";
 import { EdgePull } from "../../src/relay/edge_pull.ts";
+import { MAX_HOPS } from "../../src/rtmp/hops.ts";
 import * as limits from "../../src/relay/limits.ts";
 import { Origins, OriginTour } from "../../src/relay/origins.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
@@ -278,6 +279,15 @@ Deno.test("H34: a server behind us that the origin does not know of is told, unt
   scene.goLive();
   scene.pull.wantedBy(["c"]);
   assert.equal(scene.attempts.length, 2, "a ring has no media");
+});
+
+Deno.test("H34: ids that viewers make up neither restart a pull for ever nor fill its list", () => {
+  const ids = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => `x${from + i}`);
+  const scene = new EdgeScene(1, true, ids(0, MAX_HOPS));
+  for (let i = 0; i < 1000; i++) scene.pull.wantedBy(ids(10 * i, MAX_HOPS));
+  assert.ok(scene.attempts.length <= MAX_HOPS, `${scene.attempts.length} connections`);
+  assert.ok(scene.pull.hops.length < MAX_HOPS, "there is room for our own");
 });
 
 Deno.test("workers: one that may not pull asks again while nobody else does", () => {

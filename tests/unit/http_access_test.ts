@@ -60,6 +60,8 @@ Deno.test("auth: metrics too, but not on a port of their own", async () => {
   assert.equal((await app.request("/metrics", basic("u:p"))).status, 200);
   const own = createApp(view, { ...options, roles: new Set(["exporter"]) });
   assert.equal((await own.request("/metrics")).status, 200);
+  const shared = createApp(view, { ...options, roles: new Set(["api", "exporter"]) });
+  assert.equal((await shared.request("/metrics")).status, 401);
 });
 
 Deno.test("auth: one's own page may kick under any name, since browsers keep passwords by name", async () => {

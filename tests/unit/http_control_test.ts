@@ -68,6 +68,9 @@ Deno.test("raw: a web page of another site cannot have it reload", async () => {
     { Origin: "null" },
     // DNS rebinding: a name of theirs, resolved to us.
     { Origin: "http://evil.example", Host: "evil.example" },
+    // Over plain HTTP a browser says less, and a page can have it say nothing at all.
+    { "User-Agent": "Mozilla/5.0 (X11)" },
+    { "User-Agent": "Mozilla/5.0", Referer: "http://evil.example/", Host: "evil.example" },
   ];
   for (const headers of foreign) {
     const answer = await app.request("/api/v1/raw?rpc=reload", {

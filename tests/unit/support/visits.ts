@@ -9,7 +9,7 @@ import type { LiveStream } from "../../../src/live/live_stream.ts";
 import type { Log } from "../../../src/log/log.ts";
 
 /** What hooks are told of the server. */
-export const IDENTITY = { serverId: "vid-server0", serviceId: "service0" };
+export const IDENTITY = { serverId: "vid-server0", serviceId: "service0", hopId: "hop0" };
 
 /** A gate that calls hooks, if the configuration has any. */
 export function newGate(): Gate {
