@@ -146,7 +146,7 @@ hostile(
       `a joiner gets ${late.receivedBytes} bytes of headers`,
     );
   },
-  { full: 50, warmUp: 5, peak: 3 * MEMORY_SLACK },
+  { full: 50, warmUp: 5, peak: 2 * MEMORY_SLACK },
 );
 
 hostile("H15: metadata that is none is left out with a line in the log", async (h) => {
