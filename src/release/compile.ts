@@ -26,6 +26,7 @@ const PERMISSIONS = [
   "--allow-read", // configuration files, includes, certificates, files that are served
   "--allow-write", // log and pid file, `install`
   "--allow-env", // SRS_* overrides, systemd's variables
+  "--allow-ffi", // the kernel's socket calls, without the runtime in between
   // Figures of the API and the metrics.
   "--allow-sys=cpus,hostname,loadavg,networkInterfaces,osRelease,osUptime,systemMemoryInfo",
 ];

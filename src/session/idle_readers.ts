@@ -10,7 +10,10 @@ import type { TcpSocket } from "../net/tcp.ts";
 
 /** ms between two times of reading. What a joining player's GOP may lack for a moment. */
 export const IDLE_GATHER_MS = 250;
-/** ms that reading then lasts: enough for one turn of the event loop, in which all has come. */
+/**
+ * ms that a socket which must be read by the runtime is read: enough for one turn of the event loop, in
+ * which all has come.
+ */
 export const IDLE_READ_MS = 2;
 
 /** The sockets that are read now and then. */
@@ -43,11 +46,13 @@ export class IdleReaders {
       return;
     }
     for (const socket of this.#sockets) socket.pauseReading();
-    this.#clock.after(IDLE_GATHER_MS - IDLE_READ_MS, () => this.#resume());
+    this.#clock.after(IDLE_GATHER_MS - IDLE_READ_MS, () => this.#read());
   }
 
-  #resume(): void {
-    for (const socket of this.#sockets) socket.resumeReading();
+  #read(): void {
+    for (const socket of this.#sockets) {
+      if (!socket.readWaiting()) socket.resumeReading();
+    }
     this.#clock.after(IDLE_READ_MS, () => this.#pause());
   }
 }

@@ -291,6 +291,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
     if (this.#ended) return phase.leave();
     this.#phase?.leave();
     this.#phase = phase;
+    if (phase.role) this.socket.expect(phase.role.publish ? "publisher" : "player");
     this.host.roleChanged(this, phase.role);
   }
 

@@ -61,7 +61,7 @@ export interface Candidate {
 
 /** The candidates that are known by name. `executable` is the path of a compiled srs-edge, or "". */
 export function knownCandidates(executable: string): Candidate[] {
-  const permissions = ["net", "read", "write", "env", "sys"].map((what) => `--allow-${what}`);
+  const permissions = ["net", "read", "write", "env", "sys", "ffi"].map((what) => `--allow-${what}`);
   const edges = [
     edge("deno", "floor-deno", [Deno.execPath(), "run", ...permissions, "src/main.ts"]),
     edge("bun", "floor-bun", ["bun", "src/main.ts"]),

@@ -9,9 +9,10 @@ const READY_LIMIT_MS = 30_000;
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-const DENO_PERMISSIONS = "--allow-net --allow-read --allow-write --allow-env --allow-sys".split(
-  " ",
-);
+const DENO_PERMISSIONS =
+  "--allow-net --allow-read --allow-write --allow-env --allow-sys --allow-ffi".split(
+    " ",
+  );
 
 /**
  * The command that starts the server, without its arguments. `SRS_EDGE_RUNTIME` chooses: `deno` (the

@@ -17,6 +17,7 @@ export class FakeSocket implements TcpSocket {
   state: "open" | "closed" | "aborted" = "open";
   noDelay: boolean | null = null;
   reading = true;
+  expected: "player" | "publisher" | null = null;
   /** Whether the peer has stopped reading. */
   busy = false;
   pendingBytes = 0;
@@ -57,6 +58,14 @@ export class FakeSocket implements TcpSocket {
 
   resumeReading(): void {
     this.reading = true;
+  }
+
+  readWaiting(): boolean {
+    return false;
+  }
+
+  expect(role: "player" | "publisher"): void {
+    this.expected = role;
   }
 
   close(): void {

@@ -1,0 +1,271 @@
+/**
+ * The kernel's socket calls, without the runtime in between.
+ *
+ * A write through `node:net` costs 2 µs more on Deno, and 1 µs more on Bun, than the system call in it:
+ * a promise or a request object, a stream's bookkeeping, and what the collector has to do about them
+ * later. That is a fifth of what a player costs. Linux only, and on Deno only with --allow-ffi and a
+ * runtime that tells a socket's descriptor; everywhere else `openLibc` gives null, and the runtime's own
+ * sockets do all of it.
+ * @module
+ */
+
+import type net from "node:net";
+import process from "node:process";
+
+const SOL_SOCKET = 1;
+const SO_ERROR = 4;
+const SO_RCVLOWAT = 18;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
+const SHUT_WR = 1;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const F_DUPFD_CLOEXEC = 1030;
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLL_CTL_MOD = 3;
+
+/** Bits of an epoll event: readable, writable, failed, both sides closed. */
+export const Epoll = { IN: 1, OUT: 4, ERR: 8, HUP: 16 } as const;
+
+/** `struct epoll_event` is packed on x86-64 and nowhere else: bytes of one, and of its data's offset. */
+const EVENT_BYTES = process.arch === "x64" ? 12 : 16;
+const EVENT_DATA = process.arch === "x64" ? 4 : 8;
+
+/** Events taken per `epoll_wait`. */
+const MAX_EVENTS = 256;
+
+/** What the kernel says of connections that ended badly: Linux's numbers. */
+const ERRORS: Readonly<Record<number, string>> = {
+  32: "EPIPE",
+  103: "ECONNABORTED",
+  104: "ECONNRESET",
+  110: "ETIMEDOUT",
+  113: "EHOSTUNREACH",
+};
+const ECONNRESET = 104;
+
+/** Where the functions are, with glibc and with musl. */
+const LIBRARIES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+
+/** What is called: parameters and result, in Deno's words. Sizes are bigints: numbers take a slow way. */
+const FUNCTIONS = {
+  send: ["i32", "buffer", "usize", "i32"],
+  recv: ["i32", "buffer", "usize", "i32"],
+  close: ["i32"],
+  shutdown: ["i32", "i32"],
+  fcntl: ["i32", "i32", "i32"],
+  setsockopt: ["i32", "i32", "i32", "buffer", "u32"],
+  getsockopt: ["i32", "i32", "i32", "buffer", "buffer"],
+  epoll_create1: ["i32"],
+  epoll_ctl: ["i32", "i32", "i32", "buffer"],
+  epoll_wait: ["i32", "buffer", "i32", "i32"],
+} as const;
+
+type Argument = number | bigint | Uint8Array | Int32Array;
+/** All of them return an `int`, or a size far below 2^31. */
+type Functions = Record<keyof typeof FUNCTIONS, (...args: Argument[]) => number>;
+
+/** The part of Deno's API that is used here. */
+interface DenoFfi {
+  permissions: { querySync(permission: { name: "ffi" }): { state: string } };
+  dlopen(
+    library: string,
+    functions: Record<string, { parameters: readonly string[]; result: string }>,
+  ): { symbols: Functions };
+}
+
+/** The part of `bun:ffi` that is used here. */
+interface BunFfi {
+  dlopen(
+    library: string,
+    functions: Record<string, { args: readonly string[]; returns: string }>,
+  ): { symbols: Functions };
+}
+
+/** The handle below a socket of `node:net`: Deno's lends a copy of its descriptor, Bun's shows it. */
+interface Handle {
+  fdForIpc?(): number;
+  fd?: number;
+}
+
+/** System calls on sockets. Results below 0 are failures. */
+export class Libc {
+  readonly #c: Functions;
+  readonly #int = new Int32Array(1);
+  readonly #length = new Int32Array(1);
+  /** The last bytes that were sent, and their number: players share their views. */
+  #lastBytes: Uint8Array | null = null;
+  #lastSize = 0n;
+
+  constructor(functions: Functions) {
+    this.#c = functions;
+  }
+
+  /** Bytes that the kernel took; below 0 when it takes none. */
+  send(fd: number, bytes: Uint8Array): number {
+    if (bytes !== this.#lastBytes) {
+      this.#lastBytes = bytes;
+      this.#lastSize = BigInt(bytes.length);
+    }
+    return this.#c.send(fd, bytes, this.#lastSize, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+
+  /** Bytes received; 0 at the end of the stream, below 0 when there are none. `size`: of `into`. */
+  receive(fd: number, into: Uint8Array, size: bigint): number {
+    return this.#c.recv(fd, into, size, MSG_DONTWAIT);
+  }
+
+  /** Closes a descriptor. */
+  close(fd: number): void {
+    this.#c.close(fd);
+  }
+
+  /** Nothing is sent any more. */
+  endSending(fd: number): void {
+    this.#c.shutdown(fd, SHUT_WR);
+  }
+
+  /** Switches TCP_NODELAY. */
+  setNoDelay(fd: number, on: boolean): void {
+    this.#set(fd, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
+  }
+
+  /** Bytes that must have come before anybody who waits for them is woken. */
+  setReceiveLowWater(fd: number, bytes: number): void {
+    this.#set(fd, SOL_SOCKET, SO_RCVLOWAT, bytes);
+  }
+
+  /** The number of the connection's error, once; 0: it has none. */
+  takeError(fd: number): number {
+    this.#length[0] = 4;
+    this.#c.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.#int, this.#length);
+    return this.#int[0];
+  }
+
+  /**
+   * A descriptor of our own for the connection of a socket of `node:net`, which stays whatever becomes of
+   * that; below 0 when there is none. Not for TLS.
+   */
+  duplicate(socket: net.Socket): number {
+    const handle = (socket as { _handle?: Handle | null })._handle;
+    if (handle?.fdForIpc) return handle.fdForIpc();
+    const fd = handle?.fd ?? -1;
+    return fd < 0 ? -1 : this.#c.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  }
+
+  /** A new set of descriptors to be watched. */
+  poller(): EpollSet {
+    return new EpollSet(this.#c);
+  }
+
+  #set(fd: number, level: number, option: number, value: number): void {
+    this.#int[0] = value;
+    this.#c.setsockopt(fd, level, option, this.#int, 4);
+  }
+}
+
+/** An epoll instance, level-triggered. */
+export class EpollSet {
+  readonly #c: Functions;
+  readonly #fd: number;
+  readonly #events = new Uint8Array(EVENT_BYTES * MAX_EVENTS);
+  readonly #view = new DataView(this.#events.buffer);
+  readonly #change = new Uint8Array(EVENT_BYTES);
+  readonly #changeView = new DataView(this.#change.buffer);
+
+  constructor(functions: Functions) {
+    this.#c = functions;
+    this.#fd = functions.epoll_create1(EPOLL_CLOEXEC);
+    if (this.#fd < 0) {
+      throw new Error("epoll_create1 failed: raise the limit on open files (ulimit -n)");
+    }
+  }
+
+  /** Watches a descriptor for these events; for failures always. */
+  add(fd: number, events: number): void {
+    this.#control(EPOLL_CTL_ADD, fd, events);
+  }
+
+  /** Watches it for others. */
+  change(fd: number, events: number): void {
+    this.#control(EPOLL_CTL_MOD, fd, events);
+  }
+
+  /** Watches it no more. */
+  remove(fd: number): void {
+    this.#control(EPOLL_CTL_DEL, fd, 0);
+  }
+
+  /** What has happened, without waiting: the number of events, `MAX_EVENTS` at most. */
+  take(): number {
+    return Math.max(0, this.#c.epoll_wait(this.#fd, this.#events, MAX_EVENTS, 0));
+  }
+
+  /** Descriptor of an event that was taken. */
+  fdAt(index: number): number {
+    return this.#view.getInt32(index * EVENT_BYTES + EVENT_DATA, true);
+  }
+
+  /** What happened to it, `Epoll` bits. */
+  eventsAt(index: number): number {
+    return this.#view.getUint32(index * EVENT_BYTES, true);
+  }
+
+  #control(operation: number, fd: number, events: number): void {
+    this.#changeView.setUint32(0, events, true);
+    this.#changeView.setInt32(EVENT_DATA, fd, true);
+    this.#c.epoll_ctl(this.#fd, operation, fd, this.#change);
+  }
+}
+
+/** The error of a connection as the runtimes word it, from its number; 0: it was reset, and told already. */
+export function connectionError(code: number): Error {
+  const name = ERRORS[code || ECONNRESET] ?? `error ${code}`;
+  return Object.assign(new Error(`read ${name}`), { code: name });
+}
+
+let opened: Promise<Libc | null> | undefined;
+
+/** The C library, once for each thread; null where it cannot be had. */
+export function openLibc(): Promise<Libc | null> {
+  opened ??= open();
+  return opened;
+}
+
+async function open(): Promise<Libc | null> {
+  if (process.platform !== "linux") return null;
+  const dlopen = process.versions.bun === undefined ? throughDeno() : await throughBun();
+  if (!dlopen) return null;
+  for (const name of LIBRARIES) {
+    try {
+      return new Libc(dlopen(name));
+    } catch {
+      // Another C library, then.
+    }
+  }
+  return null;
+}
+
+function throughDeno(): ((library: string) => Functions) | null {
+  const deno = (globalThis as { Deno?: unknown }).Deno as DenoFfi;
+  if (deno.permissions.querySync({ name: "ffi" }).state !== "granted") return null;
+  const functions = Object.fromEntries(
+    Object.entries(FUNCTIONS).map(([name, parameters]) => [name, { parameters, result: "i32" }]),
+  );
+  return (library) => deno.dlopen(library, functions).symbols;
+}
+
+async function throughBun(): Promise<(library: string) => Functions> {
+  // Not a literal: Deno would look for it when it checks the types.
+  const name: string = "bun:ffi";
+  const { dlopen }: BunFfi = await import(name);
+  const bunType = (type: string) => type === "buffer" ? "ptr" : type;
+  const functions = Object.fromEntries(
+    Object.entries(FUNCTIONS).map((
+      [name, parameters],
+    ) => [name, { args: parameters.map(bunType), returns: "i32" }]),
+  );
+  return (library) => dlopen(library, functions).symbols;
+}
