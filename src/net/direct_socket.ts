@@ -10,7 +10,7 @@
 import { connectionError, Epoll, type EpollSet, type Libc } from "./libc.ts";
 
 /** ms between two looks: what a word of a player's may wait. A look costs some 10 µs. */
-const LOOK_MS = 10;
+const LOOK_MS = 50;
 /**
  * ms between two looks while bytes wait for room, or somebody sends us more than words. Doubled, up to
  * `LOOK_MS`, with every look at which nothing has happened: a player that takes nothing needs no haste.

@@ -59,11 +59,16 @@ export interface Candidate {
   launch(folder: string, ports: Ports, setting: Setting): Promise<Launch>;
 }
 
+/** As in `deno task start` and in the executable. */
+const V8_FLAGS = "--v8-flags=--optimize-for-size";
+
 /** The candidates that are known by name. `executable` is the path of a compiled srs-edge, or "". */
 export function knownCandidates(executable: string): Candidate[] {
-  const permissions = ["net", "read", "write", "env", "sys", "ffi"].map((what) => `--allow-${what}`);
+  const permissions = ["net", "read", "write", "env", "sys", "ffi"].map((what) =>
+    `--allow-${what}`
+  );
   const edges = [
-    edge("deno", "floor-deno", [Deno.execPath(), "run", ...permissions, "src/main.ts"]),
+    edge("deno", "floor-deno", [Deno.execPath(), "run", V8_FLAGS, ...permissions, "src/main.ts"]),
     edge("bun", "floor-bun", ["bun", "src/main.ts"]),
     edge("exe", "floor-deno", [executable]),
   ];

@@ -14,13 +14,18 @@ const DENO_PERMISSIONS =
     " ",
   );
 
+/** As in `deno task start` and in the executable. */
+const V8_FLAGS = "--v8-flags=--optimize-for-size";
+
 /**
  * The command that starts the server, without its arguments. `SRS_EDGE_RUNTIME` chooses: `deno` (the
  * runtime of the tests, the default), `bun`, or `exe` (the executable at `SRS_EDGE_EXE`).
  */
 export function serverCommand(): string[] {
   const runtime = Deno.env.get("SRS_EDGE_RUNTIME") || "deno";
-  if (runtime === "deno") return [Deno.execPath(), "run", ...DENO_PERMISSIONS, "src/main.ts"];
+  if (runtime === "deno") {
+    return [Deno.execPath(), "run", V8_FLAGS, ...DENO_PERMISSIONS, "src/main.ts"];
+  }
   if (runtime === "bun") return ["bun", "src/main.ts"];
   if (runtime === "exe") {
     const executable = Deno.env.get("SRS_EDGE_EXE");
