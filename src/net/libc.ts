@@ -11,6 +11,7 @@
 
 import type net from "node:net";
 import process from "node:process";
+import type { DescriptorSet } from "./descriptors.ts";
 
 const SOL_SOCKET = 1;
 const SO_ERROR = 4;
@@ -119,7 +120,13 @@ export class Libc {
 
   /** Closes a descriptor. */
   close(fd: number): void {
+    noted?.delete(fd);
     this.#c.close(fd);
+  }
+
+  /** Closes what a thread that has ended has left. */
+  closeAll(left: DescriptorSet): void {
+    for (const fd of left.take()) this.#c.close(fd);
   }
 
   /** Nothing is sent any more. */
@@ -149,6 +156,13 @@ export class Libc {
    * that; below 0 when there is none. Not for TLS.
    */
   duplicate(socket: net.Socket): number {
+    const fd = this.#copyOf(socket);
+    if (fd < 0 || !noted || noted.add(fd)) return fd;
+    this.#c.close(fd);
+    return -1;
+  }
+
+  #copyOf(socket: net.Socket): number {
     const handle = (socket as { _handle?: Handle | null })._handle;
     if (handle?.fdForIpc) return handle.fdForIpc();
     const fd = handle?.fd ?? -1;
@@ -181,6 +195,7 @@ export class EpollSet {
     if (this.#fd < 0) {
       throw new Error("epoll_create1 failed: raise the limit on open files (ulimit -n)");
     }
+    noted?.add(this.#fd);
   }
 
   /** Watches a descriptor for these events; for failures always. */
@@ -224,6 +239,14 @@ export class EpollSet {
 export function connectionError(code: number): Error {
   const name = ERRORS[code || ECONNRESET] ?? `error ${code}`;
   return Object.assign(new Error(`read ${name}`), { code: name });
+}
+
+/** Where this thread notes its descriptors; null: they end with it, because the process does. */
+let noted: DescriptorSet | null = null;
+
+/** From now on this thread's descriptors are noted there. */
+export function noteDescriptors(set: DescriptorSet): void {
+  noted = set;
 }
 
 let opened: Promise<Libc | null> | undefined;

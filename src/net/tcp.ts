@@ -157,6 +157,11 @@ export class NetSocket implements TcpSocket, DirectOwner {
     socket?.on("close", () => this.#onClose());
   }
 
+  /** Whether it is driven by system calls. */
+  get direct(): boolean {
+    return this.#direct !== null;
+  }
+
   get pendingBytes(): number {
     return this.#direct?.pendingBytes ?? this.#socket?.writableLength ?? 0;
   }

@@ -12,6 +12,8 @@ import {
   Worker,
   workerData,
 } from "node:worker_threads";
+import { DescriptorSet } from "./descriptors.ts";
+import { noteDescriptors, openLibc } from "./libc.ts";
 
 /** One end of a way between two threads that does not go through their parent. */
 export { MessagePort };
@@ -25,18 +27,32 @@ export interface ThreadEvents {
   ended(): void;
 }
 
+/** What a thread is started with. */
+interface Start {
+  readonly data: unknown;
+  readonly descriptors: SharedArrayBuffer;
+}
+
+const start = isMainThread ? null : workerData as Start;
+if (start) noteDescriptors(new DescriptorSet(start.descriptors));
+
 /** A thread, as its parent sees it. */
 export class Thread {
   readonly #worker: Worker;
 
   /** Starts the module at `url`, which finds `data` with `threadData`. */
   constructor(url: URL, data: unknown, events: ThreadEvents) {
-    this.#worker = new Worker(url, { workerData: data });
+    const left = new DescriptorSet();
+    const start: Start = { data, descriptors: left.memory };
+    this.#worker = new Worker(url, { workerData: start });
     this.#worker.on("message", (message) => events.message(message));
     this.#worker.on("error", (error: unknown) => {
       events.failed(error instanceof Error ? error : new Error(String(error)));
     });
-    this.#worker.on("exit", () => events.ended());
+    this.#worker.on("exit", () => {
+      void openLibc().then((libc) => libc?.closeAll(left));
+      events.ended();
+    });
   }
 
   /** Sends a message; ports in it are to be listed too, and are the thread's then. */
@@ -57,7 +73,7 @@ export function isThread(): boolean {
 
 /** What the parent gave this thread to start with. */
 export function threadData(): unknown {
-  return workerData;
+  return start?.data;
 }
 
 /** Messages of the parent go to `receive` from now on. */
