@@ -47,8 +47,17 @@ const ERRORS: Readonly<Record<number, string>> = {
 };
 const ECONNRESET = 104;
 
-/** Where the functions are, with glibc and with musl. */
-const LIBRARIES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+/**
+ * Where the functions are: Debian and its kin, Fedora and its, Arch; then wherever the loader finds them,
+ * with glibc and with musl. Deno may be allowed to load the former and nothing else.
+ */
+export const C_LIBRARIES: readonly string[] = [
+  "/lib/x86_64-linux-gnu/libc.so.6",
+  "/lib/aarch64-linux-gnu/libc.so.6",
+  "/lib64/libc.so.6",
+  "/usr/lib/libc.so.6",
+];
+const OTHER_LIBRARIES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 
 /** What is called: parameters and result, in Deno's words. Sizes are bigints: numbers take a slow way. */
 const FUNCTIONS = {
@@ -70,7 +79,7 @@ type Functions = Record<keyof typeof FUNCTIONS, (...args: Argument[]) => number>
 
 /** The part of Deno's API that is used here. */
 interface DenoFfi {
-  permissions: { querySync(permission: { name: "ffi" }): { state: string } };
+  permissions: { querySync(permission: { name: "ffi"; path: string }): { state: string } };
   dlopen(
     library: string,
     functions: Record<string, { parameters: readonly string[]; result: string }>,
@@ -260,24 +269,27 @@ export function openLibc(): Promise<Libc | null> {
 async function open(): Promise<Libc | null> {
   if (process.platform !== "linux") return null;
   const dlopen = process.versions.bun === undefined ? throughDeno() : await throughBun();
-  if (!dlopen) return null;
-  for (const name of LIBRARIES) {
+  for (const name of [...C_LIBRARIES, ...OTHER_LIBRARIES]) {
     try {
       return new Libc(dlopen(name));
     } catch {
-      // Another C library, then.
+      // It is elsewhere, or may not be loaded.
     }
   }
   return null;
 }
 
-function throughDeno(): ((library: string) => Functions) | null {
+function throughDeno(): (library: string) => Functions {
   const deno = (globalThis as { Deno?: unknown }).Deno as DenoFfi;
-  if (deno.permissions.querySync({ name: "ffi" }).state !== "granted") return null;
   const functions = Object.fromEntries(
     Object.entries(FUNCTIONS).map(([name, parameters]) => [name, { parameters, result: "i32" }]),
   );
-  return (library) => deno.dlopen(library, functions).symbols;
+  return (path) => {
+    // Without a question to whoever sits at the terminal.
+    const { state } = deno.permissions.querySync({ name: "ffi", path });
+    if (state !== "granted") throw new Error(`${path} may not be loaded`);
+    return deno.dlopen(path, functions).symbols;
+  };
 }
 
 async function throughBun(): Promise<(library: string) => Functions> {

@@ -7,6 +7,7 @@ import { closeSync, cpSync, mkdirSync, openSync, readSync, rmSync } from "node:f
 import { utimesSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import process from "node:process";
+import { C_LIBRARIES } from "../net/libc.ts";
 import { VERSION } from "../version.ts";
 import { BuildError, run } from "./run.ts";
 import type { Runtime, Target } from "./targets.ts";
@@ -26,7 +27,8 @@ const PERMISSIONS = [
   "--allow-read", // configuration files, includes, certificates, files that are served
   "--allow-write", // log and pid file, `install`
   "--allow-env", // SRS_* overrides, systemd's variables
-  "--allow-ffi", // the kernel's socket calls, without the runtime in between
+  // The kernel's socket calls, without the runtime in between: the C library and no other.
+  `--allow-ffi=${C_LIBRARIES.join(",")}`,
   // Figures of the API and the metrics.
   "--allow-sys=cpus,hostname,loadavg,networkInterfaces,osRelease,osUptime,systemMemoryInfo",
 ];

@@ -3,6 +3,8 @@
  * @module
  */
 
+import { serverCommand } from "../tools/server.ts";
+
 const ROOT = new URL("../../", import.meta.url).pathname;
 const BENCH = new URL("./", import.meta.url).pathname;
 
@@ -59,17 +61,11 @@ export interface Candidate {
   launch(folder: string, ports: Ports, setting: Setting): Promise<Launch>;
 }
 
-/** As in `deno task start` and in the executable. */
-const V8_FLAGS = "--v8-flags=--optimize-for-size";
-
 /** The candidates that are known by name. `executable` is the path of a compiled srs-edge, or "". */
 export function knownCandidates(executable: string): Candidate[] {
-  const permissions = ["net", "read", "write", "env", "sys", "ffi"].map((what) =>
-    `--allow-${what}`
-  );
   const edges = [
-    edge("deno", "floor-deno", [Deno.execPath(), "run", V8_FLAGS, ...permissions, "src/main.ts"]),
-    edge("bun", "floor-bun", ["bun", "src/main.ts"]),
+    edge("deno", "floor-deno", serverCommand("deno")),
+    edge("bun", "floor-bun", serverCommand("bun")),
     edge("exe", "floor-deno", [executable]),
   ];
   const floors = [

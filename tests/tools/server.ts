@@ -9,23 +9,18 @@ const READY_LIMIT_MS = 30_000;
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-const DENO_PERMISSIONS =
-  "--allow-net --allow-read --allow-write --allow-env --allow-sys --allow-ffi".split(
-    " ",
-  );
-
-/** As in `deno task start` and in the executable. */
-const V8_FLAGS = "--v8-flags=--optimize-for-size";
+/** What `deno task start` says between "deno" and the program. */
+function flagsOfStart(): string[] {
+  const { tasks } = JSON.parse(Deno.readTextFileSync(`${ROOT}deno.json`));
+  return /^deno (run .*) src\/main\.ts/.exec(tasks.start)?.[1].split(" ") ?? [];
+}
 
 /**
  * The command that starts the server, without its arguments. `SRS_EDGE_RUNTIME` chooses: `deno` (the
  * runtime of the tests, the default), `bun`, or `exe` (the executable at `SRS_EDGE_EXE`).
  */
-export function serverCommand(): string[] {
-  const runtime = Deno.env.get("SRS_EDGE_RUNTIME") || "deno";
-  if (runtime === "deno") {
-    return [Deno.execPath(), "run", V8_FLAGS, ...DENO_PERMISSIONS, "src/main.ts"];
-  }
+export function serverCommand(runtime = Deno.env.get("SRS_EDGE_RUNTIME") || "deno"): string[] {
+  if (runtime === "deno") return [Deno.execPath(), ...flagsOfStart(), "src/main.ts"];
   if (runtime === "bun") return ["bun", "src/main.ts"];
   if (runtime === "exe") {
     const executable = Deno.env.get("SRS_EDGE_EXE");

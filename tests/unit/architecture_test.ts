@@ -51,7 +51,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   version: [],
   examples: [],
   install: ["examples"],
-  release: ["config", "version", "examples", "install"],
+  release: ["config", "net", "version", "examples", "install"],
 };
 
 /** Bytes in, values out: these parts run anywhere and give the same every time. */
