@@ -94,10 +94,35 @@ interface BunFfi {
   ): { symbols: Functions };
 }
 
-/** The handle below a socket of `node:net`: Deno's lends a copy of its descriptor, Bun's shows it. */
+/**
+ * The handle below a socket of `node:net`: Deno's lends a copy of its descriptor, Bun's shows it; and
+ * reading is stopped and started in two ways.
+ */
 interface Handle {
   fdForIpc?(): number;
+  readStop?(): number;
+  readStart?(): number;
   fd?: number;
+  pause?(): void;
+  resume?(): void;
+}
+
+function handleOf(socket: net.Socket): Handle | null {
+  return (socket as { _handle?: Handle | null })._handle ?? null;
+}
+
+/** Nothing is read for a socket any more. On Deno a paused stream is enough, on Bun it is not. */
+export function stopReading(socket: net.Socket): void {
+  const handle = handleOf(socket);
+  if (handle?.readStop) handle.readStop();
+  else handle?.pause?.();
+}
+
+/** The runtime reads again. */
+export function startReading(socket: net.Socket): void {
+  const handle = handleOf(socket);
+  if (handle?.readStart) handle.readStart();
+  else handle?.resume?.();
 }
 
 /** System calls on sockets. Results below 0 are failures. */
@@ -172,7 +197,7 @@ export class Libc {
   }
 
   #copyOf(socket: net.Socket): number {
-    const handle = (socket as { _handle?: Handle | null })._handle;
+    const handle = handleOf(socket);
     if (handle?.fdForIpc) return handle.fdForIpc();
     const fd = handle?.fd ?? -1;
     return fd < 0 ? -1 : this.#c.fcntl(fd, F_DUPFD_CLOEXEC, 0);

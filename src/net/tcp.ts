@@ -10,7 +10,7 @@ import net from "node:net";
 import tls from "node:tls";
 import type { ListenAddress } from "../config/types.ts";
 import { type DirectOwner, type DirectSocket, DirectSockets } from "./direct_socket.ts";
-import { connectionError, type Libc, openLibc } from "./libc.ts";
+import { connectionError, type Libc, openLibc, startReading, stopReading } from "./libc.ts";
 
 /**
  * Connections that may wait to be accepted. The kernel cuts this to net.core.somaxconn; Deno 2.4 takes
@@ -122,6 +122,8 @@ export class NetSocket implements TcpSocket, DirectOwner {
   #wantsDirect = false;
   /** Descriptor for `readWaiting`, besides the runtime's own; -1: none. */
   #waitingFd = -1;
+  /** The runtime does not read for it. */
+  #stopped = false;
   #linger: ReturnType<typeof setTimeout> | undefined;
   #error: Error | null = null;
   /** Told of every write; undefined where `drain` does as well. */
@@ -190,8 +192,7 @@ export class NetSocket implements TcpSocket, DirectOwner {
   resumeReading(): void {
     if (this.#closing) return;
     this.#paused = false;
-    // Tells the runtime as well of what has come meanwhile.
-    if (this.#waitingFd >= 0) libc?.setReceiveLowWater(this.#waitingFd, 1);
+    this.#startReading();
     this.#socket?.resume();
     this.#direct?.setReading(true);
   }
@@ -209,7 +210,14 @@ export class NetSocket implements TcpSocket, DirectOwner {
       socket.destroy(connectionError(error));
       return true;
     }
-    libc.setReceiveLowWater(fd, UNREAD_BYTES);
+    if (!this.#stopped) {
+      // Bun reads ahead, once, when it is told to pause.
+      if (socket.readableLength > 0) socket.read();
+      if (this.#closing || !this.#paused) return true;
+      this.#stopped = true;
+      stopReading(socket);
+      libc.setReceiveLowWater(fd, UNREAD_BYTES);
+    }
     let size;
     do {
       size = libc.receive(fd, received, RECEIVE_SIZE);
@@ -232,6 +240,7 @@ export class NetSocket implements TcpSocket, DirectOwner {
     if (this.#closing) return;
     this.#closing = true;
     // Unread bytes would make the kernel reset the connection and lose our last words.
+    this.#startReading();
     this.#socket?.resume();
     this.#socket?.end();
     this.#direct?.setReading(true);
@@ -282,12 +291,24 @@ export class NetSocket implements TcpSocket, DirectOwner {
     if (fd < 0) return;
     socket.removeAllListeners();
     socket.on("error", () => {});
+    // What has been read ahead comes before what is read from now on, and after what is being handled.
+    const ahead: Uint8Array | null = socket.readableLength > 0 ? socket.read() : null;
+    if (ahead) queueMicrotask(() => this.onBytes(ahead));
     socket.destroy();
     this.#socket = null;
     this.#stopWaiting();
     directSockets ??= new DirectSockets(libc);
     this.#direct = directSockets.adopt(fd, this);
     if (this.#paused) this.#direct.setReading(false);
+  }
+
+  /** What has come since `readWaiting` is the runtime's again. */
+  #startReading(): void {
+    if (!this.#stopped) return;
+    this.#stopped = false;
+    // In this order: whoever waits is told of what is there already.
+    if (this.#socket) startReading(this.#socket);
+    libc?.setReceiveLowWater(this.#waitingFd, 1);
   }
 
   #stopWaiting(): void {

@@ -259,6 +259,28 @@ test("what a paused connection has sent can be taken without the runtime", async
   await until("what came after", () => end.received === text + "more!");
 });
 
+test("nothing is lost or overtakes while reading is paused, taken and resumed at any time", async () => {
+  using scene = new Scene();
+  const [end, peer] = await scene.connect();
+  let sent = "";
+  const timer = setInterval(() => {
+    const word = `${sent.length};`;
+    sent += word;
+    peer.write(word);
+  }, 1);
+  for (let i = 0; i < 150; i++) {
+    const step = (i * 7 + (i >> 2)) % 5;
+    if (step < 2) end.socket.pauseReading();
+    else if (step < 4) end.socket.readWaiting();
+    else end.socket.resumeReading();
+    await new Promise((resolve) => setTimeout(resolve, i % 4));
+    assert.ok(sent.startsWith(end.received), "in order");
+  }
+  clearInterval(timer);
+  end.socket.resumeReading();
+  await until("all of it", () => end.received === sent);
+});
+
 test("a paused connection that its peer has closed or reset is known when it is read", async () => {
   if (!TELLS_DESCRIPTORS) return;
   using scene = new Scene();
