@@ -7,7 +7,7 @@
  * @module
  */
 
-import { connectionError, Epoll, type EpollSet, type Libc } from "./libc.ts";
+import { connectionError, Epoll, type EpollSet, type Libc, MAX_EVENTS } from "./libc.ts";
 
 /**
  * ms between two looks: what a word of a player's may wait. A look costs some 100 µs where the processor
@@ -76,6 +76,8 @@ export class DirectSocket {
   /** Sends bytes in order; false: they are not all through, and must not change until they are. */
   send(bytes: Uint8Array): boolean {
     if (this.#gone) return true;
+    // The kernel takes nothing of nothing, which looks as if there were no room.
+    if (bytes.length === 0) return this.#pendingBytes === 0;
     let sent = 0;
     if (this.#pendingBytes === 0) {
       sent = this.#libc.send(this.fd, bytes);
@@ -183,18 +185,20 @@ export class DirectSockets {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerMs = 0;
   #urgentMs = URGENT_LOOK_MS;
+  /** There was more to see than one look shows. */
+  #more = false;
 
   constructor(libc: Libc) {
     this.#libc = libc;
     this.#epoll = libc.poller();
   }
 
-  /** Takes a connection over, with the descriptor, which is closed with it. */
-  adopt(fd: number, owner: DirectOwner): DirectSocket {
+  /** Takes a connection over, with the descriptor, which is closed with it; null: that is not possible. */
+  adopt(fd: number, owner: DirectOwner): DirectSocket | null {
     const socket = new DirectSocket(fd, owner, this.#libc, this);
+    if (!this.#epoll.add(fd, socket.interest)) return null;
     this.#sockets[fd] = socket;
     this.#count++;
-    this.#epoll.add(fd, socket.interest);
     this.#wind();
     return socket;
   }
@@ -222,7 +226,7 @@ export class DirectSockets {
   /** Sets the timer for the next look, or leaves it if that comes soon enough. */
   #wind(): void {
     if (this.#looking) return;
-    const ms = this.#waiting.size > 0 ? this.#urgentMs : LOOK_MS;
+    const ms = this.#waiting.size > 0 || this.#more ? this.#urgentMs : LOOK_MS;
     if (this.#timer !== undefined && this.#timerMs <= ms) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -235,6 +239,7 @@ export class DirectSockets {
     this.#timer = undefined;
     this.#looking = true;
     const events = this.#epoll.take();
+    this.#more = events === MAX_EVENTS;
     this.#urgentMs = events > 0 ? URGENT_LOOK_MS : Math.min(2 * this.#urgentMs, MAX_URGENT_LOOK_MS);
     try {
       for (let i = 0; i < events; i++) {

@@ -19,6 +19,7 @@ const SO_RCVLOWAT = 18;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const SHUT_WR = 1;
+const SHUT_RDWR = 2;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const F_DUPFD_CLOEXEC = 1030;
@@ -35,7 +36,7 @@ const EVENT_BYTES = process.arch === "x64" ? 12 : 16;
 const EVENT_DATA = process.arch === "x64" ? 4 : 8;
 
 /** Events taken per `epoll_wait`. */
-const MAX_EVENTS = 256;
+export const MAX_EVENTS = 256;
 
 /** What the kernel says of connections that ended badly: Linux's numbers. */
 const ERRORS: Readonly<Record<number, string>> = {
@@ -163,6 +164,14 @@ export class Libc {
     for (const fd of left.take()) this.#c.close(fd);
   }
 
+  /**
+   * Ends the connections that a thread has left which may run on for a while: it still knows their
+   * descriptors, and nobody else may get these numbers.
+   */
+  endAll(left: DescriptorSet): void {
+    for (const fd of left.take()) this.#c.shutdown(fd, SHUT_RDWR);
+  }
+
   /** Nothing is sent any more. */
   endSending(fd: number): void {
     this.#c.shutdown(fd, SHUT_WR);
@@ -233,9 +242,9 @@ export class EpollSet {
     noted?.add(this.#fd);
   }
 
-  /** Watches a descriptor for these events; for failures always. */
-  add(fd: number, events: number): void {
-    this.#control(EPOLL_CTL_ADD, fd, events);
+  /** Watches a descriptor for these events, for failures always; false: it cannot be watched. */
+  add(fd: number, events: number): boolean {
+    return this.#control(EPOLL_CTL_ADD, fd, events);
   }
 
   /** Watches it for others. */
@@ -263,10 +272,10 @@ export class EpollSet {
     return this.#view.getUint32(index * EVENT_BYTES, true);
   }
 
-  #control(operation: number, fd: number, events: number): void {
+  #control(operation: number, fd: number, events: number): boolean {
     this.#changeView.setUint32(0, events, true);
     this.#changeView.setInt32(EVENT_DATA, fd, true);
-    this.#c.epoll_ctl(this.#fd, operation, fd, this.#change);
+    return this.#c.epoll_ctl(this.#fd, operation, fd, this.#change) === 0;
   }
 }
 

@@ -32,6 +32,8 @@ const KEEPALIVE_MS = 30_000;
  * more than come in between. The kernel makes its buffer twice as large.
  */
 const UNREAD_BYTES = 256 * 1024;
+/** ms until a descriptor is asked for again when all are in use, and a connection would stand still. */
+const DESCRIPTOR_RETRY_MS = 100;
 /** Bytes received at a time by `readWaiting`. */
 const RECEIVE_BYTES = 64 * 1024;
 const RECEIVE_SIZE = BigInt(RECEIVE_BYTES);
@@ -107,6 +109,16 @@ let libc: Libc | null = null;
 let directSockets: DirectSockets | null = null;
 const received = new Uint8Array(RECEIVE_BYTES);
 
+/** Finds out whether this thread can make system calls; with no descriptor left it cannot. */
+async function openDirect(): Promise<void> {
+  libc = await openLibc();
+  try {
+    if (libc) directSockets ??= new DirectSockets(libc);
+  } catch {
+    libc = null;
+  }
+}
+
 /** A connection of `node:net` or `node:tls`. */
 export class NetSocket implements TcpSocket, DirectOwner {
   readonly remoteAddress: string;
@@ -120,8 +132,6 @@ export class NetSocket implements TcpSocket, DirectOwner {
   #paused = false;
   #closing = false;
   #wantsDirect = false;
-  /** Descriptor for `readWaiting`, besides the runtime's own; -1: none. */
-  #waitingFd = -1;
   /** The runtime does not read for it. */
   #stopped = false;
   #linger: ReturnType<typeof setTimeout> | undefined;
@@ -200,20 +210,27 @@ export class NetSocket implements TcpSocket, DirectOwner {
   readWaiting(): boolean {
     const socket = this.#socket;
     if (!libc || !socket || this.#closing || !this.#paused) return false;
-    if (this.#waitingFd < 0) {
-      this.#waitingFd = duplicate(libc, socket);
-      if (this.#waitingFd < 0) return false;
+    const fd = duplicate(libc, socket);
+    if (fd < 0) return false;
+    try {
+      return this.#readFrom(fd, socket, libc);
+    } finally {
+      libc.close(fd);
     }
-    const fd = this.#waitingFd;
+  }
+
+  #readFrom(fd: number, socket: net.Socket, libc: Libc): boolean {
     const error = libc.takeError(fd);
     if (error !== 0) {
       socket.destroy(connectionError(error));
       return true;
     }
+    // What is told here may end the pause, or the connection.
+    const goesOn = () => this.#socket === socket && this.#paused && !this.#closing;
     if (!this.#stopped) {
-      // Bun reads ahead, once, when it is told to pause.
-      if (socket.readableLength > 0) socket.read();
-      if (this.#closing || !this.#paused) return true;
+      // The runtime may have read ahead: Bun does, once, when it is told to pause.
+      while (socket.readableLength > 0 && goesOn()) socket.read(socket.readableLength);
+      if (!goesOn()) return true;
       this.#stopped = true;
       stopReading(socket);
       libc.setReceiveLowWater(fd, UNREAD_BYTES);
@@ -222,7 +239,7 @@ export class NetSocket implements TcpSocket, DirectOwner {
     do {
       size = libc.receive(fd, received, RECEIVE_SIZE);
       if (size > 0) this.#handler?.onBytes(received.subarray(0, size));
-    } while (size === RECEIVE_BYTES && this.#paused && !this.#closing);
+    } while (size === RECEIVE_BYTES && goesOn());
     return size !== 0;
   }
 
@@ -285,20 +302,22 @@ export class NetSocket implements TcpSocket, DirectOwner {
   /** As soon as the runtime has nothing more to send for it. */
   #goDirect(): void {
     const socket = this.#socket;
-    if (!libc || !socket || this.#closing || socket.destroyed || socket.writableLength > 0) return;
+    if (!libc || !directSockets || !socket) return;
+    if (this.#closing || socket.destroyed || socket.writableLength > 0) return;
     this.#wantsDirect = false;
+    this.#startReading();
     const fd = duplicate(libc, socket);
     if (fd < 0) return;
+    this.#direct = directSockets.adopt(fd, this);
+    if (!this.#direct) return libc.close(fd);
+    this.#socket = null;
     socket.removeAllListeners();
     socket.on("error", () => {});
     // What has been read ahead comes before what is read from now on, and after what is being handled.
-    const ahead: Uint8Array | null = socket.readableLength > 0 ? socket.read() : null;
+    const { readableLength } = socket;
+    const ahead: Uint8Array | null = readableLength > 0 ? socket.read(readableLength) : null;
     if (ahead) queueMicrotask(() => this.onBytes(ahead));
     socket.destroy();
-    this.#socket = null;
-    this.#stopWaiting();
-    directSockets ??= new DirectSockets(libc);
-    this.#direct = directSockets.adopt(fd, this);
     if (this.#paused) this.#direct.setReading(false);
   }
 
@@ -308,17 +327,20 @@ export class NetSocket implements TcpSocket, DirectOwner {
     this.#stopped = false;
     // In this order: whoever waits is told of what is there already.
     if (this.#socket) startReading(this.#socket);
-    libc?.setReceiveLowWater(this.#waitingFd, 1);
+    this.#resetLowWater();
   }
 
-  #stopWaiting(): void {
-    if (this.#waitingFd >= 0) libc?.close(this.#waitingFd);
-    this.#waitingFd = -1;
+  #resetLowWater(): void {
+    if (!libc || !this.#socket || this.#socket.destroyed || this.#stopped) return;
+    const fd = duplicate(libc, this.#socket);
+    if (fd >= 0) {
+      libc.setReceiveLowWater(fd, 1);
+      libc.close(fd);
+    } else setTimeout(() => this.#resetLowWater(), DESCRIPTOR_RETRY_MS);
   }
 
   #onClose(): void {
     clearTimeout(this.#linger);
-    this.#stopWaiting();
     this.#closing = true;
     const handler = this.#handler;
     this.#handler = null;
@@ -345,7 +367,7 @@ export async function listenTcp(
   accept: (socket: TcpSocket) => TcpHandler | null,
   reusePort = false,
 ): Promise<TcpListener> {
-  libc = await openLibc();
+  await openDirect();
   const options = { allowHalfOpen: true, noDelay: true, highWaterMark: HIGH_WATER_MARK };
   const server = net.createServer(options, (socket) => {
     const connection = new NetSocket(socket);

@@ -39,6 +39,7 @@ if (start) noteDescriptors(new DescriptorSet(start.descriptors));
 /** A thread, as its parent sees it. */
 export class Thread {
   readonly #worker: Worker;
+  #terminated = false;
 
   /** Starts the module at `url`, which finds `data` with `threadData`. */
   constructor(url: URL, data: unknown, events: ThreadEvents) {
@@ -50,7 +51,8 @@ export class Thread {
       events.failed(error instanceof Error ? error : new Error(String(error)));
     });
     this.#worker.on("exit", () => {
-      void openLibc().then((libc) => libc?.closeAll(left));
+      // On Deno a thread that is terminated goes on to the end of what it does.
+      void openLibc().then((libc) => this.#terminated ? libc?.endAll(left) : libc?.closeAll(left));
       events.ended();
     });
   }
@@ -62,6 +64,7 @@ export class Thread {
 
   /** Ends it, whatever it does. */
   async terminate(): Promise<void> {
+    this.#terminated = true;
     await this.#worker.terminate();
   }
 }

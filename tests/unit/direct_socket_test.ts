@@ -9,6 +9,7 @@ import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import net from "node:net";
 import fc from "fast-check";
+import { DescriptorSet } from "../../src/net/descriptors.ts";
 import { listenTcp, NetSocket, type TcpHandler, type TcpSocket } from "../../src/net/tcp.ts";
 
 /** Deno tells descriptors since 2.9. */
@@ -284,6 +285,77 @@ test("nothing is lost or overtakes while reading is paused, taken and resumed at
   clearInterval(timer);
   end.socket.resumeReading();
   await until("all of it", () => end.received === sent);
+});
+
+/** Pauses reading in the call that brings the first byte, as a session does that has to ask a hook. */
+async function pausedByWord(scene: Scene): Promise<[End, net.Socket]> {
+  const [end, peer] = await scene.connect();
+  const { onBytes } = end;
+  end.onBytes = function (bytes) {
+    onBytes.call(this, bytes);
+    if (this.received.length === 1) this.socket.pauseReading();
+  };
+  peer.write("0");
+  await until("the pause", () => end.received === "0");
+  return [end, peer];
+}
+
+test("what was read ahead of a pause is not lost when the connection turns out a player's", async () => {
+  for (const late of [false, true]) {
+    using scene = new Scene();
+    const [end, peer] = await pausedByWord(scene);
+    let sent = "0";
+    for (const word of ["a".repeat(100), "b".repeat(100), "c".repeat(100), "d".repeat(200_000)]) {
+      sent += word;
+      peer.write(word);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    if (late) end.socket.resumeReading();
+    end.socket.expect("player");
+    if (!late) end.socket.resumeReading();
+    peer.write("e");
+    await until("all of it", () => end.received.length > sent.length);
+    assert.ok(end.received === sent + "e", "in order");
+  }
+});
+
+test("what was read ahead of a pause comes before what is taken without the runtime", async () => {
+  using scene = new Scene();
+  const [end, peer] = await pausedByWord(scene);
+  for (const words of [["a", "b", "c"], ["d", "e"]]) {
+    for (const word of words) {
+      peer.write(word);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    end.socket.readWaiting();
+  }
+  end.socket.resumeReading();
+  await until("all of it", () => end.received.length === 6);
+  assert.equal(end.received, "0abcde");
+});
+
+directTest("nothing at all can be sent, with room and without", async () => {
+  using scene = new Scene();
+  const [end, peer] = await scene.player();
+  assert.equal(end.socket.send(new Uint8Array()), true);
+  const words = patterned(6_000_000, 7);
+  end.socket.send(words);
+  assert.equal(end.socket.send(new Uint8Array()), false);
+  const got = collect(peer);
+  await until("onWritable", () => end.writables === 1);
+  await until("all of it", () => got.bytes().length === words.length);
+});
+
+test("descriptors of a thread are noted, forgotten and taken", () => {
+  const set = new DescriptorSet();
+  for (const fd of [0, 31, 32, 1000, 1_048_575]) assert.ok(set.add(fd));
+  assert.equal(set.add(1_048_576), false, "too large");
+  const same = new DescriptorSet(set.memory);
+  same.delete(32);
+  same.delete(5);
+  assert.deepEqual(set.take(), [0, 31, 1000, 1_048_575]);
+  assert.deepEqual(same.take(), []);
+  return Promise.resolve();
 });
 
 directTest(
