@@ -19,14 +19,19 @@ export const PRINT: Readonly<Record<Kind, string>> = { video: "showinfo", audio:
 /** Adler-32 of each frame, by kind. */
 export type Frames = Readonly<Record<Kind, readonly string[]>>;
 
-/** The frames that the filters have printed into `output`; only audio has a number of samples. */
+/**
+ * The checksum in what each filter prints, as far as that is printed at once: the filters work in threads
+ * of their own, and one line may be in the middle of another.
+ */
+const PRINTED: Readonly<Record<Kind, RegExp>> = {
+  video: /\bchecksum:([0-9A-F]{8}) plane_checksum:\[/g,
+  audio: /\bnb_samples:\d+ checksum:([0-9A-F]{8})/g,
+};
+
+/** The frames that the filters have printed into `output`. */
 export function printedFrames(output: string): Frames {
-  const frames = { video: [] as string[], audio: [] as string[] };
-  const line = /\bn: *\d+ pts: *-?\d+ +pts_time:([^\n[]*?) checksum:([0-9A-F]{8})/g;
-  for (const [, description, checksum] of output.matchAll(line)) {
-    frames[description.includes("nb_samples:") ? "audio" : "video"].push(checksum);
-  }
-  return frames;
+  const printed = (kind: Kind) => Array.from(output.matchAll(PRINTED[kind]), (found) => found[1]);
+  return { video: printed("video"), audio: printed("audio") };
 }
 
 /** Decodes a file with ffmpeg. */
