@@ -91,6 +91,7 @@ export class DirectSocket {
     return false;
   }
 
+  /** Switches TCP_NODELAY. */
   setNoDelay(on: boolean): void {
     if (!this.#gone) this.#libc.setNoDelay(this.fd, on);
   }

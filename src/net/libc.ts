@@ -78,6 +78,13 @@ type Argument = number | bigint | Uint8Array | Int32Array;
 /** All of them return an `int`, or a size far below 2^31. */
 type Functions = Record<keyof typeof FUNCTIONS, (...args: Argument[]) => number>;
 
+/** Those for epoll. */
+export interface EpollFunctions {
+  epoll_create1(flags: number): number;
+  epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array<ArrayBuffer>): number;
+  epoll_wait(epoll: number, events: Uint8Array<ArrayBuffer>, most: number, ms: number): number;
+}
+
 /** The part of Deno's API that is used here. */
 interface DenoFfi {
   permissions: { querySync(permission: { name: "ffi"; path: string }): { state: string } };
@@ -226,14 +233,15 @@ export class Libc {
 
 /** An epoll instance, level-triggered. */
 export class EpollSet {
-  readonly #c: Functions;
+  readonly #c: EpollFunctions;
   readonly #fd: number;
   readonly #events = new Uint8Array(EVENT_BYTES * MAX_EVENTS);
   readonly #view = new DataView(this.#events.buffer);
   readonly #change = new Uint8Array(EVENT_BYTES);
   readonly #changeView = new DataView(this.#change.buffer);
 
-  constructor(functions: Functions) {
+  /** @throws Error when no file can be opened any more. */
+  constructor(functions: EpollFunctions) {
     this.#c = functions;
     this.#fd = functions.epoll_create1(EPOLL_CLOEXEC);
     if (this.#fd < 0) {
@@ -257,9 +265,9 @@ export class EpollSet {
     this.#control(EPOLL_CTL_DEL, fd, 0);
   }
 
-  /** What has happened, without waiting: the number of events, `MAX_EVENTS` at most. */
-  take(): number {
-    return Math.max(0, this.#c.epoll_wait(this.#fd, this.#events, MAX_EVENTS, 0));
+  /** What has happened, or does within `ms`: the number of events, `MAX_EVENTS` at most. */
+  take(ms = 0): number {
+    return Math.max(0, this.#c.epoll_wait(this.#fd, this.#events, MAX_EVENTS, ms));
   }
 
   /** Descriptor of an event that was taken. */

@@ -11,18 +11,8 @@ import { MAX_HEADER_BYTES } from "./chunk_parser.ts";
 import type { Connection, ConnectionOwner, Media } from "./connection.ts";
 import { FlvConnection } from "./flv_connection.ts";
 import { Histogram, type HistogramData } from "./histogram.ts";
-import {
-  closeFile,
-  connectTo,
-  EPOLLERR,
-  EPOLLHUP,
-  EPOLLIN,
-  EPOLLOUT,
-  nowUs,
-  Poller,
-  readFile,
-  receive,
-} from "./libc.ts";
+import { closeFile, connectTo, newPoller, nowUs, readFile, receive } from "./libc.ts";
+import { Epoll } from "../../src/net/libc.ts";
 import { RtmpConnection } from "./rtmp_connection.ts";
 import {
   MESSAGES_PER_SECOND,
@@ -104,7 +94,7 @@ const STDIN = 0;
 
 class LoadClient implements ConnectionOwner {
   readonly #spec: ClientSpec;
-  readonly #poller = new Poller();
+  readonly #poller = newPoller();
   readonly #connections: (Connection | undefined)[] = [];
   readonly #buffer = new Uint8Array(MAX_HEADER_BYTES + READ_BYTES);
   readonly #area = this.#buffer.subarray(MAX_HEADER_BYTES);
@@ -140,13 +130,13 @@ class LoadClient implements ConnectionOwner {
   constructor(spec: ClientSpec) {
     this.#spec = spec;
     this.#shape = new StreamShape(spec.kbps);
-    this.#poller.add(STDIN, EPOLLIN);
+    this.#poller.add(STDIN, Epoll.IN);
   }
 
   run(): void {
     const isJoin = this.#spec.action === "join";
     while (!this.#isDone) {
-      const count = this.#poller.wait(this.#sleepMs());
+      const count = this.#poller.take(this.#sleepMs());
       this.#now = nowUs();
       for (let i = 0; i < count; i++) this.#event(this.#poller.fdAt(i), this.#poller.eventsAt(i));
       this.#publish();
@@ -211,16 +201,16 @@ class LoadClient implements ConnectionOwner {
     if (fd === STDIN) return this.#command();
     const connection = this.#connections[fd];
     if (!connection) return;
-    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+    if (events & (Epoll.IN | Epoll.HUP | Epoll.ERR)) {
       const count = receive(fd, this.#area, READ_LIMIT);
       if (count > 0) {
         this.#now = nowUs();
         connection.onBytes(this.#buffer, MAX_HEADER_BYTES, MAX_HEADER_BYTES + count);
-      } else if (count === 0 || events & (EPOLLHUP | EPOLLERR)) {
+      } else if (count === 0 || events & (Epoll.HUP | Epoll.ERR)) {
         return this.#ended(connection, "the server has closed the connection before it agreed");
       }
     }
-    if (events & EPOLLOUT) connection.onWritable();
+    if (events & Epoll.OUT) connection.onWritable();
   }
 
   #open(stream: string, isSlow = false): Connection {

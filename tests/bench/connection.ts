@@ -2,7 +2,8 @@
  * One connection of the load client, whatever it speaks: what its owner knows of it, and sending.
  * @module
  */
-import { EPOLLIN, EPOLLOUT, type Poller, transmit } from "./libc.ts";
+import { Epoll, type EpollSet } from "../../src/net/libc.ts";
+import { transmit } from "./libc.ts";
 
 /** The application that streams are published to. */
 export const APP = "live";
@@ -60,9 +61,9 @@ export abstract class Connection {
     readonly goal: ConnectionGoal,
     readonly startedUs: number,
     readonly owner: ConnectionOwner,
-    readonly poller: Poller,
+    readonly poller: EpollSet,
   ) {
-    poller.add(fd, EPOLLIN | EPOLLOUT);
+    poller.add(fd, Epoll.IN | Epoll.OUT);
   }
 
   /**
@@ -83,7 +84,7 @@ export abstract class Connection {
     const unsent = this.#unsent;
     this.#unsent = [];
     for (const bytes of unsent) this.send(bytes);
-    if (this.#unsent.length === 0) this.poller.modify(this.fd, EPOLLIN);
+    if (this.#unsent.length === 0) this.poller.change(this.fd, Epoll.IN);
   }
 
   /** Sends bytes; what the kernel does not take now is copied and sent later. */
@@ -91,7 +92,7 @@ export abstract class Connection {
     const sent = this.#unsent.length > 0 ? 0 : Math.max(0, transmit(this.fd, bytes));
     if (sent === bytes.length) return;
     this.#unsent.push(bytes.slice(sent));
-    this.poller.modify(this.fd, EPOLLIN | EPOLLOUT);
+    this.poller.change(this.fd, Epoll.IN | Epoll.OUT);
   }
 
   /** The server has agreed. */

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { EpollSet } from "../../src/net/libc.ts";
+
 const AF_INET = 2;
 const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0o4000;
@@ -17,26 +19,10 @@ const SO_RCVBUF = 8;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const CLOCK_MONOTONIC = 1;
-const EPOLL_CTL_ADD = 1;
-const EPOLL_CTL_DEL = 2;
-const EPOLL_CTL_MOD = 3;
-
-/** Bits of an epoll event. */
-export const EPOLLIN = 1;
-export const EPOLLOUT = 4;
-export const EPOLLERR = 8;
-export const EPOLLHUP = 16;
 
 const LIBRARIES = Deno.build.arch === "aarch64"
   ? ["libc.so.6", "libc.musl-aarch64.so.1"]
   : ["libc.so.6", "libc.musl-x86_64.so.1"];
-
-/** `struct epoll_event` is packed on x86-64 and nowhere else: bytes of one, and of its data's offset. */
-const EVENT_BYTES = Deno.build.arch === "x86_64" ? 12 : 16;
-const EVENT_DATA = Deno.build.arch === "x86_64" ? 4 : 8;
-
-/** Events taken per `epoll_wait`. */
-const MAX_EVENTS = 512;
 
 function open(name: string) {
   return Deno.dlopen(name, {
@@ -118,47 +104,7 @@ export function closeFile(fd: number): void {
   libc.close(fd);
 }
 
-/** An epoll instance, level-triggered. */
-export class Poller {
-  readonly #fd = libc.epoll_create1(0);
-  readonly #events = new Uint8Array(EVENT_BYTES * MAX_EVENTS);
-  readonly #view = new DataView(this.#events.buffer);
-  readonly #change = new Uint8Array(EVENT_BYTES);
-  readonly #changeView = new DataView(this.#change.buffer);
-
-  /** Watches a descriptor. */
-  add(fd: number, events: number): void {
-    this.#control(EPOLL_CTL_ADD, fd, events);
-  }
-
-  /** Watches it for something else. */
-  modify(fd: number, events: number): void {
-    this.#control(EPOLL_CTL_MOD, fd, events);
-  }
-
-  /** Watches it no more. */
-  remove(fd: number): void {
-    this.#control(EPOLL_CTL_DEL, fd, 0);
-  }
-
-  /** Waits up to `ms` and returns the number of events. */
-  wait(ms: number): number {
-    return Math.max(0, libc.epoll_wait(this.#fd, this.#events, MAX_EVENTS, ms));
-  }
-
-  /** Descriptor of an event of the last wait. */
-  fdAt(index: number): number {
-    return this.#view.getInt32(index * EVENT_BYTES + EVENT_DATA, true);
-  }
-
-  /** What happened to it. */
-  eventsAt(index: number): number {
-    return this.#view.getUint32(index * EVENT_BYTES, true);
-  }
-
-  #control(operation: number, fd: number, events: number): void {
-    this.#changeView.setUint32(0, events, true);
-    this.#changeView.setInt32(EVENT_DATA, fd, true);
-    libc.epoll_ctl(this.#fd, operation, fd, this.#change);
-  }
+/** A new set of descriptors to be watched. */
+export function newPoller(): EpollSet {
+  return new EpollSet(libc);
 }
