@@ -8,6 +8,7 @@ import { availableParallelism, networkInterfaces } from "node:os";
 import { basename } from "node:path";
 import process from "node:process";
 import { Cluster } from "./cluster.ts";
+import { COMMIT } from "./commit.ts";
 import { helpText, type Invocation, parseCommandLine, UsageError } from "./cli.ts";
 import { ConfigError } from "./config/diagnostic.ts";
 import type { Loaded } from "./config/load.ts";
@@ -24,6 +25,7 @@ import { runProbe } from "./probe/probe.ts";
 import { httpService } from "./http_service.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { ConfigSource } from "./reload.ts";
+import { runtimeShortage } from "./runtime_version.ts";
 import { Server } from "./server.ts";
 import { ServiceManager } from "./service_manager.ts";
 import { BUILD, SERVER_NAME, VERSION } from "./version.ts";
@@ -43,6 +45,12 @@ function complain(text: string): void {
 }
 
 async function main(): Promise<number | null> {
+  // A build has its commit in it, and the runtime that it was made with.
+  const shortage = COMMIT === "" ? runtimeShortage(process.versions) : null;
+  if (shortage) {
+    complain(shortage);
+    return EXIT_START;
+  }
   let invocation: Invocation;
   try {
     invocation = parseCommandLine(process.argv.slice(2), process.env);

@@ -129,6 +129,29 @@ scenario("install says when it cannot", async (s) => {
   assertOneClearLine(child, /deno task build|cannot write .*a-file/);
 });
 
+scenario("from source: a runtime that is too old is named, with the cure", async (s) => {
+  // The runtime's own word for its version is all that tells it: an older one, as far as main knows.
+  const program = `${s.folder}/old.ts`;
+  const main = new URL("../../src/main.ts", import.meta.url).href;
+  for (const [key, version, cure] of [["deno", "2.6.8", "upgrade"], ["bun", "1.3.14", "upgrade"]]) {
+    await Deno.writeTextFile(
+      program,
+      `import process from "node:process";
+       Object.defineProperty(process, "versions", { value: { ${key}: "${version}" } });
+       await import("${main}");\n`,
+    );
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const command = [Deno.execPath(), "run", "--allow-all", "--config", config, program, "-v"];
+    const child = s.spawn(`on ${key} ${version}`, command);
+    const { code } = await child.finish(CALL_LIMIT_MS);
+    assertOneClearLine(
+      Object.assign(child, { code }),
+      new RegExp(`${version}.*(2\\.9|1\\.4) or later.*${cure}`),
+    );
+    assert.equal(child.stdout, "");
+  }
+});
+
 scenario("an unknown flag is named", async (s) => {
   assertOneClearLine(await call(s, "--no-such-flag"), /no-such-flag/);
 });
