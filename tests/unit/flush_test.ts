@@ -132,3 +132,40 @@ Deno.test("a stream that has stopped costs the others nothing", () => {
     assert.ok(Math.abs(scene.budget.total) < 1e-9, `${scene.budget.total} ms left`);
   }
 });
+
+/** ms that flushing costs, so that messages go every 10 ms. */
+const BUSY_MS = 5;
+
+Deno.test("audio waits for video; the video does not wait for the audio's timer", () => {
+  const scene = playing(`${HEADERS} K1`, { mwLatencyMs: 100 });
+  const player = scene.join();
+  scene.budget.total = BUSY_MS;
+  scene.publish("P2", 40);
+  player.take();
+  // It would go after 50 ms, if no video came.
+  scene.publish("A3", 2);
+  scene.clock.advance(2);
+  assert.equal(taken(player), "");
+  scene.publish("P4", 2);
+  assert.equal(scene.clock.pending, 1, "one timer");
+  scene.clock.advance(3);
+  assert.equal(taken(player), "");
+  scene.clock.advance(1);
+  assert.equal(taken(player), "A3 P4", "10 ms after the flush before");
+  assert.equal(scene.clock.pending, 0);
+});
+
+Deno.test("a flush that is due is not put off by what comes meanwhile", () => {
+  const scene = playing(`${HEADERS} K1`, { mwLatencyMs: 100 });
+  const player = scene.join();
+  scene.budget.total = BUSY_MS;
+  scene.publish("P2", 40);
+  player.take();
+  scene.publish("P3", 2);
+  // Flushing has become dear: another flush would not be due before 80 ms.
+  scene.budget.total = 8 * BUSY_MS;
+  scene.publish("P4", 2);
+  scene.clock.advance(6);
+  assert.equal(taken(player), "P3 P4");
+  assert.equal(scene.clock.pending, 0);
+});
