@@ -32,8 +32,8 @@ const RESTART_MS = 1000;
 const REPORT_MS = 1000;
 /** ms that workers have to reload: ports may take a second. */
 const RELOAD_MS = 5000;
-/** ms that workers have to stop; each gives its peers 3 s. */
-const STOP_MS = 5000;
+/** ms that workers have to stop: somewhat more than the bounds of `Server.stop` together. */
+const STOP_MS = 1200;
 
 /** Where the workers' program is. A test may have its own, which does what a worker never should. */
 const WORKER_PROGRAM = new URL("./worker.ts", import.meta.url);

@@ -20,6 +20,9 @@ import { type ConfigSource, Reloader } from "./reload.ts";
 import type { Server } from "./server.ts";
 import type { ServiceManager } from "./service_manager.ts";
 
+/** ms after which the process ends although something of it has not: twice what a stop may take. */
+const STOP_LIMIT_MS = 2500;
+
 /** What a reload is called before there has been one. */
 const NO_RELOAD: ReloadReport = { rid: "", state: 0, err: 0, msg: "Success" };
 
@@ -86,7 +89,7 @@ export class Lifecycle implements ServerControl {
     const server = this.#server;
     if (!server) return;
     this.#state = "draining";
-    this.#manager?.stopping();
+    this.#manager?.draining();
     serverLog.info(`${cause}, user terminate program, graceful quit`);
     await drain(server, server.config.grace, tcUrl, () => this.#state === "stopping");
     if (this.#state === "draining") await this.#stop();
@@ -95,7 +98,13 @@ export class Lifecycle implements ServerControl {
   async #stop(): Promise<void> {
     this.#state = "stopping";
     this.#manager?.stopping();
-    await this.#server?.stop();
+    // Whatever hangs: whoever restarts the server waits for its end.
+    setTimeout(() => process.exit(0), STOP_LIMIT_MS);
+    try {
+      await this.#server?.stop();
+    } catch (error) {
+      serverLog.error("internal fault while the server stopped", undefined, error);
+    }
     removePidFile(this.#loaded.config.pid);
     serverLog.info("srs-edge terminated");
     await closeLog();

@@ -61,6 +61,8 @@ export interface Session {
   requestReconnect?(description: string, tcUrl: string | null): boolean;
   /** Drops the connection at once. */
   kick(): void;
+  /** The server cannot wait any longer for the end of a connection that it has shut down. */
+  abort(): void;
 }
 
 /** Bytes of clients that are gone, and the rates of all. */

@@ -33,8 +33,17 @@ import type { StreamLink } from "./workers/stream_link.ts";
 
 /** ms between two rounds of deadlines and housekeeping. */
 const TICK_MS = 1000;
-/** ms that `stop` gives the peers to take their last bytes. */
-const STOP_TIMEOUT_MS = 3000;
+/**
+ * ms that `stop` gives clients that were asked to reconnect to do so by themselves. A client that closes
+ * earlier shortens it: a restart takes about a second in all.
+ */
+const RECONNECT_MS = 200;
+/** ms after that in which the others may take their last bytes; then connections are cut off. */
+const STOP_TIMEOUT_MS = 300;
+/** ms in which connections that were cut off are over. */
+const ABORT_MS = 100;
+/** ms between two looks at whether clients have gone. */
+const STOP_POLL_MS = 10;
 /** Summary lines in one tick: 200 connections get one every 10 s, and logging stays cheap. */
 const SUMMARIES_PER_TICK = 20;
 /** ms between two log lines about refused connections. */
@@ -273,19 +282,39 @@ export class Server {
     return () => stream.unreserve();
   }
 
-  /** Ends every connection in an orderly way, and closes the listeners. */
+  /**
+   * Closes the ports at once, then ends every connection in an orderly way. It takes about a second at
+   * most: a player that does not read and a hook server that does not answer are not waited for longer.
+   */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#loop.stop();
-    this.#releaseRtmp();
-    for (const session of this.#registry.sessions.values()) session.shutdown();
-    this.#relays.stop();
-    const deadline = CLOCK.now() + STOP_TIMEOUT_MS;
-    while (this.#registry.sessions.size > 0 && CLOCK.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    this.#orphans ??= new Map();
+    this.#ports.release();
+    const sessions = this.#registry.sessions;
+    const asked = new Set<string>();
+    for (const { session } of this.#registry.roles) {
+      if (session.requestReconnect?.(RECONNECT_REASON, null)) asked.add(session.id);
     }
+    this.#shutDown((id) => !asked.has(id));
+    await gone(RECONNECT_MS, () => [...asked].every((id) => !sessions.has(id)));
+    this.#shutDown(() => true);
+    this.#relays.stop();
+    await gone(STOP_TIMEOUT_MS, () => sessions.size === 0);
+    for (const session of [...sessions.values()]) session.abort();
+    // Each tells its hooks at its end, which comes in one of the next turns.
+    await gone(ABORT_MS, () => sessions.size === 0);
     await this.#gate.settle(STOP_GRACE_MS);
     await this.#http?.close();
+  }
+
+  /** Publishers first: what their players have not been sent yet is sent at the end of the publish. */
+  #shutDown(chosen: (id: string) => boolean): void {
+    const publishers = [...this.#registry.roles].filter(({ role }) => role.publish);
+    for (const { session } of publishers) if (chosen(session.id)) session.shutdown();
+    for (const session of [...this.#registry.sessions.values()]) {
+      if (chosen(session.id)) session.shutdown();
+    }
   }
 
   /** HTTP first: whoever sees the RTMP port open finds everything there. */
@@ -390,5 +419,13 @@ export class Server {
       lines++;
       session.log.info(text);
     }
+  }
+}
+
+/** Waits until clients have gone, but no longer than `ms`. */
+async function gone(ms: number, done: () => boolean): Promise<void> {
+  const deadline = CLOCK.now() + ms;
+  while (!done() && CLOCK.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS));
   }
 }

@@ -8,6 +8,9 @@ import { serverLog } from "./log/log.ts";
 /** Signs of life that are sent in the time after which systemd takes the server for dead. */
 const SIGNS_PER_LIMIT = 3;
 
+/** ms by which a draining server puts off the end of systemd's patience, again and again. */
+const EXTENSION_MS = 6000;
+
 /** Environment variables by name. */
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -36,6 +39,17 @@ export class ServiceManager {
     this.#notify("READY=1");
     const limitMs = watchdogMs(environment);
     if (limitMs > 0) setInterval(() => this.#notify("WATCHDOG=1"), limitMs / SIGNS_PER_LIMIT);
+  }
+
+  /**
+   * The server drains. Not "stopping": systemd would begin to count `TimeoutStopSec` and kill the server
+   * with its clients. If it counts already (SIGTERM with `force_grace_quit on`), it is asked for more.
+   */
+  draining(): void {
+    this.#notify("STATUS=draining: no new clients");
+    const extend = () => this.#notify(`EXTEND_TIMEOUT_USEC=${EXTENSION_MS * 1000}`);
+    extend();
+    setInterval(extend, EXTENSION_MS / SIGNS_PER_LIMIT);
   }
 
   /** The end has begun. */

@@ -19,5 +19,5 @@ export const MAX_ANSWER_BYTES = 64 * 1024;
 export const MAX_CALLS_PER_SERVER = 32;
 /** Calls that wait for their turn at one hook server, about 1 KB each; a dead one must not fill the memory. */
 export const MAX_WAITING_PER_SERVER = 10_000;
-/** ms that what is still to be told gets when the server stops. */
-export const STOP_GRACE_MS = 1500;
+/** ms that what is still to be told gets when the server stops: a restart takes about a second in all. */
+export const STOP_GRACE_MS = 500;

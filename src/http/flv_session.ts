@@ -222,6 +222,11 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
     this.#abort();
   }
 
+  /** Cuts the connection off after `shutdown`: the client has not taken its last bytes in time. */
+  abort(): void {
+    this.#abort();
+  }
+
   /** The line of figures that is logged every `pithy_print_ms`; empty: there is nothing to tell. */
   summary(nowMs: number): string {
     const { at, sent } = this.#summarised;

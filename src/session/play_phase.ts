@@ -160,6 +160,11 @@ export class PlayPhase extends BasePhase implements PlayerSink {
   }
 
   override farewell(): void {
+    status(this.session, "NetStream.Play.UnpublishNotify", "The stream has ended.");
+    this.#sayStopped();
+  }
+
+  #sayStopped(): void {
     status(this.session, "NetStream.Play.Stop", "Stopped playing stream.");
     control(this.session, UserControl.STREAM_EOF);
   }
@@ -213,7 +218,7 @@ export class PlayPhase extends BasePhase implements PlayerSink {
   #onEnd(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.farewell();
+    this.#sayStopped();
     this.session.close(0, "the duration asked for has been played");
   }
 

@@ -213,6 +213,12 @@ export class PublishPhase extends BasePhase implements Publisher {
     }
   }
 
+  /** Whoever shows the encoder's state sees an end, not a fault. */
+  override farewell(): void {
+    const code = "NetStream.Unpublish.Success";
+    status(this.session, onStatus("status", code, "The server is about to stop."));
+  }
+
   override leave(): void {
     const { socket, host } = this.session;
     host.idleReaders.remove(socket);

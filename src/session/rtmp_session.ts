@@ -208,6 +208,11 @@ export class RtmpSession implements TcpHandler, SessionContext {
     this.socket.abort();
   }
 
+  /** Cuts the connection off after `shutdown`: the peer has not taken its last bytes in time. */
+  abort(): void {
+    this.socket.abort();
+  }
+
   /**
    * The line of figures that is logged every `pithy_print_ms`: rates over all the time and since the
    * last such line. Empty while there is nothing to tell.

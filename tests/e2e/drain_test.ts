@@ -4,57 +4,17 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import { media } from "../tools/media.ts";
+import { Movable, REQUEST } from "../tools/movable.ts";
 import { type Child, sleep, until, within } from "../tools/process.ts";
 import { A_SECOND, anotherSecond } from "../tools/publisher_changes.ts";
-import { isMedia, RawClient, statusCode, Type } from "../tools/raw_client.ts";
+import { isMedia, statusCode } from "../tools/raw_client.ts";
 import { assertPlayed, type Scenario, scenario } from "../tools/scenario.ts";
 import { accepts, type Server } from "../tools/server.ts";
 
 /** ms for something that takes a second at most. */
 const SOON_MS = 10_000;
-/** `capsEx`: it can be asked to connect anew. */
-const RECONNECT = 1;
-const REQUEST = "NetConnection.Connect.ReconnectRequest";
 const QUICK = "grace_start_wait 200; grace_final_wait 100;";
-
-/** A client that announces that it can be asked to connect anew. */
-class Movable {
-  #timer: ReturnType<typeof setInterval> | undefined;
-
-  private constructor(readonly client: RawClient) {}
-
-  static async connect(port: number, what: "publish" | "play", stream: string): Promise<Movable> {
-    const client = await RawClient.open(port);
-    const tcUrl = `rtmp://127.0.0.1:${port}/live`;
-    await client.call("connect", { app: "live", tcUrl, capsEx: RECONNECT });
-    await client.call("createStream", null);
-    client.command(what, null, stream, "live");
-    await client.status(`NetStream.${what === "play" ? "Play" : "Publish"}.Start`);
-    return new Movable(client);
-  }
-
-  /** Sends keyframes, ten a second. */
-  send(): this {
-    let time = 0;
-    this.#timer = setInterval(() => {
-      this.client.send(Type.VIDEO, Buffer.from([0x17, 1, 0, 0, 0, 1, 2, 3]), time += 100);
-    }, 100);
-    return this;
-  }
-
-  /** Waits for the request, and returns where it is to go. */
-  async asked(): Promise<unknown> {
-    const message = await this.client.status(REQUEST);
-    return /tcUrl.{3}([\w:/.]+)/s.exec(message.payload.toString("latin1"))?.[1];
-  }
-
-  leave(): void {
-    clearInterval(this.#timer);
-    this.client.destroy();
-  }
-}
 
 async function healthz(server: Server): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${server.apiPort}/healthz`);

@@ -64,6 +64,24 @@ kill -STOP "$pid"
 await restarted
 echo "restarts=$(show NRestarts)"
 
+step restart
+pid=$(show MainPID)
+began=$(date +%s%3N)
+systemctl restart srs-edge && echo "restarted, $(show ActiveState)"
+[ "$(show MainPID)" = "$pid" ] || echo another process
+echo "ms=$(($(date +%s%3N) - began))"
+
+step drain
+systemctl kill --signal=QUIT srs-edge
+sleep 1
+echo "$(show ActiveState)"
+drained() {
+  [ "$(show ActiveState)" = inactive ]
+}
+await drained
+echo "$(show ActiveState), $(show Result)"
+systemctl start srs-edge
+
 step stop
 systemctl stop srs-edge && echo "$(show ActiveState), $(show Result)"
 

@@ -370,12 +370,13 @@ Deno.test("a player needs to say nothing for hours (spec: 9)", () => {
   player.assertOpen();
 });
 
-Deno.test("the server stops: Play.Stop and StreamEOF, then close", () => {
+Deno.test("F31: the server stops: UnpublishNotify, Play.Stop and StreamEOF, then close", () => {
   const server = new TestServer();
   const player = server.player();
   player.session.shutdown();
   player.assertClosed(1069);
   assert.deepEqual(player.answers(), [
+    status("NetStream.Play.UnpublishNotify", "The stream has ended."),
     status("NetStream.Play.Stop", "Stopped playing stream."),
     STREAM_EOF,
   ]);
