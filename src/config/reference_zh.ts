@@ -13,6 +13,8 @@ const HTTPS = {
 /** Descriptions by dotted path. */
 export const CHINESE: Readonly<Record<string, string>> = {
   listen: "RTMP 监听地址，可以写多个；只写端口表示所有地址。",
+  "rtmp.listen": "与外面的 listen 相同；两处都写时以这里为准。",
+  "rtmp.chunk_size": "与外面的 chunk_size 相同；两处都写时以这里为准。",
   max_connections: "RTMP 连接总数的上限。",
   max_connections_per_ip: "单个地址的连接数上限，0 表示不限。SRS 没有这一项。",
   connect_rate_per_ip: "单个地址每秒新建连接数的上限，0 表示不限。SRS 没有这一项。",

@@ -3,6 +3,7 @@
  * into a block is put behind what stands there already, so that an explicit new spelling wins.
  * @module
  */
+import { formatPlace } from "./diagnostic.ts";
 import type { Report } from "./report.ts";
 import { type Directive, firstNamed, type Word } from "./tree.ts";
 
@@ -59,14 +60,38 @@ const RTC_NAMES: ReadonlyMap<string, { name: string; on: string }> = new Map([
   ["bframe", { name: "keep_bframe", on: "keep" }],
 ]);
 
-/** The tree in present spelling. */
+/** What SRS 7.0.64 moved from the root into `rtmp { }`. */
+const IN_RTMP_BLOCK: readonly string[] = ["listen", "chunk_size"];
+
+/** The tree in the spelling that the table has. */
 export function rewriteOldSpellings(tree: readonly Directive[], report: Report): Directive[] {
-  return tree.map((directive) => {
+  return withoutRtmpBlock(tree, report).map((directive) => {
     const name = ROOT_NAMES.get(directive.name);
     if (name !== undefined) return renamed(directive, name, report);
     if (directive.name !== "vhost" || directive.block === null) return directive;
     return { ...directive, block: new VhostRewriter(report).rewrite(directive.block) };
   });
+}
+
+/**
+ * What stands in `rtmp { }` at the root, where all of it is read. SRS puts what stands at the root behind
+ * that in the block: the block wins. The block itself stays, for the check of its names.
+ */
+function withoutRtmpBlock(tree: readonly Directive[], report: Report): readonly Directive[] {
+  const block = firstNamed(tree, "rtmp")?.block ?? [];
+  const inside = IN_RTMP_BLOCK.flatMap((name) => firstNamed(block, name) ?? []);
+  if (inside.length === 0) return tree;
+  const outside = tree.filter((directive) => {
+    const winner = firstNamed(inside, directive.name);
+    if (!winner) return true;
+    report.warn(
+      directive.place,
+      `${directive.name} is ignored: the one in rtmp { } at ${formatPlace(winner.place)} counts, ` +
+        "as in SRS, remove one",
+    );
+    return false;
+  });
+  return [...inside, ...outside];
 }
 
 /** Rewrites the contents of one vhost. */

@@ -11,7 +11,7 @@ import { CONFIG } from "./table_root.ts";
 const LONGEST_COMPARED = 64;
 
 /** Homes that are named for a directive in the wrong block; `enabled` has too many to be of help. */
-const MAX_HOMES = 2;
+const MAX_HOMES = 3;
 
 /** The text of an error for a name that is unknown in a block. */
 export function unknownDirective(name: string, block: Block): string {

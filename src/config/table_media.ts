@@ -49,6 +49,11 @@ export const HLS = block(
     hls_dts_directly: "Use RTMP's timestamps as they are.",
     hls_ctx: "Count viewers by playlist.",
     hls_ts_ctx: "Count viewers by segment.",
+    hls_use_fmp4: "Make fragmented MP4 instead of MPEG-TS.",
+    hls_fmp4_file: "File name of such a segment.",
+    hls_init_file: "File name of the header that they share.",
+    hls_recover: "Go on with an old playlist after a restart.",
+    hls_master_m3u8_path_relative: "Relative URLs in the master playlist.",
   }),
   "HLS.",
   notOffered,
@@ -176,6 +181,7 @@ export const RTC = block(
     keep_avc_nalu_sei: "Keep SEI units.",
     opus_bitrate: "Bitrate of Opus in bit/s.",
     aac_bitrate: "Bitrate of AAC in bit/s.",
+    init_rate_from_sdp: "Take the first bitrate from the SDP.",
   }),
   "WebRTC.",
   notOffered,
@@ -185,6 +191,13 @@ export const RTC = block(
 export const SRT = block(
   names({ enabled: "Serve SRT.", srt_to_rtmp: "Make RTMP of SRT." }),
   "SRT.",
+  notOffered,
+);
+
+/** `rtsp { }` of a vhost. */
+export const RTSP = block(
+  names({ enabled: "Serve RTSP.", rtmp_to_rtsp: "Make RTSP of RTMP." }),
+  "RTSP.",
   notOffered,
 );
 
@@ -227,6 +240,25 @@ export const RTC_SERVER = block(
   notOffered,
 );
 
+/** `rtmps { }` */
+export const RTMPS = block(
+  names({
+    enabled: "Serve RTMP over TLS.",
+    listen: "Its port.",
+    key: "Private key file, PEM.",
+    cert: "Certificate file, PEM.",
+  }),
+  "RTMP over TLS.",
+  notOffered,
+);
+
+/** `rtsp_server { }` */
+export const RTSP_SERVER = block(
+  names({ enabled: "Serve RTSP.", listen: "Its port." }),
+  "The RTSP port.",
+  notOffered,
+);
+
 /** `srt_server { }` */
 export const SRT_SERVER = block(
   names({
@@ -263,6 +295,9 @@ export const STREAM_CASTER = block(
       caster: "Which protocol.",
       output: "RTMP URL that they become.",
       listen: "The port.",
+      host: "Nothing any more.",
+      rtp_port_min: "Nothing any more.",
+      rtp_port_max: "Nothing any more.",
     }),
     sip: block(
       names({

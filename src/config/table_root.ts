@@ -6,6 +6,8 @@ import { EXPORTER, HEARTBEAT, HTTP_API, HTTP_SERVER, STATS } from "./table_http.
 import {
   BREAKER,
   RTC_SERVER,
+  RTMPS,
+  RTSP_SERVER,
   SRT_SERVER,
   STREAM_CASTER,
   TENCENT_APM,
@@ -38,10 +40,23 @@ const LOG_LEVELS_V2: Record<string, LogLevel> = {
   off: "off",
 };
 
+/** `rtmp { }`, since SRS 7.0.64. `rewrite.ts` moves what is in it to the root, where it is read. */
+const RTMP = block(
+  {
+    listen: listenList("The same as listen outside; it counts if both are given.", {
+      reload: "applied",
+    }),
+    chunk_size: integer(60_000, "The same as chunk_size outside; it counts if both are given.", {
+      ...CHUNK_SIZE,
+    }),
+  },
+  "The RTMP port, as SRS writes it since 7.0.64.",
+);
+
 /** Directives outside of every block. */
 export const ROOT = {
   listen: listenList("Addresses of the RTMP port; a bare port means all addresses.", {
-    env: true,
+    env: ["SRS_LISTEN", "SRS_RTMP_LISTEN"],
     reload: "applied",
   }),
   workers: leaf<number | "auto">(
@@ -73,7 +88,7 @@ export const ROOT = {
   ),
   chunk_size: integer(60_000, "Outgoing RTMP chunk size of vhosts that name none.", {
     ...CHUNK_SIZE,
-    env: ["SRS_VHOST_CHUNK_SIZE"],
+    env: ["SRS_VHOST_CHUNK_SIZE", "SRS_RTMP_CHUNK_SIZE"],
   }),
   pithy_print_ms: integer(10_000, "Time between two summary lines of a connection.", {
     env: true,
@@ -146,6 +161,7 @@ export const ROOT = {
   }),
   force_grace_quit: flag("off", "SIGTERM behaves as SIGQUIT.", { env: true, reload: "applied" }),
 
+  rtmp: RTMP,
   http_api: HTTP_API,
   http_server: HTTP_SERVER,
   stats: STATS,
@@ -154,6 +170,8 @@ export const ROOT = {
   vhost: VHOST,
   stream_caster: STREAM_CASTER,
   rtc_server: RTC_SERVER,
+  rtmps: RTMPS,
+  rtsp_server: RTSP_SERVER,
   srt_server: SRT_SERVER,
   tencentcloud_cls: TENCENT_CLS,
   tencentcloud_apm: TENCENT_APM,
@@ -186,6 +204,7 @@ export const ROOT = {
     unit: "s",
   }),
   threads: THREADS,
+  threads_interval: decimal(5, "Pulse of SRS's threads.", { ...relic, unit: "s" }),
   circuit_breaker: BREAKER,
   is_full: flag("off", "Marks SRS's reference file, which must not be run.", {
     status: "relic",

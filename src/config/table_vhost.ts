@@ -11,6 +11,7 @@ import {
   HLS,
   INGEST,
   RTC,
+  RTSP,
   SRT,
   TRANSCODE,
 } from "./table_media.ts";
@@ -265,6 +266,7 @@ export const VHOST_ROOT = {
   ingest: INGEST,
   transcode: TRANSCODE,
   rtc: RTC,
+  rtsp: RTSP,
   srt: SRT,
 };
 

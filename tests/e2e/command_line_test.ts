@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { media } from "../tools/media.ts";
-import { configText, freePort } from "../tools/server.ts";
+import { accepts, configText, freePort } from "../tools/server.ts";
 import { assertPlayed, type Scenario, scenario } from "../tools/scenario.ts";
 import { sleep, within } from "../tools/process.ts";
 import type { Child } from "../tools/process.ts";
@@ -174,6 +174,20 @@ scenario("an API port in use is named", async (s) => {
   const server = await s.server();
   const path = await file(s, configText(freePort(), server.apiPort, {}));
   assertOneClearLine(await call(s, "-c", path), new RegExp(`${server.apiPort}\\b.*in use`, "i"));
+});
+
+scenario("F24: every address of rtmp { listen ... } is served, the root's is not", async (s) => {
+  const [second, outside] = [freePort(), freePort()];
+  const server = await s.server({
+    text: `listen 127.0.0.1:${outside};
+rtmp { listen 127.0.0.1:PORT 127.0.0.1:${second}; chunk_size 4096; }
+http_api { enabled off; }
+vhost __defaultVhost__ { }`,
+  });
+  assert.ok(await accepts(server.port));
+  assert.ok(await accepts(second));
+  assert.ok(!(await accepts(outside)));
+  assert.match(server.log, /listen is ignored: the one in rtmp \{ \} at .*:2:8 counts/);
 });
 
 scenario("an address that this machine does not have is named", async (s) => {

@@ -10,17 +10,22 @@ import type { Block } from "../../src/config/spec.ts";
 import { nearest } from "../../src/config/suggest.ts";
 import { CONFIG } from "../../src/config/table_root.ts";
 
-/** Every name that SRS 7.0.18 accepts, by block. */
+/** Every name that SRS accepts, by block: 7.0.18, later 7.0 releases (F24), and what these removed. */
 const KNOWN: Record<string, string> = {
   "": "listen pid chunk_size ff_log_dir srs_log_tank srs_log_level srs_log_level_v2 srs_log_file " +
     "max_connections daemon heartbeat tencentcloud_cls tencentcloud_apm http_api stats vhost " +
     "pithy_print_ms http_server stream_caster rtc_server srt_server utc_time work_dir asprocess " +
     "server_id ff_log_level grace_start_wait grace_final_wait force_grace_quit empty_ip_ok " +
     "disable_daemon_for_docker inotify_auto_reload auto_reload_for_docker tcmalloc_release_rate " +
-    "query_latest_version first_wait_for_qlv threads circuit_breaker is_full in_docker exporter",
+    "query_latest_version first_wait_for_qlv threads circuit_breaker is_full in_docker exporter " +
+    "rtmp rtmps rtsp_server threads_interval",
+  "rtmp": "listen chunk_size",
+  "rtmps": "enabled listen key cert",
+  "rtsp_server": "enabled listen",
+  "vhost.rtsp": "enabled rtmp_to_rtsp",
   "vhost": "enabled chunk_size min_latency tcp_nodelay dvr ingest hls http_hooks refer forward " +
     "transcode bandcheck play publish cluster security http_remux dash http_static hds exec " +
-    "in_ack_size out_ack_size rtc srt",
+    "in_ack_size out_ack_size rtc rtsp srt",
   "http_api": "enabled listen crossdomain raw_api auth https",
   "http_api.raw_api": "enabled allow_reload allow_query allow_update",
   "http_api.auth": "enabled username password",
@@ -47,7 +52,8 @@ const KNOWN: Record<string, string> = {
     "enabled hls_entry_prefix hls_path hls_fragment hls_window hls_on_error hls_storage " +
     "hls_mount hls_td_ratio hls_aof_ratio hls_acodec hls_vcodec hls_m3u8_file hls_ts_file hls_ts_floor " +
     "hls_cleanup hls_nb_notify hls_wait_keyframe hls_dispose hls_keys hls_fragments_per_key hls_key_file " +
-    "hls_key_file_path hls_key_url hls_dts_directly hls_ctx hls_ts_ctx",
+    "hls_key_file_path hls_key_url hls_dts_directly hls_ctx hls_ts_ctx " +
+    "hls_use_fmp4 hls_fmp4_file hls_init_file hls_recover hls_master_m3u8_path_relative",
   "vhost.dash": "enabled dash_fragment dash_update_period dash_timeshift dash_path dash_mpd_file " +
     "dash_window_size dash_dispose dash_cleanup",
   "vhost.hds": "enabled hds_fragment hds_window hds_path",
@@ -61,7 +67,7 @@ const KNOWN: Record<string, string> = {
   "vhost.rtc":
     "enabled nack twcc nack_no_copy bframe aac stun_timeout stun_strict_check dtls_role " +
     "dtls_version drop_for_pt rtc_to_rtmp pli_for_rtmp rtmp_to_rtc keep_bframe keep_avc_nalu_sei " +
-    "opus_bitrate aac_bitrate",
+    "opus_bitrate aac_bitrate init_rate_from_sdp",
   "vhost.srt": "enabled srt_to_rtmp",
   "rtc_server": "enabled listen dir candidate ecdsa tcp encrypt reuseport merge_nalus black_hole " +
     "protocol ip_family api_as_candidates resolve_api_domain keep_api_domain use_auto_detect_network_ip " +
@@ -71,7 +77,7 @@ const KNOWN: Record<string, string> = {
   "srt_server": "enabled listen maxbw mss latency recvlatency peerlatency connect_timeout " +
     "peer_idle_timeout sendbuf recvbuf payloadsize default_app sei_filter mix_correct tlpktdrop tlpkdrop " +
     "tsbpdmode passphrase pbkeylen",
-  "stream_caster": "enabled caster output listen sip",
+  "stream_caster": "enabled caster output listen sip host rtp_port_min rtp_port_max",
   "stream_caster.sip": "enabled listen timeout reinvite candidate",
   "tencentcloud_cls": "enabled label tag secret_id secret_key endpoint topic_id debug_logging " +
     "stat_heartbeat heartbeat_ratio stat_streams streams_ratio",
@@ -124,7 +130,7 @@ Deno.test("config table: what is honoured", () => {
   );
   assert.deepEqual(
     honoured.filter((path) => !/^vhost\.(play|publish)\./.test(path)),
-    "listen workers max_connections max_connections_per_ip connect_rate_per_ip chunk_size pithy_print_ms daemon pid work_dir utc_time srs_log_tank srs_log_level srs_log_level_v2 srs_log_file grace_start_wait grace_max_wait grace_final_wait force_grace_quit http_api http_api.enabled http_api.listen http_api.raw_api http_api.raw_api.enabled http_api.raw_api.allow_reload http_api.auth http_api.auth.enabled http_api.auth.username http_api.auth.password http_api.https http_api.https.enabled http_api.https.listen http_api.https.key http_api.https.cert http_server http_server.enabled http_server.listen http_server.dir http_server.crossdomain http_server.trusted_proxies http_server.https http_server.https.enabled http_server.https.listen http_server.https.key http_server.https.cert exporter exporter.enabled exporter.listen exporter.label exporter.tag vhost vhost.enabled vhost.min_latency vhost.tcp_nodelay vhost.chunk_size vhost.in_ack_size vhost.out_ack_size vhost.play vhost.publish vhost.cluster vhost.cluster.mode vhost.cluster.origin vhost.cluster.protocol vhost.cluster.follow_client vhost.cluster.token_traverse vhost.cluster.vhost vhost.cluster.debug_srs_upnode vhost.forward vhost.forward.enabled vhost.forward.destination vhost.forward.backend vhost.refer vhost.refer.enabled vhost.refer.all vhost.refer.publish vhost.refer.play vhost.security vhost.security.enabled vhost.security.allow vhost.security.deny vhost.http_remux vhost.http_remux.enabled vhost.http_remux.mount vhost.http_remux.drop_if_not_match vhost.http_remux.has_audio vhost.http_remux.has_video vhost.http_remux.guess_has_av vhost.http_hooks vhost.http_hooks.enabled vhost.http_hooks.on_connect vhost.http_hooks.on_close vhost.http_hooks.on_publish vhost.http_hooks.on_unpublish vhost.http_hooks.on_play vhost.http_hooks.on_stop"
+    "listen workers max_connections max_connections_per_ip connect_rate_per_ip chunk_size pithy_print_ms daemon pid work_dir utc_time srs_log_tank srs_log_level srs_log_level_v2 srs_log_file grace_start_wait grace_max_wait grace_final_wait force_grace_quit rtmp rtmp.listen rtmp.chunk_size http_api http_api.enabled http_api.listen http_api.raw_api http_api.raw_api.enabled http_api.raw_api.allow_reload http_api.auth http_api.auth.enabled http_api.auth.username http_api.auth.password http_api.https http_api.https.enabled http_api.https.listen http_api.https.key http_api.https.cert http_server http_server.enabled http_server.listen http_server.dir http_server.crossdomain http_server.trusted_proxies http_server.https http_server.https.enabled http_server.https.listen http_server.https.key http_server.https.cert exporter exporter.enabled exporter.listen exporter.label exporter.tag vhost vhost.enabled vhost.min_latency vhost.tcp_nodelay vhost.chunk_size vhost.in_ack_size vhost.out_ack_size vhost.play vhost.publish vhost.cluster vhost.cluster.mode vhost.cluster.origin vhost.cluster.protocol vhost.cluster.follow_client vhost.cluster.token_traverse vhost.cluster.vhost vhost.cluster.debug_srs_upnode vhost.forward vhost.forward.enabled vhost.forward.destination vhost.forward.backend vhost.refer vhost.refer.enabled vhost.refer.all vhost.refer.publish vhost.refer.play vhost.security vhost.security.enabled vhost.security.allow vhost.security.deny vhost.http_remux vhost.http_remux.enabled vhost.http_remux.mount vhost.http_remux.drop_if_not_match vhost.http_remux.has_audio vhost.http_remux.has_video vhost.http_remux.guess_has_av vhost.http_hooks vhost.http_hooks.enabled vhost.http_hooks.on_connect vhost.http_hooks.on_close vhost.http_hooks.on_publish vhost.http_hooks.on_unpublish vhost.http_hooks.on_play vhost.http_hooks.on_stop"
       .split(" "),
   );
   assert.equal(honoured.filter((path) => path.startsWith("vhost.play.")).length, 12);
@@ -146,10 +152,10 @@ Deno.test("config table: environment variables", () => {
     allDirectives().map(({ path, variables }) => [path, variables.join(" ")]),
   );
   const rows: [string, string][] = [
-    ["listen", "SRS_LISTEN"],
+    ["listen", "SRS_LISTEN SRS_RTMP_LISTEN"],
     ["srs_log_tank", "SRS_LOG_TANK SRS_SRS_LOG_TANK"],
     ["srs_log_level_v2", "SRS_LOG_LEVEL_V2 SRS_SRS_LOG_LEVEL_V2"],
-    ["chunk_size", "SRS_VHOST_CHUNK_SIZE"],
+    ["chunk_size", "SRS_VHOST_CHUNK_SIZE SRS_RTMP_CHUNK_SIZE"],
     ["vhost.chunk_size", "SRS_VHOST_CHUNK_SIZE"],
     ["http_api.raw_api.allow_reload", "SRS_HTTP_API_RAW_API_ALLOW_RELOAD"],
     ["http_api.https.key", "SRS_HTTP_API_HTTPS_KEY"],
