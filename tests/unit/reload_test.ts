@@ -3,8 +3,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import type { Config } from "../../src/config/types.ts";
+import { serverLog } from "../../src/log/log.ts";
+import { closeLog } from "../../src/log/tank.ts";
 import { ConfigSource, Reloader, type ReloadTarget } from "../../src/reload.ts";
 
 /** A server that goes over to a configuration when the test lets it. */
@@ -119,3 +121,60 @@ Deno.test("reload: what needs a restart stays as it was started", async () => {
     assert.equal(grace.maxWaitMs, 7);
   });
 });
+
+Deno.test("reload: a configuration that cannot be applied leaves the log where it was", async () => {
+  const folder = await Deno.makeTempDir();
+  const logTo = (name: string) => `srs_log_tank file; srs_log_file ${folder}/${name}.log;`;
+  const read = (name: string) => readFileSync(`${folder}/${name}.log`, "utf8");
+  try {
+    await scene(async ({ server, reloader, write }) => {
+      write(logTo("old"));
+      reloader.request();
+      await until(() => server.wanted.length === 1);
+      await server.go();
+      await until(() => reloader.report.state === 90);
+      serverLog.info("before");
+      write(logTo("new"));
+      server.refusal = "cannot listen";
+      reloader.request();
+      await until(() => server.wanted.length === 2);
+      serverLog.info("meanwhile");
+      await server.go();
+      await until(() => reloader.report.err !== 0);
+      serverLog.info("after");
+      // The setting is not in effect: the next reload opens the new file again.
+      server.refusal = null;
+      reloader.request();
+      await until(() => server.wanted.length === 3);
+      await server.go();
+      await until(() => reloader.report.state === 90);
+      serverLog.info("at last");
+      reloader.request();
+      await until(() => server.wanted.length === 4);
+      await server.go();
+      await until(() => reloader.report.state === 90);
+      await closeLog();
+      assert.match(read("old"), /before[^]*nothing changed[^]*cannot listen[^]*after/);
+      // What was refused is a change still; what was applied is none any more.
+      assert.match(
+        read("new"),
+        /meanwhile[^]*reload: \w+.* srs_log_file .*new\.log[^]*at last[^]*reload: nothing changed/,
+      );
+      assert.doesNotMatch(read("new"), /nothing changed[^]*at last/);
+      assert.doesNotMatch(read("new"), /before|after/);
+      assert.doesNotMatch(read("old"), /meanwhile|at last/);
+    });
+  } finally {
+    await closeLog();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** Waits until something is the case, a few seconds at most. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5000;
+  while (!condition()) {
+    assert.ok(Date.now() < deadline, `not within 5 s: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}

@@ -146,3 +146,56 @@ Deno.test("what a worker has forgotten of a stream, and a worker that has ended,
   assert.deepEqual([after.figures.clientsTotal, after.figures.players], [20, 3]);
   assert.equal([...after.vhosts.values()][0].sendBytes, 2000);
 });
+
+/** A worker's figures, each with a value of its own. */
+const FIGURES = {
+  clientsTotal: 2,
+  clientErrors: 3,
+  players: 5,
+  laggingPlayers: 7,
+  lagMs: 11,
+  droppedGops: 13,
+  droppedMessages: 17,
+  flushIntervalMs: 19,
+  logBytes: 23,
+  delays: { counts: [29], sumMs: 31 },
+  loopLags: { counts: [37], sumMs: 41 },
+  loopLagMs: 43,
+  relays: EMPTY_REPORT.figures.relays,
+};
+
+Deno.test("a worker that has ended: what it counted remains, how it was does not", () => {
+  const ended = { ...EMPTY_REPORT, figures: FIGURES };
+  const merged = view();
+  merged.retire(ended);
+  merged.retire(ended);
+  assert.deepEqual(merged.figures, {
+    ...EMPTY_REPORT.figures,
+    clientsTotal: 4,
+    clientErrors: 6,
+    droppedGops: 26,
+    droppedMessages: 34,
+    delays: { counts: [58], sumMs: 62 },
+    loopLags: { counts: [74], sumMs: 82 },
+  });
+});
+
+Deno.test("figures of several workers: some are sums, some are the worst", () => {
+  const one = { ...EMPTY_REPORT, figures: FIGURES };
+  const other = { ...FIGURES, lagMs: 12, flushIntervalMs: 18, loopLagMs: 44 };
+  assert.deepEqual(view(one, { ...one, figures: other }).figures, {
+    ...FIGURES,
+    clientsTotal: 4,
+    clientErrors: 6,
+    players: 10,
+    laggingPlayers: 14,
+    lagMs: 12,
+    droppedGops: 26,
+    droppedMessages: 34,
+    flushIntervalMs: 19,
+    logBytes: 46,
+    delays: { counts: [58], sumMs: 62 },
+    loopLags: { counts: [74], sumMs: 82 },
+    loopLagMs: 44,
+  });
+});

@@ -1,0 +1,270 @@
+/**
+ * Who is connected and what is counted of it.
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { Hub } from "../../src/live/hub.ts";
+import type { LiveStream } from "../../src/live/live_stream.ts";
+import { newIdentity } from "../../src/log/ids.ts";
+import { LoopLag } from "../../src/loop_lag.ts";
+import { Registry, type Session } from "../../src/registry.ts";
+import type { ClientRole } from "../../src/session/phase.ts";
+import { FakePublisher, payloads, vhostOf } from "./support/live_fixture.ts";
+import { ManualClock } from "./support/manual_clock.ts";
+import { MemoryLog } from "./support/memory_log.ts";
+
+/** A connection of whatever protocol, with figures that a test sets. */
+class FakeSession implements Session {
+  readonly log: MemoryLog;
+  readonly socket = { remote: "127.0.0.1:50123", remoteAddress: "127.0.0.1" };
+  readonly summarisedAt = 0;
+  readonly info = { tcUrl: "rtmp://a/live", pageUrl: "http://a/page", swfUrl: "http://a/swf" };
+  recvBytes = 0;
+  sentBytes = 0;
+  failed = false;
+  kicks = 0;
+
+  constructor(readonly id: string, readonly acceptedAt: number) {
+    this.log = new MemoryLog(id);
+  }
+
+  tick(): void {}
+  summary(): string {
+    return "";
+  }
+  shutdown(): void {}
+  abort(): void {}
+  kick(): void {
+    this.kicks++;
+  }
+}
+
+/** A registry over a hub, and clients with numbers for names. */
+class Scene implements Disposable {
+  readonly clock = new ManualClock();
+  readonly hub = new Hub(this.clock, "1.2.3");
+  readonly #loop = new LoopLag(() => this.clock.now());
+  readonly registry = new Registry(
+    newIdentity(),
+    1,
+    () => this.clock.now(),
+    this.hub,
+    this.#loop,
+  );
+  #next = 1;
+
+  [Symbol.dispose](): void {
+    this.#loop.stop();
+  }
+
+  stream(name = "s", vhost = "v"): LiveStream {
+    return this.hub.obtain(`${vhost}/${name}`, vhostOf({}, { name: vhost }), "live", name);
+  }
+
+  /** A connection that has no role yet. */
+  connect(): FakeSession {
+    const session = new FakeSession(`c${this.#next++}`, this.clock.now());
+    this.registry.add(session);
+    return session;
+  }
+
+  take(session: FakeSession, stream: LiveStream, publish = false): void {
+    this.registry.roleChanged(session, role(stream, publish));
+  }
+
+  /** The connection ends, with its role. */
+  end(session: FakeSession, failed: boolean): void {
+    session.failed = failed;
+    this.registry.roleChanged(session, null);
+    this.registry.remove(session);
+  }
+}
+
+function role(stream: LiveStream, publish: boolean): ClientRole {
+  return { type: publish ? "fmle-publish" : "rtmp-play", publish, stream, name: stream.name };
+}
+
+Deno.test("an error is counted for a client that failed in its role, once, and for no other", () => {
+  using scene = new Scene();
+  const errors = () => scene.registry.figures.clientErrors;
+  const stream = scene.stream();
+  const [through, broken, silent] = [scene.connect(), scene.connect(), scene.connect()];
+  scene.take(through, stream);
+  scene.take(broken, stream);
+  scene.end(through, false);
+  assert.equal(errors(), 0, "it was through");
+  // A connection that never had a role is no client.
+  scene.end(silent, true);
+  assert.equal(errors(), 0, "it had no role");
+  scene.end(broken, true);
+  assert.equal(errors(), 1);
+  scene.registry.roleChanged(broken, null);
+  assert.equal(errors(), 1, "once");
+});
+
+Deno.test("a client is counted each time that it takes a role", () => {
+  using scene = new Scene();
+  const stream = scene.stream();
+  const session = scene.connect();
+  assert.equal(scene.registry.figures.clientsTotal, 0);
+  scene.take(session, stream, true);
+  scene.registry.roleChanged(session, null);
+  assert.equal(scene.registry.figures.clientsTotal, 1);
+  assert.equal(scene.registry.clients.size, 0);
+  scene.take(session, stream);
+  assert.equal(scene.registry.figures.clientsTotal, 2);
+  assert.deepEqual([...scene.registry.clients.keys()], [session.id]);
+  // From one role to another without a moment between: it is one client still.
+  scene.take(session, scene.stream("other"));
+  assert.equal(scene.registry.clients.size, 1);
+  assert.equal(scene.registry.figures.clientsTotal, 3);
+});
+
+Deno.test("bytes belong to the stream and vhost in whose role they were carried, and stay there", () => {
+  using scene = new Scene();
+  const [one, two] = [scene.stream("one", "v"), scene.stream("two", "w")];
+  const session = scene.connect();
+  const bytes = () => {
+    const all = [...scene.registry.streams.values(), ...scene.registry.vhosts.values()];
+    return Object.fromEntries(
+      all.map(({ name, recvBytes, sendBytes, clients }) => [name, [recvBytes, sendBytes, clients]]),
+    );
+  };
+  session.recvBytes = 7;
+  session.sentBytes = 9;
+  scene.take(session, one, true);
+  assert.deepEqual(bytes(), { one: [0, 0, 1], v: [0, 0, 1] }, "what it had before is nobody's");
+  session.recvBytes = 107;
+  session.sentBytes = 19;
+  assert.deepEqual(bytes(), { one: [100, 10, 1], v: [100, 10, 1] });
+  scene.take(session, two);
+  session.recvBytes = 110;
+  session.sentBytes = 1019;
+  const both = { one: [100, 10, 0], v: [100, 10, 0], two: [3, 1000, 1], w: [3, 1000, 1] };
+  assert.deepEqual(bytes(), both);
+  scene.end(session, false);
+  assert.deepEqual(bytes(), { ...both, two: [3, 1000, 0], w: [3, 1000, 0] });
+  assert.deepEqual(scene.registry.totals, { connections: 0, recvBytes: 110, sendBytes: 1019 });
+  scene.registry.remove(session);
+  assert.equal(scene.registry.totals.recvBytes, 110, "once");
+  // The vhost keeps what its stream had.
+  scene.registry.forget(two);
+  assert.deepEqual(bytes(), { one: [100, 10, 0], v: [100, 10, 0], w: [3, 1000, 0] });
+});
+
+Deno.test("what a stream has pulled belongs to its vhost and to the server, also when it is forgotten", () => {
+  using scene = new Scene();
+  const stream = scene.stream();
+  scene.take(scene.connect(), stream);
+  stream.pulledBytes = 1000;
+  const received = () => ({
+    all: scene.registry.totals.recvBytes,
+    streams: [...scene.registry.streams.values()].map(({ recvBytes }) => recvBytes),
+    vhosts: [...scene.registry.vhosts.values()].map(({ recvBytes }) => recvBytes),
+  });
+  assert.deepEqual(received(), { all: 1000, streams: [1000], vhosts: [1000] });
+  const [client] = scene.registry.sessions.values();
+  scene.registry.roleChanged(client, null);
+  for (let i = 0; i < 4; i++) {
+    scene.clock.advance(1000);
+    for (const gone of scene.hub.tick()) scene.registry.forget(gone);
+  }
+  assert.deepEqual(received(), { all: 1000, streams: [], vhosts: [1000] });
+});
+
+Deno.test("the publisher of a stream is the last one that took the role, with its own time", () => {
+  using scene = new Scene();
+  const stream = scene.stream();
+  const view = () => [...scene.registry.streams.values()][0];
+  const [player, first, second] = [scene.connect(), scene.connect(), scene.connect()];
+  scene.take(player, stream);
+  assert.deepEqual(view().publish, { active: false, cid: undefined });
+  assert.equal(view().edge.uptimeMs, null);
+  const publisher = new FakePublisher(stream);
+  publisher.start();
+  scene.take(first, stream, true);
+  scene.clock.advance(5000);
+  scene.take(player, stream);
+  assert.deepEqual(view().publish, { active: true, cid: first.id });
+  assert.equal(view().edge.uptimeMs, 5000);
+  scene.take(second, stream, true);
+  scene.clock.advance(300);
+  assert.deepEqual(view().publish, { active: true, cid: second.id });
+  assert.equal(view().edge.uptimeMs, 300);
+  assert.equal([...scene.registry.vhosts.values()][0].streams, 1);
+  publisher.stop();
+  assert.deepEqual(view().publish, { active: false, cid: second.id });
+  assert.equal([...scene.registry.vhosts.values()][0].streams, 0);
+});
+
+Deno.test("a client is shown as what it is, and only a client that is there can be kicked", () => {
+  using scene = new Scene();
+  const stream = scene.stream();
+  const session = scene.connect();
+  scene.clock.advance(1500);
+  assert.equal(scene.registry.kick(session.id), false, "it has no role");
+  scene.take(session, stream);
+  const [view] = scene.registry.clients.values();
+  const { kbps: _, ...rest } = view;
+  const [streamView] = scene.registry.streams.values();
+  assert.deepEqual(rest, {
+    id: session.id,
+    vhostId: streamView.vhostId,
+    streamId: streamView.id,
+    ip: "127.0.0.1",
+    pageUrl: "http://a/page",
+    swfUrl: "http://a/swf",
+    tcUrl: "rtmp://a/live",
+    url: "v/s",
+    name: "s",
+    type: "rtmp-play",
+    publish: false,
+    aliveMs: 1500,
+    edge: { port: 50123, lagMs: null, droppedGops: 0, droppedMessages: 0 },
+    recvBytes: 0,
+    sendBytes: 0,
+  });
+  assert.equal(scene.registry.kick("nobody"), false);
+  assert.equal(session.kicks, 0);
+  assert.equal(scene.registry.kick(session.id), true);
+  assert.equal(session.kicks, 1);
+});
+
+Deno.test("a connection that is put behind the others stands last, and one that is gone stays gone", () => {
+  using scene = new Scene();
+  const [a, b] = [scene.connect(), scene.connect()];
+  scene.registry.moveToEnd(a);
+  assert.deepEqual([...scene.registry.sessions.keys()], [b.id, a.id]);
+  scene.registry.remove(b);
+  scene.registry.moveToEnd(b);
+  assert.deepEqual([...scene.registry.sessions.keys()], [a.id]);
+});
+
+Deno.test("a vhost that the configuration has no more, or has switched off, counts as switched off", () => {
+  using scene = new Scene();
+  for (const name of ["a", "b", "c"]) scene.take(scene.connect(), scene.stream("s", name));
+  const vhosts = [vhostOf({}, { name: "a" }), vhostOf({}, { name: "b", enabled: false })];
+  scene.registry.configure(vhosts);
+  const enabled = () => [...scene.registry.vhosts.values()].map(({ enabled }) => enabled);
+  assert.deepEqual(enabled(), [true, false, false]);
+  scene.registry.configure(vhosts.map((vhost) => ({ ...vhost, enabled: true })));
+  assert.deepEqual(enabled(), [true, true, false]);
+});
+
+Deno.test("the log's bytes and the players are those of all streams", () => {
+  using scene = new Scene();
+  for (const name of ["a", "b"]) {
+    const stream = scene.stream(name);
+    stream.join({ send: () => true }, { durationMs: 0, multitrack: false, onEnd: () => {} });
+    const publisher = new FakePublisher(stream);
+    publisher.start();
+    publisher.headers();
+    publisher.video(0, payloads.keyframe(1, 1000));
+  }
+  const { players, logBytes } = scene.registry.figures;
+  assert.equal(players, 2);
+  const [a, b] = [...scene.hub.streams].map((stream) => stream.logBytes);
+  assert.ok(a > 0 && b > 0);
+  assert.equal(logBytes, a + b);
+});
