@@ -80,7 +80,7 @@ export const SERVER = {
   trusted_proxies: leaf<readonly Network[]>(
     networkListKind,
     [],
-    "Proxies whose X-Forwarded-For and X-Real-IP are believed. Not in SRS.",
+    "Proxies whose X-Forwarded-For, X-Real-IP and Forwarded are believed. Not in SRS.",
     live,
   ),
   https: block(SERVER_HTTPS, "HTTPS beside HTTP.", httpsTraits),

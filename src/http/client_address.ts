@@ -1,34 +1,129 @@
 /**
- * Whose address a request has when it came through proxies.
+ * The client's address of a request that came through proxies.
  * @module
  */
 
-import { contains, type Network, parseNetwork } from "../config/network.ts";
+import { contains, formatNetwork, type Network, parseNetwork } from "../config/network.ts";
 
-/** What proxies say of a request's way; null: nothing. */
+/** What proxies say of the client. Null: the request has no such header. */
 export interface ProxyHeaders {
+  /** `X-Forwarded-For`: each proxy appends the address that it was called from. */
   readonly forwardedFor: string | null;
+  /** `X-Real-IP`: one address. */
   readonly realIp: string | null;
+  /** `Forwarded` (RFC 7239): each proxy appends an element with `for=`. */
+  readonly forwarded: string | null;
+}
+
+/** The headers of a request, as {@link clientAddress} needs them. */
+export function proxyHeaders(header: (name: string) => string | undefined): ProxyHeaders {
+  return {
+    forwardedFor: header("X-Forwarded-For") ?? null,
+    realIp: header("X-Real-IP") ?? null,
+    forwarded: header("Forwarded") ?? null,
+  };
 }
 
 /**
- * The client's address: the peer's, unless it is one of our own proxies; then what that one says, and so
- * on. SRS believes the first entry of `X-Forwarded-For` whoever sends it, so that anybody can choose the
- * address that rules and hooks see.
+ * The client's address: the peer's, unless the peer is a trusted proxy; then the address which that proxy
+ * names, and so on. SRS believes the first entry of `X-Forwarded-For` whoever sends it, so that anybody can
+ * choose the address that rules and hooks see.
+ *
+ * A value that cannot be read ends the search at the proxy that sent it. A proxy passes on the headers
+ * that it does not know, so two headers that name different clients prove nothing: the address is the
+ * peer's then.
  */
 export function clientAddress(
   peer: string,
-  { forwardedFor, realIp }: ProxyHeaders,
+  { forwardedFor, realIp, forwarded }: ProxyHeaders,
   trusted: readonly Network[],
 ): string {
   const isProxy = (address: string) => trusted.some((network) => contains(network, address));
+  if (!isProxy(peer)) return peer;
+  const said = [
+    forwardedFor === null ? null : listOf(forwardedFor),
+    realIp === null ? null : [nodeAddress(realIp)],
+    forwarded === null ? null : forwardedNodes(forwarded),
+  ].filter((way) => way !== null).map((way) => walk(peer, way, isProxy));
+  // X-Real-IP of the last proxy in a chain is the proxy before it, which is no contradiction.
+  const clients = said.filter((address) => !isProxy(address));
+  if (clients.length === 0) return said[0] ?? peer;
+  const [first, ...others] = clients;
+  return others.every((other) => canonical(other) === canonical(first)) ? first : peer;
+}
+
+/** Follows the way back from the peer as long as the address is a proxy's and the entry before is readable. */
+function walk(
+  peer: string,
+  way: readonly (string | null)[],
+  isProxy: (address: string) => boolean,
+): string {
   let client = peer;
-  const way = (forwardedFor ?? realIp ?? "").split(",").map((entry) => entry.trim());
-  // Each proxy adds the address that it was called from at the end.
-  while (isProxy(client)) {
-    const before = way.pop();
-    if (before === undefined || before.includes("/") || !parseNetwork(before)) break;
+  for (let at = way.length - 1; at >= 0 && isProxy(client); at--) {
+    const before = way[at];
+    if (before === null) break;
     client = before;
   }
   return client;
+}
+
+/** The entries of `X-Forwarded-For`. No address has a comma in it. */
+function listOf(text: string): (string | null)[] {
+  return text.split(",").map(nodeAddress);
+}
+
+/** An optional port behind an address: a number, or an obfuscated one (RFC 7239 §6). */
+const PORT = String.raw`(?::(?:\d{1,5}|_[\w.-]+))?`;
+const QUOTED = /^"([^"\\]*)"$/;
+const BRACKETED = new RegExp(String.raw`^\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]${PORT}$`);
+const IPV4 = new RegExp(String.raw`^(\d+\.\d+\.\d+\.\d+)${PORT}$`);
+const IPV6 = /^[0-9a-fA-F:.]+(?:%[\w.-]+)?$/;
+
+/**
+ * The address of a node: `192.0.2.1`, `192.0.2.1:51008`, `2001:db8::1`, `[2001:db8::1]:443`, each possibly in
+ * quotes. Null: none of these, such as `unknown` and `_hidden`.
+ */
+function nodeAddress(text: string): string | null {
+  const trimmed = text.trim();
+  const node = QUOTED.exec(trimmed)?.[1] ?? trimmed;
+  const [, bracketed] = BRACKETED.exec(node) ?? [];
+  const [, ipv4] = IPV4.exec(node) ?? [];
+  const address = bracketed ?? ipv4 ?? (IPV6.test(node) ? node : null);
+  if (address === null || !parseNetwork(address)) return null;
+  return bracketed !== undefined && !bracketed.includes(":") ? null : address;
+}
+
+/** One `name=value` of `Forwarded`, and what separates it from the next. */
+const PAIR =
+  /[ \t]*(?:([!#$%&'*+.^_`|~\w-]+)=("(?:[^"\\]|\\.)*"|[!#$%&'*+.^_`|~\w-]+))?[ \t]*([;,]|$)/y;
+
+/**
+ * The nodes of `Forwarded`, in its order; null where an element does not name one, or names two. A header that
+ * breaks the grammar anywhere says nothing at all: a client could open a quote that swallows what a proxy
+ * appends.
+ */
+function forwardedNodes(text: string): (string | null)[] {
+  const nodes: (string | null)[] = [];
+  let names: string[] = [];
+  PAIR.lastIndex = 0;
+  for (;;) {
+    const pair = PAIR.exec(text);
+    if (!pair) return [];
+    const [, name, value, separator] = pair;
+    if (name?.toLowerCase() === "for") names.push(value);
+    if (separator === ";") continue;
+    nodes.push(names.length === 1 ? forwardedNode(names[0]) : null);
+    names = [];
+    if (separator === "") return nodes;
+  }
+}
+
+/** RFC 7239 wants quotes around what has a colon, and brackets around IPv6; both are left out often enough. */
+function forwardedNode(value: string): string | null {
+  return nodeAddress(value.replaceAll(/\\(.)/g, "$1"));
+}
+
+function canonical(address: string): string {
+  const network = parseNetwork(address);
+  return network ? formatNetwork(network) : address;
 }

@@ -20,7 +20,7 @@ import type { RelayService } from "../relay/relays.ts";
 import type { RtmpError } from "../rtmp/error.ts";
 import { HOPS_HEADER, parseHops } from "../rtmp/hops.ts";
 import type { HttpEnv } from "./answer.ts";
-import { clientAddress } from "./client_address.ts";
+import { clientAddress, proxyHeaders } from "./client_address.ts";
 import { findFlvTarget, flvPath, type FlvTarget } from "./flv_mount.ts";
 import { FlvSession, type FlvSessionHost } from "./flv_session.ts";
 
@@ -37,6 +37,8 @@ const MEDIA_HEADERS = {
   "Cache-Control": "no-store",
   // What follows the stream on its connection is nothing, whoever ends it.
   "Connection": "close",
+  // nginx collects an answer in its buffers unless told not to: audio alone would arrive in lumps.
+  "X-Accel-Buffering": "no",
 };
 
 /** What the routes need of the server around them. */
@@ -174,10 +176,7 @@ function visitorOf(
   { vhost, app, stream, key }: FlvTarget,
   id: string,
 ): Visitor {
-  const said = {
-    forwardedFor: c.req.header("X-Forwarded-For") ?? null,
-    realIp: c.req.header("X-Real-IP") ?? null,
-  };
+  const said = proxyHeaders((name) => c.req.header(name));
   return {
     id,
     ip: clientAddress(c.env.peer.address, said, httpServer.trustedProxies),
@@ -204,7 +203,7 @@ function newSession(
 ): FlvSession {
   const { address, port } = c.env.peer;
   const remote = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-  const forwarded = c.req.header("X-Forwarded-For")?.split(",")[0].trim();
+  const { forwardedFor, realIp, forwarded } = proxyHeaders((name) => c.req.header(name));
   return new FlvSession(host, stream, {
     socket: { remote, remoteAddress: address },
     tcUrl: `${url.origin}/${app}`,
@@ -213,7 +212,7 @@ function newSession(
     param: url.search,
     transport: wantsWebSocket(c.req.raw) ? "ws" : "http",
     visit,
-    forwardedFor: forwarded ?? c.req.header("X-Real-IP") ?? "",
+    forwardedFor: forwardedFor?.split(",")[0].trim() ?? realIp ?? forwarded ?? "",
   }, log);
 }
 

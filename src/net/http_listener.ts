@@ -7,7 +7,7 @@ import type { ListenAddress } from "../config/types.ts";
 import type { WebLinkHandler } from "./web_link.ts";
 import {
   BUN_WEB_SOCKETS,
-  type BunSocketData,
+  type BunUpgrade,
   type BunWebSockets,
   upgradeBun,
   upgradeDeno,
@@ -58,7 +58,7 @@ interface BunServer {
   readonly port: number;
   requestIP(request: Request): { readonly address: string; readonly port: number } | null;
   timeout(request: Request, seconds: number): void;
-  upgrade(request: Request, options: { data: BunSocketData }): boolean;
+  upgrade(request: Request, options: BunUpgrade): boolean;
   stop(closeActiveConnections: boolean): Promise<void>;
 }
 
@@ -155,7 +155,7 @@ function listenBun(
         cutOff: () => server.timeout(request, BUN_CUT_OFF_S),
         upgrade: (handler) =>
           wantsWebSocket(request)
-            ? upgradeBun((data) => server.upgrade(request, { data }), handler)
+            ? upgradeBun(request, (options) => server.upgrade(request, options), handler)
             : null,
       };
       // Without a usable Host header, as in a load balancer's HTTP/1.0 probe, the URL is but a path.

@@ -22,9 +22,28 @@ export function wantsWebSocket(request: Request): boolean {
   return request.headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
+/** A token (RFC 9110 §5.6.2). */
+const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
+
+/**
+ * The first of the subprotocols that a request offers, which the answer names: a browser that has offered
+ * some gives up when none is chosen (RFC 6455 §4.1). FLV bytes are the same under any name. Null: it
+ * offers none.
+ */
+export function subprotocolOf(request: Request): string | null {
+  const offered = request.headers.get("sec-websocket-protocol") ?? "";
+  return offered.split(",").map((name) => name.trim()).find((name) => TOKEN.test(name)) ?? null;
+}
+
 /** What Bun's socket carries with it. */
 export interface BunSocketData {
   readonly handler: WebLinkHandler;
+}
+
+/** What Bun wants to know for the answer. */
+export interface BunUpgrade {
+  readonly data: BunSocketData;
+  readonly headers: Record<string, string>;
 }
 
 /** The part of Bun's socket that is used here. */
@@ -66,17 +85,27 @@ export const BUN_WEB_SOCKETS: BunWebSockets = {
 
 /** Bun's answer to a request for a WebSocket; null when it cannot be one. */
 export function upgradeBun(
-  upgrade: (data: BunSocketData) => boolean,
+  request: Request,
+  upgrade: (options: BunUpgrade) => boolean,
   handler: WebLinkHandler,
 ): Response | null {
+  const protocol = subprotocolOf(request);
+  const headers: Record<string, string> = protocol === null
+    ? {}
+    : { "Sec-WebSocket-Protocol": protocol };
   // Bun has answered already then; what is returned is not looked at.
-  return upgrade({ handler }) ? new Response(null) : null;
+  return upgrade({ data: { handler }, headers }) ? new Response(null) : null;
 }
 
 /** Deno's answer to a request for a WebSocket; null when it cannot be one. */
 export function upgradeDeno(request: Request, handler: WebLinkHandler): Response | null {
   try {
-    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT_S });
+    const protocol = subprotocolOf(request);
+    if (protocol !== null) offerOnly(request, protocol);
+    const { socket, response } = Deno.upgradeWebSocket(request, {
+      idleTimeout: IDLE_TIMEOUT_S,
+      ...(protocol !== null && { protocol }),
+    });
     new DenoLink(socket, handler);
     return response;
   } catch (error) {
@@ -84,6 +113,16 @@ export function upgradeDeno(request: Request, handler: WebLinkHandler): Response
     if (error instanceof TypeError) return null;
     throw error;
   }
+}
+
+/**
+ * Has Deno read an offer of one subprotocol: it looks for the chosen one between commas with exactly one
+ * space behind them, and refuses what any other client offers as `a,b`.
+ */
+function offerOnly(request: Request, protocol: string): void {
+  const headers = new Headers(request.headers);
+  headers.set("sec-websocket-protocol", protocol);
+  Object.defineProperty(request, "headers", { value: headers });
 }
 
 class DenoLink implements WebLink {

@@ -184,6 +184,9 @@ scenario(
     assert.equal(await status("198.51.100.1"), 403);
     assert.equal(await status("203.0.113.1, 198.51.100.1"), 403, "who spoofs is seen through");
     assert.equal(await status("198.51.100.1, 203.0.113.1"), 200);
+    assert.equal(await status("198.51.100.1:51008"), 403, "F15: with a port");
+    const forwarded = { Forwarded: 'for="198.51.100.1:51008";proto=https' };
+    assert.equal((await fetch(url, { method: "HEAD", headers: forwarded })).status, 403, "F15");
   },
 );
 

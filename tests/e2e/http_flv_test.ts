@@ -10,7 +10,7 @@ import { media } from "../tools/media.ts";
 import { assertSameConfig } from "../tools/packets.ts";
 import { run, sleep, until } from "../tools/process.ts";
 import { assertPlayed, kindsOf, type Scenario, scenario } from "../tools/scenario.ts";
-import { freePort, type Server, type ServerOptions } from "../tools/server.ts";
+import { freePort, type Server, serverCommand, type ServerOptions } from "../tools/server.ts";
 
 const REMUX = "http_remux { enabled on; }";
 const VHOST = `min_latency on; play { gop_cache on; queue_length 5; mw_latency 100; } ${REMUX}`;
@@ -355,3 +355,39 @@ scenario(
   },
   { limitMs: 90_000 },
 );
+
+for (const runtime of ["deno", "bun"]) {
+  scenario(`F13, F14 on ${runtime}: the first subprotocol is answered; no buffering`, async (s) => {
+    const { server } = await live(s, "h264-aac", { vhost: VHOST, command: serverCommand(runtime) });
+    const chosen = async (offered: string | null) => {
+      const answer = await request(
+        server.apiPort,
+        "GET /live/livestream.flv HTTP/1.1\nHost: x\nConnection: Upgrade\nUpgrade: websocket\n" +
+          "Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==" +
+          (offered === null ? "" : `\nSec-WebSocket-Protocol: ${offered}`),
+        (text) => text.includes("FLV\x01"),
+      );
+      assert.match(answer, /^HTTP\/1\.1 101 /, `offered ${offered}`);
+      return [...answer.matchAll(/^sec-websocket-protocol: *(.*?)\r$/gim)].map(([, name]) => name);
+    };
+    assert.deepEqual(await chosen("flv"), ["flv"]);
+    assert.deepEqual(await chosen("binary, base64"), ["binary"]);
+    assert.deepEqual(await chosen(" ,b@d name,v1.flv ,x"), ["v1.flv"]);
+    assert.deepEqual(await chosen(null), []);
+    for (const method of ["GET", "HEAD"]) {
+      const abort = new AbortController();
+      const answer = await fetch(flvUrl(server), { method, signal: abort.signal });
+      assert.equal(answer.headers.get("X-Accel-Buffering"), "no", method);
+      abort.abort();
+    }
+    // A client that insists on a subprotocol, as a browser does.
+    const socket = new WebSocket(flvUrl(server, undefined, "ws"), ["jsmpeg", "flv"]);
+    const opened = await new Promise((resolve) => {
+      socket.onmessage = () => resolve(socket.protocol);
+      socket.onerror = () => resolve("refused");
+    });
+    assert.equal(opened, "jsmpeg");
+    socket.close();
+    await gone(server, "WebSockets");
+  });
+}

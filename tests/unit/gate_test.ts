@@ -194,7 +194,8 @@ test("client address: proxies of ours are believed, one after the other, and nob
     ["127.0.0.1", "2.2.2.2", null, "2.2.2.2"],
     ["::1", "2001:db8::1", null, "2001:db8::1"],
     ["127.0.0.1", null, "3.3.3.3", "3.3.3.3"],
-    ["127.0.0.1", "2.2.2.2", "3.3.3.3", "2.2.2.2"],
+    ["127.0.0.1", "2.2.2.2", "3.3.3.3", "127.0.0.1"],
+    ["127.0.0.1", "2.2.2.2", "2.2.2.2", "2.2.2.2"],
     ["127.0.0.1", "6.6.6.6, 2.2.2.2", null, "2.2.2.2"],
     ["127.0.0.1", "6.6.6.6,2.2.2.2 , 10.0.0.7", null, "2.2.2.2"],
     ["127.0.0.1", "10.0.0.1, 10.0.0.7", null, "10.0.0.1"],
@@ -205,7 +206,7 @@ test("client address: proxies of ours are believed, one after the other, and nob
   ];
   for (const [peer, forwardedFor, realIp, expected] of rows) {
     assert.equal(
-      clientAddress(peer, { forwardedFor, realIp }, trusted),
+      clientAddress(peer, { forwardedFor, realIp, forwarded: null }, trusted),
       expected,
       `${forwardedFor}`,
     );
