@@ -14,7 +14,8 @@ import type { Log } from "../log/log.ts";
 import type { ServerIdentity } from "../log/ids.ts";
 import { closeBody, connectBody, type Departure, type StreamAction, streamBody } from "./bodies.ts";
 import type { HookCaller } from "./hook_caller.ts";
-import { ASK_TIMEOUT_MS } from "./limits.ts";
+import { Departures } from "./departures.ts";
+import { ASK_TIMEOUT_MS, DEPARTURE_WAIT_MS } from "./limits.ts";
 import { checkRefer } from "./refer.ts";
 import { checkSecurity } from "./security.ts";
 import { checkSignature } from "./signed_url.ts";
@@ -31,6 +32,7 @@ export interface VisitParts {
 export class Gate {
   readonly #server: ServerIdentity;
   readonly #caller: HookCaller;
+  readonly #departures = new Departures();
 
   constructor(server: ServerIdentity, caller: HookCaller) {
     this.#server = server;
@@ -47,14 +49,14 @@ export class Gate {
 
   /** A client that `check` has nothing against. */
   visit(visitor: Visitor, parts: VisitParts): Visit {
-    return new Visit(this.#server, this.#caller, visitor, parts);
+    return new Visit(this.#server, this.#caller, this.#departures, visitor, parts);
   }
 
   /** A connection that had got as far as `connect` is over. Comes after the end of its visits. */
   closed(gone: Departure, vhost: VhostConfig, log: Log): void {
     const urls = vhost.hooks.on_close;
     if (urls.length === 0) return;
-    this.#caller.tell({
+    void this.#caller.tell({
       action: "on_close",
       urls,
       body: () => closeBody(this.#server, gone),
@@ -76,6 +78,7 @@ export class Gate {
 export class Visit {
   readonly #server: ServerIdentity;
   readonly #caller: HookCaller;
+  readonly #departures: Departures;
   readonly #visitor: Visitor;
   readonly #parts: VisitParts;
   #streamId: string | null = null;
@@ -87,9 +90,16 @@ export class Visit {
   #over = false;
 
   /** For `Gate`. */
-  constructor(server: ServerIdentity, caller: HookCaller, visitor: Visitor, parts: VisitParts) {
+  constructor(
+    server: ServerIdentity,
+    caller: HookCaller,
+    departures: Departures,
+    visitor: Visitor,
+    parts: VisitParts,
+  ) {
     this.#server = server;
     this.#caller = caller;
+    this.#departures = departures;
     this.#visitor = visitor;
     this.#parts = parts;
   }
@@ -133,7 +143,10 @@ export class Visit {
     if (urls.length === 0 || !(this.#begun || this.#asking)) return;
     // While it is asked about nobody knows yet: the answer comes first, what ends the connection after.
     const due = () => this.#begun || this.#counted;
-    this.#caller.tell({ action, urls, body: this.#body(action), log: this.#parts.log }, due);
+    const event = { action, urls, body: this.#body(action), log: this.#parts.log };
+    const told = this.#caller.tell(event, due);
+    // One that was not accepted has put no stream online: nobody waits for it.
+    if (action === "on_unpublish" && due()) this.#departures.add(this.#visitor.key, told);
   }
 
   async #ask(connects: boolean, asks: boolean): Promise<Refusal | null> {
@@ -141,6 +154,9 @@ export class Visit {
     if (connects && !await this.#asked("on_connect", deadline)) return refusedBy("on_connect");
     if (!asks) return null;
     const action = `on_${this.#visitor.action}` as const;
+    if (action === "on_publish") {
+      await this.#departures.delivered(this.#visitor.key, DEPARTURE_WAIT_MS);
+    }
     if (!await this.#asked(action, deadline)) return refusedBy(action);
     this.#counted = true;
     return null;

@@ -79,9 +79,10 @@ export class HookCaller {
   /**
    * Tells every URL; what fails is logged and dropped.
    * @param due Asked when its turn has come: whether there is anything to tell at all.
+   * @returns Settles when all URLs have been told, or cannot be.
    */
-  tell(event: HookEvent, due: () => boolean = () => true): void {
-    void this.#inTurn(event, async () => {
+  tell(event: HookEvent, due: () => boolean = () => true): Promise<void> {
+    return this.#inTurn(event, async () => {
       if (!due()) return;
       for (const url of event.urls) await this.#call(event, url, false, this.#limits.timeoutMs);
     });

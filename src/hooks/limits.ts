@@ -10,6 +10,11 @@
 export const HOOK_TIMEOUT_MS = 10_000;
 /** ms for all calls before a client may publish or play: SRS's limit for one of them. */
 export const ASK_TIMEOUT_MS = 30_000;
+/**
+ * ms for which a newcomer waits for the delivery of the last publisher's on_unpublish before it is asked
+ * about. Longer than a busy hook server needs; encoders give up after 10 s.
+ */
+export const DEPARTURE_WAIT_MS = 5000;
 /** Bytes of an answer. `{"code":0}` has 10. */
 export const MAX_ANSWER_BYTES = 64 * 1024;
 /**

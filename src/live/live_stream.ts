@@ -345,6 +345,14 @@ export class LiveStream implements RenditionSource {
     this.#shared.listener?.unpublished(this);
   }
 
+  /** Ends the publisher of this thread if it has stalled, and `takeover` lets any newcomer replace it. */
+  endStalled(): void {
+    const present = this.#publisher;
+    if (present && this.#takeover.givesUp(present.lastBytesAt, this.#shared.clock.now())) {
+      present.replaced();
+    }
+  }
+
   /** Whether `newcomer`, in another thread, gets the stream; the present publisher is ended then. */
   yield(newcomer: string): boolean {
     if (this.#held) return false;

@@ -40,6 +40,11 @@ export class TakeoverRule {
       this.policy === "if_stalled" && nowMs - lastBytesAt < STALLED_MS;
   }
 
+  /** Whether a publisher that has last sent something at `lastBytesAt` may be ended by any newcomer. */
+  givesUp(lastBytesAt: number, nowMs: number): boolean {
+    return this.policy !== "deny" && nowMs - lastBytesAt >= STALLED_MS;
+  }
+
   /**
    * Whether a publisher from `newcomer` may put out one that has last sent something at `lastBytesAt`.
    */

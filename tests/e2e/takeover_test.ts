@@ -3,6 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { HookServer } from "../tools/hook_server.ts";
 import { media } from "../tools/media.ts";
 import type { Kind } from "../tools/packets.ts";
 import {
@@ -56,6 +57,50 @@ scenario("a publisher that falls silent loses the name after normal_timeout", as
   await anotherSecond(player);
   assertStretches(await player.stop(), [clip, await media("small-1")]);
 });
+
+scenario(
+  "F8: a stalled publisher's on_unpublish comes before the newcomer's on_publish",
+  async (s) => {
+    const hooks = new HookServer();
+    try {
+      // A slow hook server: the order must not be a matter of luck.
+      const told: string[] = [];
+      hooks.reply = async ({ body }) => {
+        if (body.action === "on_unpublish") await sleep(500);
+        told.push(`${body.action} ${body.client_id}`);
+        return new Response("0");
+      };
+      const server = await s.server({
+        vhost: `min_latency on; play { mw_latency 0; }
+        http_hooks { enabled on; on_publish ${hooks.url("/publish")}; on_unpublish ${
+          hooks.url("/unpublish")
+        }; }`,
+      });
+      const [clip, next] = [await media("small-0"), await media("small-1")];
+      const url = server.url("live/livestream");
+      const player = await s.play(url);
+      const first = s.publish(clip, url, { loop: true });
+      await player.received("video", A_SECOND);
+      // While the publisher is healthy a newcomer is refused, and the application hears of nothing.
+      const refused = s.publish(next, url);
+      assert.ok(!(await refused.finish(10_000)).success);
+      assert.equal(told.length, 1, told.join());
+      first.signal("SIGSTOP");
+      await sleep(3000);
+      s.publish(next, url, { loop: true });
+      await anotherSecond(player);
+      assert.deepEqual(told.map((each) => each.split(" ")[0]), [
+        "on_publish",
+        "on_unpublish",
+        "on_publish",
+      ]);
+      assert.equal(told[0].split(" ")[1], told[1].split(" ")[1], "the old one's end");
+      assertStretches(await player.stop(), [clip, next]);
+    } finally {
+      await hooks.stop();
+    }
+  },
+);
 
 scenario("players wait for a publisher that comes, leaves and comes again", async (s) => {
   const server = await s.server({ vhost: "min_latency on; play { mw_latency 100; }" });

@@ -212,3 +212,45 @@ test("client address: proxies of ours are believed, one after the other, and nob
     );
   }
 });
+
+test("F8: a newcomer is asked about when the last publisher's on_unpublish has been delivered", () =>
+  withVisit(async (hooks) => {
+    const gate = newGate();
+    const old = gate.visit(visitorOf(hooks.block), parts());
+    let answers = 0;
+    old.ask(() => answers++);
+    await until("the answer", 5000, () => answers === 1);
+    old.begin();
+    const held = Promise.withResolvers<void>();
+    const delivered: unknown[] = [];
+    hooks.reply = async ({ body }) => {
+      if (body.action === "on_unpublish") await held.promise;
+      delivered.push(body.action);
+      return new Response("0");
+    };
+    hooks.clear();
+    old.end();
+    const log = new MemoryLog("client02");
+    const next = gate.visit(visitorOf(hooks.block, { id: "client02" }), { ...parts(), log });
+    next.ask(() => answers++);
+    // A player, and a publisher of another stream, wait for nobody.
+    const others = [
+      visitorOf(hooks.block, { action: "play" }),
+      visitorOf(hooks.block, { key: "o" }),
+    ];
+    others.forEach((other, i) => {
+      const otherLog = new MemoryLog(`other${i}`);
+      gate.visit(other, { ...parts(), log: otherLog }).ask(() => answers++);
+    });
+    await until("the others' answers", 5000, () => answers === 3);
+    assert.ok(
+      !hooks.calls.some(({ body }) => {
+        return body.action === "on_publish" && body.client_id === "client02";
+      }),
+    );
+    held.resolve();
+    await until("the newcomer's answer", 5000, () => answers === 4);
+    const order = delivered.filter((action) => action !== "on_connect" && action !== "on_play");
+    assert.deepEqual(order, ["on_publish", "on_unpublish", "on_publish"]);
+    await gate.settle(5000);
+  }));

@@ -1,0 +1,37 @@
+/**
+ * The on_unpublish calls that are under way, by stream. The next publisher of a stream is asked about
+ * after they have been delivered: an application that keeps "online" per stream would end "offline" if
+ * the old publisher's end came last (F8).
+ * @module
+ */
+
+/** on_unpublish calls under way. */
+export class Departures {
+  readonly #byStream = new Map<string, Set<Promise<void>>>();
+
+  /** Streams with such a call. */
+  get size(): number {
+    return this.#byStream.size;
+  }
+
+  /** A publisher of the stream `key` has gone; `delivered` settles when the hook servers know. */
+  add(key: string, delivered: Promise<void>): void {
+    const calls = this.#byStream.get(key) ?? new Set();
+    this.#byStream.set(key, calls.add(delivered));
+    const over = () => {
+      calls.delete(delivered);
+      if (calls.size === 0 && this.#byStream.get(key) === calls) this.#byStream.delete(key);
+    };
+    delivered.then(over, over);
+  }
+
+  /** Waits until those of a stream have been delivered or have failed, but no longer than `ms`. */
+  async delivered(key: string, ms: number): Promise<void> {
+    const calls = this.#byStream.get(key);
+    if (!calls) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+    await Promise.race([Promise.allSettled(calls), late]);
+    clearTimeout(timer);
+  }
+}
