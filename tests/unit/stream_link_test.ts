@@ -1,0 +1,251 @@
+/**
+ * A worker's link to the streams of the others, message by message: whatever the order in which they
+ * come over their different ways.
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { Entry } from "../../src/live/broadcast_log.ts";
+import type { FeedMessage } from "../../src/live/feed.ts";
+import { Hub } from "../../src/live/hub.ts";
+import type { LiveStream } from "../../src/live/live_stream.ts";
+import type { ToCoordinator, ToPeer } from "../../src/workers/messages.ts";
+import { StreamLink } from "../../src/workers/stream_link.ts";
+import { FakePlayer } from "./support/fake_player.ts";
+import { FakePublisher, vhostOf } from "./support/live_fixture.ts";
+import { ManualClock } from "./support/manual_clock.ts";
+
+type Begin = Extract<FeedMessage, { kind: "begin" }>;
+
+/** A feed's first message, with nothing in it: headers and entries are others' business. */
+function begin(epoch: number, changes: Partial<Begin["part"]> = {}): Begin {
+  const part = {
+    pieces: [],
+    headers: null,
+    tell: false,
+    newestKeyframe: null,
+    gopStart: null,
+    hasPictures: false,
+    goOn: null,
+    time: 0,
+    highest: 0,
+    absolute: false,
+    ...changes,
+  };
+  return { kind: "begin", epoch, outlet: 10 * epoch, part };
+}
+
+const END: FeedMessage = { kind: "end", ended: false };
+
+/** A worker with the stream "live/s"; what it posts is kept. */
+class Scene {
+  readonly clock = new ManualClock();
+  readonly coordinator: ToCoordinator[] = [];
+  readonly peers: [number, ToPeer][] = [];
+  readonly link = new StreamLink({
+    coordinator: (message) => void this.coordinator.push(message),
+    peer: (worker, message) => void this.peers.push([worker, message]),
+  });
+  readonly hub = new Hub(this.clock, "1.2.3", this.link);
+  readonly stream: LiveStream;
+  /** Answers to claims: true for a grant. */
+  readonly answers: boolean[] = [];
+
+  constructor() {
+    this.link.attach(this.hub);
+    this.stream = this.obtain("s");
+    this.coordinator.length = 0;
+  }
+
+  obtain(name: string): LiveStream {
+    return this.hub.obtain(`live/${name}`, vhostOf(), "live", name);
+  }
+
+  feed(from: number, feed: FeedMessage): void {
+    this.link.fromPeer(from, { kind: "feed", key: this.stream.key, feed });
+  }
+
+  /** A client claims the stream and publishes when it may; the number of the claim. */
+  claim(publisher: FakePublisher | null = null): number {
+    this.link.claim(this.stream, "10.0.0.1", (refusal) => {
+      this.answers.push(refusal === null);
+      if (!refusal) publisher?.start();
+      return true;
+    });
+    const claim = this.coordinator.findLast((message) => message.kind === "claim");
+    assert.equal(claim?.kind, "claim");
+    return claim.id;
+  }
+
+  grant(id: number, epoch: number, watchers: number[] = []): void {
+    const time = new SharedArrayBuffer(8);
+    const { key } = this.stream;
+    const grant = { kind: "grant", id, key, epoch, watchers, time, putOut: [] } as const;
+    this.link.fromCoordinator(grant);
+  }
+
+  /** What it answers when a client of another worker wants the stream. */
+  yields(key = this.stream.key): boolean {
+    this.coordinator.length = 0;
+    this.link.fromCoordinator({ kind: "yield", key, address: "10.0.0.2" });
+    const [answer, ...others] = this.coordinator;
+    assert.deepEqual(others, []);
+    assert.equal(answer.kind, "yielded");
+    assert.equal(answer.key, key);
+    return answer.yes;
+  }
+}
+
+Deno.test("a worker keeps a stream that was granted to it and that it cannot take yet", () => {
+  const scene = new Scene();
+  scene.feed(2, begin(1));
+  const publisher = new FakePublisher(scene.stream);
+  const id = scene.claim(publisher);
+  assert.equal(scene.yields(), true, "only a claim");
+  scene.grant(id, 2);
+  assert.deepEqual(scene.answers, [], "worker 2's last messages have not come");
+  assert.equal(scene.yields(), false, "promised to its own client");
+  scene.feed(2, END);
+  assert.deepEqual(scene.answers, [true]);
+  assert.equal(scene.stream.published, true);
+});
+
+Deno.test("a worker yields what it does not publish, and asks the stream's rule about what it does", () => {
+  const scene = new Scene();
+  assert.equal(scene.yields("live/unknown"), true);
+  assert.equal(scene.yields(), true);
+  const publisher = new FakePublisher(scene.stream);
+  scene.grant(scene.claim(publisher), 1);
+  assert.equal(scene.yields(), false, "the publisher sends");
+  assert.equal(scene.stream.published, true);
+  publisher.lastBytesAt = -Infinity;
+  assert.equal(scene.yields(), true, "it has stalled");
+  assert.equal(publisher.replacements, 1);
+});
+
+Deno.test("who was put out goes with the answer", () => {
+  const scene = new Scene();
+  const { publish } = scene.stream.vhost;
+  scene.stream.configure({ ...scene.stream.vhost, publish: { ...publish, takeover: "replace" } });
+  const publisher = new FakePublisher(scene.stream);
+  publisher.lastBytesAt = scene.clock.now();
+  scene.grant(scene.claim(publisher), 1);
+  assert.equal(scene.yields(), true);
+  const [answer] = scene.coordinator;
+  assert.deepEqual(answer.kind === "yielded" && answer.putOut, [{ address: "10.0.0.1", agoMs: 0 }]);
+});
+
+Deno.test("what a worker has sent too early is forgotten with it", () => {
+  const scene = new Scene();
+  scene.feed(2, begin(1));
+  scene.feed(3, begin(2));
+  scene.link.fromCoordinator({ kind: "gone", worker: 3 });
+  assert.equal(scene.stream.mirrored, true, "worker 2 still feeds it");
+  scene.feed(2, END);
+  assert.equal(scene.stream.mirrored, false, "worker 3 is not there any more");
+  // The next worker is not kept waiting for one that never ends.
+  scene.feed(4, begin(3));
+  assert.equal(scene.stream.mirrored, true);
+  scene.feed(4, END);
+  assert.equal(scene.stream.mirrored, false);
+});
+
+Deno.test("what came too early is next, the oldest grant first", () => {
+  const scene = new Scene();
+  const player = new FakePlayer(scene.stream);
+  scene.feed(2, begin(1));
+  scene.feed(4, begin(3));
+  scene.feed(3, begin(2));
+  scene.feed(3, END);
+  scene.peers.length = 0;
+  scene.feed(2, END);
+  // Each of those that feed it is told how many play it here.
+  const told = scene.peers.map(([worker, message]) => [worker, message.kind]);
+  assert.deepEqual(told, [[3, "audience"], [4, "audience"]]);
+  assert.equal(scene.stream.mirrored, true, "worker 4 has not ended");
+  player.leave();
+  assert.deepEqual(scene.peers.at(-1), [4, { kind: "audience", key: "live/s", players: 0 }]);
+});
+
+Deno.test("the end of the worker that feeds a stream is the end of the feed, and of no other", () => {
+  const scene = new Scene();
+  scene.feed(2, begin(1));
+  scene.link.fromCoordinator({ kind: "gone", worker: 5 });
+  assert.equal(scene.stream.mirrored, true);
+  scene.feed(3, begin(2));
+  scene.link.fromCoordinator({ kind: "gone", worker: 2 });
+  assert.equal(scene.stream.mirrored, true, "worker 3 is next");
+  scene.link.fromCoordinator({ kind: "gone", worker: 3 });
+  assert.equal(scene.stream.mirrored, false);
+  const id = scene.claim(new FakePublisher(scene.stream));
+  scene.grant(id, 3);
+  assert.deepEqual(scene.answers, [true], "nothing is in its way");
+});
+
+Deno.test("a worker that has ended is fed no more", () => {
+  const scene = new Scene();
+  const publisher = new FakePublisher(scene.stream);
+  scene.grant(scene.claim(publisher), 1, [2, 3]);
+  assert.equal(scene.stream.outlets.any, true);
+  assert.deepEqual(scene.peers.map(([worker]) => worker), [2, 3]);
+  scene.link.fromPeer(2, { kind: "audience", key: "live/s", players: 4 });
+  scene.link.fromPeer(3, { kind: "audience", key: "live/s", players: 2 });
+  assert.equal(scene.stream.playerCount, 6);
+  scene.link.fromCoordinator({ kind: "gone", worker: 2 });
+  assert.equal(scene.stream.playerCount, 2);
+  scene.peers.length = 0;
+  publisher.headers(1);
+  assert.deepEqual([...new Set(scene.peers.map(([worker]) => worker))], [3]);
+  scene.link.fromCoordinator({ kind: "unsubscribe", key: "live/s", worker: 3 });
+  assert.equal(scene.stream.outlets.any, false);
+});
+
+Deno.test("a grant that no client wants any more is given back; a denied claim keeps nothing", async () => {
+  const scene = new Scene();
+  const id = scene.claim();
+  scene.coordinator.length = 0;
+  scene.grant(id, 7);
+  assert.deepEqual(scene.coordinator, [{ kind: "release", key: "live/s", epoch: 7 }]);
+  const denied = scene.claim();
+  assert.equal(scene.stream.idleSince, null, "reserved");
+  scene.link.fromCoordinator({ kind: "deny", id: denied });
+  assert.deepEqual(scene.answers, [true, false]);
+  assert.notEqual(scene.stream.idleSince, null);
+  // Twice is nothing.
+  scene.link.fromCoordinator({ kind: "deny", id: denied });
+  assert.deepEqual(scene.answers, [true, false]);
+  const publisher = new FakePublisher(scene.stream);
+  scene.grant(scene.claim(publisher), 8);
+  scene.coordinator.length = 0;
+  publisher.stop();
+  await Promise.resolve();
+  assert.deepEqual(scene.coordinator, [{ kind: "release", key: "live/s", epoch: 8 }]);
+});
+
+Deno.test("a GOP whose beginning was freed in the mirror is none there", () => {
+  const scene = new Scene();
+  const size = 100;
+  const entries = (count: number) => Array.from({ length: count }, () => [size, 0, 0, 0]).flat();
+  const memory = () => new SharedArrayBuffer(1024);
+  const piece = (segment: number, count: number) => ({
+    segment,
+    memory: memory(),
+    at: 0,
+    entries: entries(count),
+  });
+  scene.feed(2, begin(1, { pieces: [piece(1, 4)], newestKeyframe: 1, gopStart: 1 }));
+  const { gop, log } = scene.stream;
+  assert.deepEqual([gop.newestKeyframe, gop.start], [1, 1]);
+  // No room: all that it has, but for what is to come, goes.
+  log.seal();
+  log.trim(log.head);
+  assert.equal(log.tail, 4);
+  const part = { ...begin(1).part, pieces: [piece(2, 2)], newestKeyframe: -3, gopStart: -3 };
+  scene.feed(2, { kind: "more", part });
+  assert.deepEqual([gop.newestKeyframe, gop.start], [-1, -1]);
+  // Entry 0 of a part is the first one that is there.
+  const next = { ...begin(1).part, pieces: [piece(3, 1)], newestKeyframe: -2, gopStart: 0 };
+  scene.feed(2, { kind: "more", part: next });
+  assert.deepEqual([gop.newestKeyframe, gop.start], [4, 6]);
+  assert.ok((log.flagsAt(6) & Entry.KEYFRAME) === 0);
+});
