@@ -6,7 +6,7 @@
 import { environmentPlace, formatPlace, type Place, quote } from "./diagnostic.ts";
 import { allDirectives, type Entry, lookUp } from "./directives.ts";
 import type { Report } from "./report.ts";
-import type { Block, Status } from "./spec.ts";
+import type { Block, Spec, Status } from "./spec.ts";
 import { unknownDirective } from "./suggest.ts";
 import { CONFIG } from "./table_root.ts";
 import { type Directive, firstNamed } from "./tree.ts";
@@ -22,12 +22,21 @@ export interface Ignored {
   readonly status: Exclude<Status, "honoured">;
   /** Names of the directives in it, each once. */
   readonly contents: readonly string[];
+  /** What is lost, one line for people. */
+  readonly about: string;
 }
 
-/** Reports everything that is wrong with the names in a tree; returns what is ignored. */
-export function checkTree(tree: readonly Directive[], report: Report): Ignored[] {
+/**
+ * Reports everything that is wrong with the names in a tree; returns what is ignored. What the file has
+ * switched off is not: nothing is lost.
+ */
+export function checkTree(
+  tree: readonly Directive[],
+  environment: Environment,
+  report: Report,
+): Ignored[] {
   checkNotReferenceFile(tree, report);
-  const checker = new Checker(report);
+  const checker = new Checker(environment, report);
   checker.block(CONFIG, tree, true);
   return checker.ignored;
 }
@@ -37,10 +46,16 @@ export function checkEnvironment(environment: Environment, report: Report): Igno
   const ignored: Ignored[] = [];
   for (const entry of allDirectives()) {
     for (const variable of entry.variables) {
-      if (entry.status === "honoured" || !environment[variable]) continue;
+      const value = environment[variable];
+      if (entry.status === "honoured" || !value) continue;
+      const off = entry.name === "enabled"
+        ? !isOn(entry.spec, value)
+        : asksForNothing(entry.spec, value) || isOffByVariable(entry, environment);
+      if (off) continue;
       const place = environmentPlace(variable);
       report.warn(place, ignoredMessage(entry));
-      ignored.push({ path: entry.path, place, status: entry.status, contents: [] });
+      const { path, status, spec: { about } } = entry;
+      ignored.push({ path, place, status, contents: [], about });
     }
   }
   return ignored;
@@ -58,14 +73,16 @@ function checkNotReferenceFile(tree: readonly Directive[], report: Report): void
 
 class Checker {
   readonly ignored: Ignored[] = [];
+  readonly #environment: Environment;
   readonly #report: Report;
 
-  constructor(report: Report) {
+  constructor(environment: Environment, report: Report) {
+    this.#environment = environment;
     this.#report = report;
   }
 
-  /** Checks the directives of one block. `offered` is false inside of what was reported as ignored. */
-  block(block: Block, directives: readonly Directive[], offered: boolean): void {
+  /** Checks the directives of one block. `loses` is false where what is ignored is not to be reported. */
+  block(block: Block, directives: readonly Directive[], loses: boolean): void {
     const first = new Map<string, Directive>();
     for (const directive of directives) {
       const entry = lookUp(block, directive.name);
@@ -75,21 +92,37 @@ class Checker {
         }
         continue;
       }
-      const honoured = entry.status === "honoured";
-      if (honoured) {
+      const { spec, status } = entry;
+      const off = this.#isOff(spec, directive);
+      if (status === "honoured") {
         this.#repetition(entry, directive, first);
         this.#shape(entry, directive);
-      } else if (offered) {
-        this.#ignore(entry, entry.status, directive);
+      } else if (loses && !off) {
+        this.#ignore(entry, status, directive);
       }
-      if (entry.spec.type === "block") this.block(entry.spec, directive.block ?? [], honoured);
+      if (spec.type === "block") {
+        this.block(spec, directive.block ?? [], loses && !off && status === "honoured");
+      }
     }
   }
 
   #ignore(entry: Entry, status: Ignored["status"], directive: Directive): void {
     this.#report.warn(directive.place, ignoredMessage(entry));
     const contents = [...new Set((directive.block ?? []).map((child) => child.name))];
-    this.ignored.push({ path: entry.path, place: directive.place, status, contents });
+    const { path, spec: { about } } = entry;
+    this.ignored.push({ path, place: directive.place, status, contents, about });
+  }
+
+  /** Whether a block is switched off, or a switch asks for nothing. */
+  #isOff(spec: Spec, { args, block }: Directive): boolean {
+    if (spec.type === "leaf") return asksForNothing(spec, args.at(0)?.text);
+    if (block === null) return false;
+    const enabled = enabledOf(spec);
+    const variable = enabled?.variables.find((name) => this.#environment[name]);
+    const word = variable === undefined
+      ? firstNamed(block, "enabled")?.args.at(0)?.text
+      : this.#environment[variable];
+    return enabled ? !isOn(enabled.spec, word) : word === "off";
   }
 
   /** The first directive of a name counts; of blocks with names, the first of each. */
@@ -121,6 +154,33 @@ class Checker {
     const surplus = args.at(spec.named ? 1 : 0);
     if (surplus) this.#report.warn(surplus.place, `${quote(surplus.text)} is ignored`);
   }
+}
+
+/** The `enabled` of a block, if the table has one there. */
+function enabledOf(block: Block): Entry | null {
+  return lookUp(block, "enabled");
+}
+
+/** What SRS makes of a word after `enabled`, or of none: its flavour of boolean. */
+function isOn({ type, ...spec }: Spec, word: string | undefined): boolean {
+  const preferred = type === "leaf" && "default" in spec && spec.default === true;
+  return preferred ? word !== "off" : word === "on";
+}
+
+/** Whether it is a switch that is off by default, and stays so. */
+function asksForNothing(spec: Spec, word: string | undefined): boolean {
+  if (spec.type !== "leaf" || word === undefined) return false;
+  return spec.default === false && word !== "on";
+}
+
+/** Whether a directive's block has a switch that the environment can turn, and has not turned on. */
+function isOffByVariable({ parent, status }: Entry, environment: Environment): boolean {
+  const enabled = enabledOf(parent);
+  if (!enabled || enabled.variables.length === 0) return false;
+  const word = enabled.variables.map((variable) => environment[variable]).find(Boolean);
+  // Without a word about it the file decides, and has its own warning for a block that is not offered.
+  if (word === undefined && enabled.status !== status) return false;
+  return !isOn(enabled.spec, word);
 }
 
 function ignoredMessage({ path, status }: Entry): string {

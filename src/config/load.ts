@@ -39,7 +39,10 @@ export function loadConfig(
   const { directives, files, top } = readTree(path, readFile);
   const report = new Report();
   const tree = rewriteOldSpellings(directives, report);
-  const ignored = [...checkTree(tree, report), ...checkEnvironment(environment, report)];
+  const ignored = [
+    ...checkTree(tree, environment, report),
+    ...checkEnvironment(environment, report),
+  ];
   const settings: Setting[] = [];
   const config = buildConfig(path, tree, top, { environment, report, settings });
   report.throwIfFailed();

@@ -1,5 +1,5 @@
 /**
- * What `-t` shows: every value in effect and where it comes from, and what is ignored.
+ * What `-t` shows: every value in effect and where it comes from, and what of the file is lost.
  * @module
  */
 import type { Ignored } from "./check.ts";
@@ -17,7 +17,7 @@ export function formatSummary({ config, settings, ignored }: Loaded): string {
       `  vhost ${name}`,
       ...rows(settings.filter((setting) => setting.vhost === name), "vhost.", "    "),
     ]),
-    ...ignoredLines("known to SRS, not offered here, ignored:", ignored, "not offered"),
+    ...ignoredLines("lost: SRS would do this, it is not offered here:", ignored, "not offered"),
     ...ignoredLines("without effect, ignored:", ignored, "relic"),
   ];
   return lines.join("\n");
@@ -39,10 +39,13 @@ function ignoredLines(
   ignored: readonly Ignored[],
   status: Ignored["status"],
 ): string[] {
-  const cells = ignored.filter((one) => one.status === status).map(({ path, contents, place }) => [
-    contents.length === 0 ? path : `${path} { ${contents.join(" ")} }`,
-    formatPlace(place),
-  ]);
+  const cells = ignored.filter((one) => one.status === status).map(
+    ({ path, contents, place, about }) => [
+      contents.length === 0 ? path : `${path} { ${contents.join(" ")} }`,
+      formatPlace(place),
+      about,
+    ],
+  );
   return cells.length === 0 ? [] : [title, ...columns(cells, "  ")];
 }
 

@@ -242,9 +242,9 @@ Deno.test("config check: a hostile number of warnings is cut", () => {
 Deno.test("config check: what is not offered gets one warning for its block", () => {
   const text = `listen 1935;
 heartbeat { enabled on; interval 9; }
-query_latest_version off;
-vhost a { hls { enabled on; hls_path x; } bandcheck { anything 1; } hds { whatever; } }
-http_api { enabled on; crossdomain on; raw_api { allow_query on; } }`;
+query_latest_version on;
+vhost a { hls { enabled on; hls_path x; } bandcheck { anything 1; } hds { enabled on; what 1; } }
+http_api { enabled on; crossdomain on; raw_api { enabled on; allow_query on; } }`;
   assert.deepEqual(warningsOf(text), [
     "a.conf:2:1: heartbeat is known to SRS but not offered here, it is ignored",
     "a.conf:3:1: query_latest_version has no effect and is ignored: remove it",
@@ -252,7 +252,94 @@ http_api { enabled on; crossdomain on; raw_api { allow_query on; } }`;
     "a.conf:4:43: vhost.bandcheck has no effect and is ignored: remove it",
     "a.conf:4:69: vhost.hds is known to SRS but not offered here, it is ignored",
     "a.conf:5:24: http_api.crossdomain has no effect and is ignored: remove it",
-    "a.conf:5:50: http_api.raw_api.allow_query has no effect and is ignored: remove it",
+    "a.conf:5:62: http_api.raw_api.allow_query has no effect and is ignored: remove it",
+  ]);
+});
+
+Deno.test("F26: what is off is no loss and gets no warning", () => {
+  const off = `listen 1935;
+heartbeat { enabled off; interval 9; }
+rtc_server { enabled off; listen 8000; tcp { enabled on; } }
+rtmps { enabled off; } rtsp_server { } srt_server { listen 1; }
+stream_caster { enabled off; sip { enabled on; } }
+stats { enabled off; } tencentcloud_cls { enabled off; } circuit_breaker { enabled off; }
+asprocess off; inotify_auto_reload off; query_latest_version off;
+http_api { enabled off; crossdomain off; }
+vhost a {
+  hls { enabled off; hls_path x; } rtc { enabled no; } dash { dash_path x; } dvr { enabled; }
+  hds { enabled off; } exec { enabled off; } srt { enabled off; } http_static { enabled off; }
+  ingest one { enabled off; engine x { enabled on; } } ingest two { enabled off; }
+  transcode { enabled off; engine { enabled on; } } bandcheck { enabled off; }
+  http_hooks { enabled off; on_dvr http://127.0.0.1/; on_hls http://127.0.0.1/; }
+  cluster { origin_cluster off; }
+}
+vhost b { enabled off; hls { enabled on; } }`;
+  assert.deepEqual(warningsOf(off), []);
+  assert.deepEqual(loadConfig("a.conf", () => off, {}).ignored, []);
+});
+
+Deno.test("F26: what is on, by SRS's flavours of boolean, is warned about all the same", () => {
+  const text = `listen 1935;
+stats { enabled what; }
+stats { network 1; }
+asprocess on;
+empty_ip_ok off;
+rtc_server { enabled on; enabled off; }
+vhost a {
+hls { enabled on; }
+hls;
+ingest one { enabled off; } ingest two { enabled on; }
+http_hooks { enabled on; on_dvr http://127.0.0.1/; }
+}`;
+  assert.deepEqual(warningsOf(text).map((line) => line.split(" ").slice(0, 2).join(" ")), [
+    "a.conf:2:1: stats",
+    "a.conf:3:1: stats",
+    "a.conf:4:1: asprocess",
+    "a.conf:5:1: empty_ip_ok",
+    "a.conf:6:1: rtc_server",
+    "a.conf:8:1: vhost.hls",
+    "a.conf:9:1: vhost.hls",
+    "a.conf:10:29: vhost.ingest",
+    "a.conf:11:26: vhost.http_hooks.on_dvr",
+  ]);
+});
+
+Deno.test("F26: a name that is unknown is an error in a block that is off, too", () => {
+  assert.equal(errorsOf("listen 1; vhost a { hls { enabled off; hls_pth x; } }").length, 1);
+});
+
+Deno.test("F26: the environment's switches count as the file's", () => {
+  const ignored = (env: Record<string, string>, vhost = "") =>
+    loadConfig("a.conf", () => `listen 1; vhost a { ${vhost} }`, env).ignored.map(({ path }) =>
+      path
+    );
+  assert.deepEqual(ignored({ SRS_HEARTBEAT_ENABLED: "off", SRS_HEARTBEAT_INTERVAL: "9" }), []);
+  assert.deepEqual(ignored({ SRS_HEARTBEAT_INTERVAL: "9" }), [], "it is off by default");
+  assert.deepEqual(ignored({ SRS_HEARTBEAT_ENABLED: "on", SRS_HEARTBEAT_INTERVAL: "9" }), [
+    "heartbeat.enabled",
+    "heartbeat.interval",
+  ]);
+  assert.deepEqual(ignored({ SRS_CIRCUIT_BREAKER_HIGH_PULSE: "9" }), [
+    "circuit_breaker.high_pulse",
+  ]);
+  assert.deepEqual(
+    ignored({ SRS_CIRCUIT_BREAKER_HIGH_PULSE: "9", SRS_CIRCUIT_BREAKER_ENABLED: "off" }),
+    [],
+  );
+  assert.deepEqual(ignored({ SRS_ASPROCESS: "off" }), []);
+  assert.deepEqual(ignored({ SRS_ASPROCESS: "on" }), ["asprocess"]);
+  const files = "http_static { enabled off; }";
+  assert.deepEqual(ignored({}, files), []);
+  assert.deepEqual(ignored({ SRS_VHOST_HTTP_STATIC_ENABLED: "on" }, files), [
+    "vhost.http_static",
+    "vhost.http_static.enabled",
+  ]);
+  assert.deepEqual(
+    ignored({ SRS_VHOST_HTTP_STATIC_ENABLED: "off" }, "http_static { enabled on; }"),
+    [],
+  );
+  assert.deepEqual(ignored({ SRS_VHOST_HTTP_HOOKS_ON_DVR: "http://127.0.0.1/" }), [
+    "vhost.http_hooks.on_dvr",
   ]);
 });
 

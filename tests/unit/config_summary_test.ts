@@ -59,19 +59,20 @@ Deno.test("config summary: columns are aligned", () => {
   assert.equal(new Set(columns).size, 1, lines.join("\n"));
 });
 
-Deno.test("config summary: everything in the file that is known and has no effect", () => {
+Deno.test("F26: config summary: what of the file is lost, in words, and nothing that is off", () => {
   const lines = summary(
-    "listen 1935;\nvhost a { hls { enabled on; hls_path x; } bandcheck { } }\nserver_id x;",
+    "listen 1935;\nvhost a { hls { enabled on; hls_path x; } bandcheck { } rtc { enabled off; } }\n" +
+      "server_id x;",
     { SRS_HEARTBEAT_ENABLED: "on" },
   );
-  const from = lines.indexOf("known to SRS, not offered here, ignored:");
+  const from = lines.indexOf("lost: SRS would do this, it is not offered here:");
   assert.deepEqual(lines.slice(from).map(squeezed), [
-    "known to SRS, not offered here, ignored:",
-    "vhost.hls { enabled hls_path } a.conf:2:11",
-    "server_id a.conf:3:1",
-    "heartbeat.enabled env SRS_HEARTBEAT_ENABLED",
+    "lost: SRS would do this, it is not offered here:",
+    "vhost.hls { enabled hls_path } a.conf:2:11 HLS.",
+    "server_id a.conf:3:1 Identity of this server in the API and in callbacks.",
+    "heartbeat.enabled env SRS_HEARTBEAT_ENABLED Report to a URL.",
     "without effect, ignored:",
-    "vhost.bandcheck a.conf:2:43",
+    "vhost.bandcheck a.conf:2:43 A bandwidth test that SRS no longer has.",
   ]);
 });
 
