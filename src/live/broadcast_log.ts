@@ -96,6 +96,8 @@ export class BroadcastLog {
   #arrivals = new Float64Array(INITIAL_ENTRIES);
   #offsets = new Float64Array(INITIAL_ENTRIES);
   #flags = new Uint8Array(INITIAL_ENTRIES);
+  #newestAudioTime = 0;
+  #newestVideoTime = 0;
 
   /** `first`: number of the first entry. */
   constructor(pool: SegmentMemory, first = 0) {
@@ -111,6 +113,21 @@ export class BroadcastLog {
   /** Stream time of an entry, ms. */
   timestampAt(entry: number): number {
     return this.#timestamps[entry & this.#mask];
+  }
+
+  /** Whether an entry is a frame, and no header or metadata. */
+  isFrame(entry: number): boolean {
+    const flags = this.flagsAt(entry);
+    return (flags & (Entry.AUDIO | Entry.VIDEO)) !== 0 && (flags & Entry.HEADER) === 0;
+  }
+
+  /**
+   * How much stream time there is after an entry, ms: up to the newest of the same kind, as audio and
+   * video may lie apart. For frames (`isFrame`).
+   */
+  spanAfter(entry: number): number {
+    const isVideo = (this.flagsAt(entry) & Entry.VIDEO) !== 0;
+    return (isVideo ? this.#newestVideoTime : this.#newestAudioTime) - this.timestampAt(entry);
   }
 
   /** When an entry came in, ms of the clock. */
@@ -162,6 +179,9 @@ export class BroadcastLog {
     this.#timestamps[slot] = timestamp;
     this.#arrivals[slot] = nowMs;
     this.#flags[slot] = flags;
+    if (flags & Entry.HEADER) return;
+    if (flags & Entry.VIDEO) this.#newestVideoTime = timestamp;
+    else if (flags & Entry.AUDIO) this.#newestAudioTime = timestamp;
   }
 
   /**

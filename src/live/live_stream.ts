@@ -29,7 +29,7 @@ import { Rendition, type RenditionSource } from "./rendition.ts";
 import { COLLECTED_MEMORY, type SegmentPool } from "./segment_pool.ts";
 import { StreamStats } from "./stream_stats.ts";
 import { type PutOut, STALLED_MS, TakeoverRule } from "./takeover.ts";
-import { Timeline } from "./timeline.ts";
+import { Timeline, trackKey } from "./timeline.ts";
 
 /**
  * Bytes that a stream's log in one format may hold before slow players lose their backlog and joiners
@@ -95,6 +95,8 @@ export interface Publisher {
   readonly address: string;
   /** Clock ms at which it last sent anything. */
   readonly lastBytesAt: number;
+  /** It is an origin, which has corrected the timestamps already. */
+  readonly timeCorrected?: boolean;
   /** The stream has got its first player. */
   wanted(): void;
   /** Another publisher takes the stream over: ends this one, with `unpublish`, before it returns. */
@@ -321,7 +323,7 @@ export class LiveStream implements RenditionSource {
     this.endedAt = null;
     this.#headers = new HeaderCache();
     this.#contents = new Contents();
-    this.#beginTime();
+    this.#beginTime(publisher.timeCorrected ?? false);
     this.gop.restart();
     for (const rendition of this.#renditions) rendition.flusher.stopped = false;
     this.playerlessSince = this.playerCount > 0 ? null : this.#shared.clock.now();
@@ -520,14 +522,14 @@ export class LiveStream implements RenditionSource {
   // ---- inside
 
   /** A publisher begins. */
-  #beginTime(): void {
+  #beginTime(corrected: boolean): void {
     const { mixCorrect } = this.vhost.play;
     // It has been drained when the last publisher left.
     if (mixCorrect !== (this.#mix !== null)) this.#mix = mixCorrect ? new MixQueue() : null;
-    if (!this.#otherTime) return this.#timeline.restart();
+    if (!this.#otherTime) return this.#timeline.restart(undefined, corrected);
     this.#otherTime = false;
     const jitter = jitterOf(this.vhost);
-    this.#timeline.restart(jitter);
+    this.#timeline.restart(jitter, corrected);
     this.#absolute = jitter === "off";
   }
 
@@ -650,7 +652,7 @@ export class LiveStream implements RenditionSource {
       flags |= Entry.KEYFRAME;
     }
     this.#contents.note(true, (flags & Entry.HEADER) !== 0, this.#shared.clock.now());
-    const time = this.#timeline.stamp(timestamp, this.#shared.clock.now());
+    const time = this.#stamp(trackKey(true, videoTrackId(payload)), timestamp, flags);
     const entry = this.#writeMedia(MessageType.VIDEO, time, payload, frame, flags);
     if (flags & Entry.HEADER) return;
     if (!(frame & NO_PICTURE)) this.videoFrames++;
@@ -673,10 +675,17 @@ export class LiveStream implements RenditionSource {
       this.#headers.noteAudio(payload);
     }
     this.#contents.note(false, (flags & Entry.HEADER) !== 0, this.#shared.clock.now());
-    const time = this.#timeline.stamp(timestamp, this.#shared.clock.now());
+    const time = this.#stamp(trackKey(false, audioTrackId(payload)), timestamp, flags);
     const entry = this.#writeMedia(MessageType.AUDIO, time, payload, frame, flags);
     // The pictures have ended, or never were: nobody need wait for a keyframe.
     if (this.gop.sound()) this.#goOn(entry);
+  }
+
+  #stamp(track: number, timestamp: number, flags: number): number {
+    const now = this.#shared.clock.now();
+    return flags & Entry.HEADER
+      ? this.#timeline.stampHeader(track, timestamp, now)
+      : this.#timeline.stamp(track, timestamp, now);
   }
 
   /** Keeps a header for joiners, one of each kind for each track; false if it was known. */

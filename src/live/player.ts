@@ -73,7 +73,9 @@ export class Player {
   /** It waits, and its sink has had no headers. */
   #headless = false;
   /** Stream time of the first audio or video message that it was sent, ms. */
-  #startTime = UNKNOWN;
+  /** Stream time of its first frame of each kind: audio and video may lie apart. */
+  #audioStart = UNKNOWN;
+  #videoStart = UNKNOWN;
   #ended = false;
   /** Flags of entries that are not for it. */
   readonly #skip: number;
@@ -252,19 +254,28 @@ export class Player {
    * however long the GOP: `join` has not returned yet, and nobody can end what he does not have.
    */
   #checkEnd(first: number): void {
-    if (this.#startTime === UNKNOWN) {
-      while (first < this.cursor && !this.#isMedia(first)) first++;
-      if (first < this.cursor) this.#startTime = this.#stream.log.timestampAt(first);
-      return;
+    const { log } = this.#stream;
+    const isFirst = this.#audioStart === UNKNOWN && this.#videoStart === UNKNOWN;
+    while (first < this.cursor && (this.#audioStart === UNKNOWN || this.#videoStart === UNKNOWN)) {
+      this.#noteStart(first++);
     }
     const last = this.cursor - 1;
-    if (this.#ended || !this.#isMedia(last)) return;
-    if (this.#stream.log.timestampAt(last) - this.#startTime < this.#options.durationMs) return;
+    if (isFirst || this.#ended || !log.isFrame(last)) return;
+    const isVideo = (log.flagsAt(last) & Entry.VIDEO) !== 0;
+    const start = isVideo ? this.#videoStart : this.#audioStart;
+    if (log.timestampAt(last) - start < this.#options.durationMs) return;
     this.#ended = true;
     this.#options.onEnd();
   }
 
-  #isMedia(entry: number): boolean {
-    return (this.#stream.log.flagsAt(entry) & (Entry.AUDIO | Entry.VIDEO)) !== 0;
+  #noteStart(entry: number): void {
+    const { log } = this.#stream;
+    if (!log.isFrame(entry)) return;
+    const time = log.timestampAt(entry);
+    if (log.flagsAt(entry) & Entry.VIDEO) {
+      if (this.#videoStart === UNKNOWN) this.#videoStart = time;
+    } else if (this.#audioStart === UNKNOWN) {
+      this.#audioStart = time;
+    }
   }
 }

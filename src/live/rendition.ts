@@ -162,11 +162,10 @@ export class Rendition {
   /** How far entry `entry` is behind the head, ms: by stream time or by the clock, whichever is more. */
   lagOf(entry: number): number {
     const { log } = this;
-    const newest = log.head - 1;
-    return Math.max(
-      log.timestampAt(newest) - log.timestampAt(entry),
-      this.#source.clock.now() - log.arrivalAt(entry),
-    );
+    let frame = entry;
+    while (frame < log.head && !log.isFrame(frame)) frame++;
+    const spanMs = frame < log.head ? log.spanAfter(frame) : 0;
+    return Math.max(spanMs, this.#source.clock.now() - log.arrivalAt(entry));
   }
 
   /** Where a player at `cursor` that lags too far goes on; null: it must wait for a keyframe. */

@@ -1,32 +1,70 @@
 /**
- * One timeline for a stream, whatever its publishers' clocks do (spec: streaming §5). SRS corrects per
- * player; here it is done once, so that all players can share the same bytes.
+ * One timeline for a stream, whatever its publishers' clocks do. Each track is corrected against itself
+ * alone, so that a constant distance between audio and video stays as it is, at any size. The limits of
+ * a jump and what stands in for it are those of SRS, which corrects per player and across tracks; here
+ * it is done once, so that all players can share the same bytes.
  * @module
  */
 
 import type { TimeJitter } from "../config/types.ts";
 
-/** A step larger than this (ms), either way, is a jump and no frame interval (SRS). */
+/** A step of a track larger than this (ms), either way, may be a jump and no frame interval (SRS). */
 const MAX_STEP_MS = 250;
 /** The step that stands in for a jump, ms (SRS). */
 const SUBSTITUTE_STEP_MS = 10;
 /** A large step is real when the clock on the wall went on by as much, give or take this share of it. */
 const REAL_STEP_TOLERANCE = 0.5;
+/** The tracks of an encoder whose clock is set jump within this time (ms), lumps and slow cameras included. */
+const JUMP_TOGETHER_MS = 5000;
+/**
+ * A stream begins at its publisher's own time, at most here, ms: a track that lags behind the first one
+ * has this much room before its time would be negative. Players that join later see such times anyway.
+ */
+const MAX_START_MS = 60_000;
+
+/** What is remembered of one track of the present publisher. */
+class Track {
+  lastOriginal = 0;
+  /** Stream time of the last message, ms; may be a little below 0, which is told as 0. */
+  lastOutput = 0;
+  lastArrival = 0;
+  /** The least and the most that it has been ahead of the other tracks' last message, ms. */
+  leastLead = Infinity;
+  mostLead = -Infinity;
+  /** The last jump of any track that this one has made too. */
+  jump = 0;
+}
+
+/** The signed difference of two timestamps, ms. RTMP's readers keep 31 bits: a wrap is no jump. */
+function difference(time: number, before: number): number {
+  return ((time - before) << 1) >> 1;
+}
+
+/** Names a track for `Timeline.stamp`: audio and video have ids of their own, 0 to 255. */
+export function trackKey(isVideo: boolean, trackId: number): number {
+  return isVideo ? 256 + trackId : trackId;
+}
 
 /** Turns a publisher's timestamps into the stream's, ms. */
 export class Timeline {
   #jitter: TimeJitter;
-  /** The stream's time: that of the last audio or video message. Starts so that a first 0 gives 0. */
+  /** The stream's time: that of the last audio or video message. */
   #last = -1;
-  /** The highest it has been: sound may be ahead of the pictures. */
+  /** The highest it has been: one track may be ahead of the others. */
   #highest = -1;
-  #lastOriginal = 0;
-  #lastArrival = 0;
   /** What `zero` adds to every timestamp of this publisher; null until its first message. */
   #shift: number | null = null;
-  #fresh = true;
-  /** What came last came elsewhere. */
-  #foreign = false;
+  /** The publisher is an origin that corrects time itself. */
+  #corrected = false;
+  /** By `trackKey`; ids are one byte, which bounds them. */
+  readonly #tracks = new Map<number, Track>();
+  /** The track of the last message, and the last one that is another; null: there is none. */
+  #current: Track | null = null;
+  #other: Track | null = null;
+  /** Number of the last jump, what it added to its track's distance from the original time, and when. */
+  #jump = 0;
+  #jumpShift = 0;
+  #jumpArrival = 0;
 
   constructor(jitter: TimeJitter) {
     this.#jitter = jitter;
@@ -51,51 +89,132 @@ export class Timeline {
   follow(last: number, highest: number): void {
     this.#last = last;
     this.#highest = Math.max(this.#highest, highest);
-    this.#foreign = true;
   }
 
   /**
    * A publisher begins: its clock has nothing to do with the one before, all of whose time is over.
-   * `jitter`: how its timestamps are corrected.
+   * `jitter`: how its timestamps are corrected. `corrected`: it is an origin that has corrected them:
+   * only a track that goes back, which such an origin never sends, is corrected.
    */
-  restart(jitter: TimeJitter = this.#jitter): void {
+  restart(jitter: TimeJitter = this.#jitter, corrected = false): void {
     this.#jitter = jitter;
+    this.#corrected = corrected;
     this.#last = this.#highest;
-    this.#fresh = true;
     this.#shift = null;
+    this.#tracks.clear();
+    this.#current = this.#other = null;
   }
 
-  /** The stream time of an audio or video message that came at `arrivalMs`. */
-  stamp(original: number, arrivalMs: number): number {
-    this.#last = this.#next(original, arrivalMs);
-    this.#highest = Math.max(this.#highest, this.#last);
-    this.#lastOriginal = original;
-    this.#lastArrival = arrivalMs;
-    this.#fresh = this.#foreign = false;
+  /** The stream time of an audio or video message of a track (`trackKey`) that came at `arrivalMs`. */
+  stamp(track: number, original: number, arrivalMs: number): number {
+    this.#last = this.#next(track, original, arrivalMs);
+    if (this.#last > this.#highest) this.#highest = this.#last;
     return this.#last;
   }
 
-  #next(original: number, arrivalMs: number): number {
+  /**
+   * The stream time of a sequence header. Encoders send it at 0, or at its track's time, whatever the
+   * clock of the frames says: it does not move its track.
+   */
+  stampHeader(key: number, original: number, arrivalMs: number): number {
+    if (this.#jitter !== "full") return this.stamp(key, original, arrivalMs);
+    const track = this.#tracks.get(key);
+    if (!track) return this.#firstOutput(original);
+    const step = difference(original, track.lastOriginal);
+    const output = Math.abs(step) <= MAX_STEP_MS ? track.lastOutput + step : track.lastOutput;
+    return Math.max(0, output);
+  }
+
+  #next(key: number, original: number, arrivalMs: number): number {
     if (this.#jitter === "off") return original;
     if (this.#jitter === "zero") {
       this.#shift ??= this.now - original + (this.#last < 0 ? 0 : SUBSTITUTE_STEP_MS);
       return Math.max(0, original + this.#shift);
     }
-    let step = original - this.#lastOriginal;
-    if (this.#isJump(step, arrivalMs)) step = SUBSTITUTE_STEP_MS;
-    return Math.max(0, this.#last + step);
+    let track = this.#tracks.get(key);
+    if (track) {
+      if (track !== this.#current) this.#switchTo(track);
+      this.#advance(track, original, arrivalMs);
+    } else {
+      track = new Track();
+      track.jump = this.#jump;
+      track.lastOutput = this.#firstOutput(original);
+      this.#tracks.set(key, track);
+      this.#switchTo(track);
+      this.#noteLead(track);
+    }
+    track.lastOriginal = original;
+    track.lastArrival = arrivalMs;
+    return Math.max(0, track.lastOutput);
   }
 
-  #isJump(step: number, arrivalMs: number): boolean {
-    // Audio and video of one publisher may overtake each other a little; a new one goes on from here.
-    if (this.#fresh && (step < 0 || (this.#foreign && this.#last >= 0))) return true;
-    return Math.abs(step) > MAX_STEP_MS && !this.#isReal(step, arrivalMs);
+  #switchTo(track: Track): void {
+    this.#other = this.#current;
+    this.#current = track;
   }
 
-  /** Slow cameras do send one frame in a second. */
-  #isReal(step: number, arrivalMs: number): boolean {
-    if (this.#fresh || step < 0) return false;
-    const elapsed = arrivalMs - this.#lastArrival;
+  /** Where a track begins: as far from the others as the publisher has it. */
+  #firstOutput(original: number): number {
+    const present = this.#current;
+    if (!present) {
+      if (this.#highest >= 0) return this.#highest + SUBSTITUTE_STEP_MS;
+      return Math.min(original, MAX_START_MS);
+    }
+    const output = present.lastOutput + difference(original, present.lastOriginal);
+    // There is no room for such a distance, and a time that stood still at 0 would keep none either.
+    return output < 0 ? Math.max(0, present.lastOutput) : output;
+  }
+
+  #advance(track: Track, original: number, arrivalMs: number): void {
+    const step = difference(original, track.lastOriginal);
+    if (step <= MAX_STEP_MS && step >= -MAX_STEP_MS) {
+      // A little below 0 keeps the distance to other tracks; without end, time would stand still.
+      track.lastOutput = Math.max(track.lastOutput + step, -MAX_STEP_MS);
+      this.#noteLead(track);
+    } else if (this.#jumpsWithAnother(track, step, arrivalMs)) {
+      track.lastOutput += step + this.#jumpShift;
+      track.jump = this.#jump;
+    } else if (this.#isReal(track, step, arrivalMs)) {
+      track.lastOutput += step;
+    } else {
+      track.lastOutput += SUBSTITUTE_STEP_MS;
+      this.#jumpShift = SUBSTITUTE_STEP_MS - step;
+      this.#jumpArrival = arrivalMs;
+      track.jump = ++this.#jump;
+    }
+  }
+
+  /** Another track has jumped just now, and the same change puts this one where it was beside it. */
+  #jumpsWithAnother(track: Track, step: number, arrivalMs: number): boolean {
+    if (track.jump === this.#jump || arrivalMs - this.#jumpArrival > JUMP_TOGETHER_MS) return false;
+    const rest = step + this.#jumpShift;
+    return Math.abs(rest) <= MAX_STEP_MS ||
+      (rest > 0 && this.#keepsItsPlace(track, track.lastOutput + rest));
+  }
+
+  /** Nothing has jumped: the track had a gap, or has few messages. */
+  #isReal(track: Track, step: number, arrivalMs: number): boolean {
+    if (step < 0) return false;
+    if (this.#corrected || this.#keepsItsPlace(track, track.lastOutput + step)) return true;
+    // Slow cameras do send one frame in a second.
+    const elapsed = arrivalMs - track.lastArrival;
     return Math.abs(elapsed - step) <= step * REAL_STEP_TOLERANCE;
+  }
+
+  /** Whether `output` is as far from the other track as the two have been before. */
+  #keepsItsPlace(track: Track, output: number): boolean {
+    const other = this.#other;
+    if (!other) return false;
+    const lead = output - other.lastOutput;
+    return (lead >= track.leastLead - MAX_STEP_MS && lead <= track.mostLead + MAX_STEP_MS) ||
+      (lead >= -other.mostLead - MAX_STEP_MS && lead <= -other.leastLead + MAX_STEP_MS);
+  }
+
+  #noteLead(track: Track): void {
+    const other = this.#other;
+    if (!other) return;
+    const lead = track.lastOutput - other.lastOutput;
+    if (lead < track.leastLead) track.leastLead = lead;
+    if (lead > track.mostLead) track.mostLead = lead;
   }
 }

@@ -100,6 +100,7 @@ const MAX_IDLE_DOUBLINGS = 3;
 export class EdgePull extends UpstreamListener implements Publisher {
   /** `Publisher`: no peer's, so that nobody is taken for the same one. */
   readonly address = "origin";
+  readonly timeCorrected = true;
   readonly stream: LiveStream;
   /** Ids of the servers that the origin has been told of (H34). */
   hops: readonly string[];
