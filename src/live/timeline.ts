@@ -21,6 +21,11 @@ const JUMP_TOGETHER_MS = 5000;
  * has this much room before its time would be negative. Players that join later see such times anyway.
  */
 const MAX_START_MS = 60_000;
+/**
+ * How far below 0 a track may be, ms, when there is no such room (the first track began at 0). It is told
+ * as 0 there, and is in its place afterwards; time that stands still for longer is worse than a jump.
+ */
+const MAX_BELOW_ZERO_MS = 2000;
 
 /** What is remembered of one track of the present publisher. */
 class Track {
@@ -161,15 +166,13 @@ export class Timeline {
       return Math.min(original, MAX_START_MS);
     }
     const output = present.lastOutput + difference(original, present.lastOriginal);
-    // There is no room for such a distance, and a time that stood still at 0 would keep none either.
-    return output < 0 ? Math.max(0, present.lastOutput) : output;
+    return output < -MAX_BELOW_ZERO_MS ? Math.max(0, present.lastOutput) : output;
   }
 
   #advance(track: Track, original: number, arrivalMs: number): void {
     const step = difference(original, track.lastOriginal);
     if (step <= MAX_STEP_MS && step >= -MAX_STEP_MS) {
-      // A little below 0 keeps the distance to other tracks; without end, time would stand still.
-      track.lastOutput = Math.max(track.lastOutput + step, -MAX_STEP_MS);
+      track.lastOutput = Math.max(track.lastOutput + step, -MAX_BELOW_ZERO_MS);
       this.#noteLead(track);
     } else if (this.#jumpsWithAnother(track, step, arrivalMs)) {
       track.lastOutput += step + this.#jumpShift;

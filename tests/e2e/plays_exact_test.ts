@@ -52,7 +52,8 @@ for (const jitter of ["full", "off"]) {
       );
       assert.ok(last > 0xffffff, `the last timestamp, ${last} ms, is beyond 0xFFFFFF`);
     } else {
-      assert.ok(first < 1000, `the player's time begins near 0, not at ${first} ms`);
+      // Tracks that lag behind the first one have a minute of room (F1).
+      assert.ok(first <= 61_000, `the player's time begins near 0, not at ${first} ms`);
     }
   });
 }

@@ -37,6 +37,47 @@ Deno.test("a player that lags too much goes on at the newest keyframe", () => {
   assert.equal(good.player.jumps, 0);
 });
 
+/** A second of frames each, audio and video `apartMs` from one another. */
+function apart(scene: Scene, seconds: number, apartMs: number): void {
+  for (let i = 0; i < 25 * seconds; i++) {
+    scene.time += 40;
+    scene.clock.advance(40);
+    const { publisher, time } = scene;
+    publisher.video(time, i % 25 === 0 ? payloads.keyframe(10) : payloads.frame(11));
+    publisher.audio(time + apartMs, payloads.audio(12));
+    if (i % 25 === 24) scene.live.tick();
+  }
+}
+
+Deno.test("F1: tracks that are 40 s apart are no lag of 40 s", () => {
+  const scene = playing(HEADERS, { queueLengthMs: 3000 });
+  const player = scene.join({ fast: false });
+  for (let i = 0; i < 5; i++) {
+    apart(scene, 1, 40_000);
+    const { mostMs } = scene.live.lag(0);
+    assert.ok(mostMs <= 1000, `${mostMs} ms`);
+    player.drain();
+  }
+  assert.equal(player.player.jumps, 0);
+  // It does lag now, by what it has not had.
+  apart(scene, 5, 40_000);
+  player.drain();
+  assert.equal(player.player.jumps, 1);
+});
+
+Deno.test("F1: what comes faster than the clock is a lag by its own track's time", () => {
+  const scene = playing(HEADERS, { queueLengthMs: 3000 });
+  const player = scene.join({ fast: false });
+  for (let i = 0; i <= 200; i++) {
+    scene.publisher.video(1000 + 40 * i, i === 0 ? payloads.keyframe(10) : payloads.frame(11));
+    scene.publisher.audio(41_000 + 40 * i, payloads.audio(12));
+  }
+  const { mostMs } = scene.live.lag(0);
+  assert.ok(mostMs >= 7000 && mostMs <= 8000, `${mostMs} ms`);
+  scene.live.tick();
+  assert.equal(player.player.waiting || player.player.jumps > 0, true);
+});
+
 Deno.test("a joiner whose GOP is longer than queue_length gets all of it", () => {
   const scene = playing(`${HEADERS} K10`, { queueLengthMs: 3000, gopCache: true });
   for (let i = 0; i < 20; i++) scene.publish("P11 P12", 250);
@@ -289,6 +330,18 @@ Deno.test("duration: the end is told once, when that much has been sent", () => 
   scene.publish("P6");
   assert.equal(ends, 1);
   scene.publish("P7 P8 M P9");
+  assert.equal(ends, 1);
+});
+
+Deno.test("F1: duration is measured on each track by itself", () => {
+  const scene = playing(HEADERS);
+  let ends = 0;
+  scene.join({ durationMs: 2000, onEnd: () => ends++ });
+  apart(scene, 1, 40_000);
+  assert.equal(ends, 0);
+  apart(scene, 1, 40_000);
+  assert.equal(ends, 0);
+  apart(scene, 1, 40_000);
   assert.equal(ends, 1);
 });
 

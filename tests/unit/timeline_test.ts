@@ -218,7 +218,12 @@ Deno.test("F1: any skew, start, lumps, rates and order, in a burst or not: one o
   fc.assert(fc.property(
     fc.record({
       skew: fc.integer({ min: -2000, max: 2000 }),
-      start: fc.oneof(fc.constant(2000), fc.integer({ min: 2000, max: 2 ** 31 - 1 })),
+      // Also with a wrap in the middle.
+      start: fc.oneof(
+        fc.integer({ min: 2000, max: 2 ** 31 - 7000 }),
+        fc.integer({ min: 2 ** 31 - 7000, max: 2 ** 31 - 2001 }),
+        fc.constant(2000),
+      ),
       lumpMs: fc.integer({ min: 1, max: 1000 }),
       fps: fc.integer({ min: 5, max: 60 }),
       audioMs: fc.constantFrom(20, 1024 / 48, 1152 / 44.1, 60),
@@ -316,6 +321,21 @@ Deno.test("F2: an edge does not correct what its origin has corrected", () => {
   const before = edge.highest;
   const back = edge.stamp(VIDEO, 0, 4000);
   assert.ok(back > 0 && back <= before + 10, `${before} -> ${back}`);
+});
+
+Deno.test("F1: a track that begins below 0 is in its place as soon as it is above", () => {
+  const video = frames(VIDEO, 40, 0, 3000);
+  const audio = frames(AUDIO, 20, 2 ** 32 - 1000, 3000)
+    .map((s) => ({ ...s, original: s.original % 2 ** 31 }));
+  const out = run(interleave(video, audio)).filter(({ track }) => track === AUDIO);
+  for (const { at, out: time } of out) assert.equal(time, Math.max(0, at - 1000));
+});
+
+Deno.test("F1: a distance for which there is no room is a jump, and time goes on", () => {
+  const timeline = new Timeline("full");
+  timeline.stamp(VIDEO, HOUR_MS, 0);
+  assert.equal(timeline.stamp(AUDIO, 0, 0), 60_000);
+  assert.equal(timeline.stamp(AUDIO, 20, 20), 60_020);
 });
 
 Deno.test("F1: tracks are told apart by their id", () => {
