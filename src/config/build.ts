@@ -174,6 +174,7 @@ function buildPlay(play: Section, minLatency: boolean): PlayConfig {
     mwMsgs: play.get(PLAY.mw_msgs, minLatency ? REALTIME_MW_MSGS : PLAY.mw_msgs.default),
     sendMinIntervalMs: play.get(PLAY.send_min_interval),
     reduceSequenceHeader: play.get(PLAY.reduce_sequence_header),
+    passData: play.get(PLAY.pass_data),
     secrets: play.get(PLAY.secret),
   };
 }

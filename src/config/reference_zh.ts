@@ -89,6 +89,7 @@ export const CHINESE: Readonly<Record<string, string>> = {
   "vhost.play.mw_msgs": "攒够多少条消息再发送；min_latency on 时默认为 0。",
   "vhost.play.send_min_interval": "发给同一播放者的两条消息之间的最短间隔。",
   "vhost.play.reduce_sequence_header": "播放者已有的 sequence header 不再重发。",
+  "vhost.play.pass_data": "转发数据消息：文本、字幕、cue point（广告标记）、时钟。SRS 没有这一项。",
 
   "vhost.publish.mr": "读取推流数据之前先攒一攒。",
   "vhost.publish.mr_latency": "攒多久。",

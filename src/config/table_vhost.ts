@@ -93,6 +93,11 @@ export const PLAY = {
     unit: "ms",
   }),
   reduce_sequence_header: flag("off", "Do not repeat sequence headers that players have.", applied),
+  pass_data: flag(
+    "on",
+    "Pass data messages on: texts, captions, cue points (ad marks), clock times. Not in SRS.",
+    applied,
+  ),
   secret: secrets("Play URLs must be signed with one of these. Not in SRS."),
 };
 

@@ -159,6 +159,8 @@ export interface PlayConfig {
   /** ms between two messages to one player; 0 = no pacing. May be fractional. */
   readonly sendMinIntervalMs: number;
   readonly reduceSequenceHeader: boolean;
+  /** Data messages other than `onMetaData` go to players, forwards and edges (ours, not SRS's). */
+  readonly passData: boolean;
   /** With one of these a player's URL must be signed; none: it need not (ours, not SRS's). */
   readonly secrets: readonly string[];
 }

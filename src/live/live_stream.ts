@@ -7,6 +7,7 @@
 import type { PlayConfig, TimeJitter, VhostConfig } from "../config/types.ts";
 import { audioFlags, audioTrackId } from "../flv/audio_header.ts";
 import { type AudioInfo, audioInfo, type VideoInfo, videoInfo } from "../flv/codec_info.ts";
+import { playerData } from "../flv/data_message.ts";
 import { ExPacketType, FrameFlag, JOIN_FLAGS } from "../flv/ex_header.ts";
 import { readMetadata, writeMetadata } from "../flv/metadata.ts";
 import { mainTrack } from "../flv/multitrack.ts";
@@ -401,21 +402,25 @@ export class LiveStream implements RenditionSource {
     this.#takeover.remember(putOut, this.#shared.clock.now());
   }
 
-  /** An audio or video message from the publisher; the payload is borrowed and not empty. */
+  /** An audio, video or player's data message; the payload is borrowed and not empty. */
   media(type: number, timestamp: number, payload: Uint8Array): void {
     if (!this.#mix) return this.#accept(type, timestamp, payload);
     this.#mix.push(type, timestamp, payload, (t, at, bytes) => this.#accept(t, at, bytes));
   }
 
   /**
-   * A data message (type 18 or 15) from the publisher. Only metadata goes on to the players; true if
-   * it was that.
-   * @throws {RtmpError} when it cannot be decoded; nothing has changed then.
+   * A data message (type 18 or 15) from the publisher. Metadata is kept for joiners; others pass through
+   * (`pass_data`). False: it is none that players get.
+   * @throws {RtmpError} when it cannot be decoded or is too large; nothing has changed then.
    */
   data(type: number, timestamp: number, payload: Uint8Array): boolean {
-    const fields = readMetadata(type, payload);
-    if (!fields) return false;
     const { play } = this.vhost;
+    const fields = readMetadata(type, payload);
+    if (!fields) {
+      const data = play.passData ? playerData(type, payload) : null;
+      if (data) this.media(MessageType.DATA_AMF0, timestamp, data);
+      return data !== null;
+    }
     if (play.atcAuto && !this.#absolute && propertyOf(fields, "bravo_atc") === "true") {
       this.#keepTimestamps();
     }
@@ -635,7 +640,15 @@ export class LiveStream implements RenditionSource {
 
   #accept(type: number, timestamp: number, payload: Uint8Array): void {
     if (type === MessageType.VIDEO) this.#acceptVideo(timestamp, payload);
-    else this.#acceptAudio(timestamp, payload);
+    else if (type === MessageType.AUDIO) this.#acceptAudio(timestamp, payload);
+    else this.#acceptData(timestamp, payload);
+  }
+
+  /** Data that is not kept: its place is where it came, whatever its own timestamp says. */
+  #acceptData(timestamp: number, payload: Uint8Array): void {
+    const time = this.#timeline.now;
+    const stamp = this.#absolute ? timestamp : time;
+    this.#write(MessageType.DATA_AMF0, ChunkStream.DATA, time, payload, Entry.DATA, stamp);
   }
 
   #acceptVideo(timestamp: number, payload: Uint8Array): void {

@@ -5,7 +5,10 @@
 
 import { MessageType } from "../rtmp/message.ts";
 
-/** With only one kind queued, this many messages are let go all the same (SRS). */
+/**
+ * With only one kind queued, this many messages are let go all the same (SRS). Data messages wait for
+ * the media before them, as many as that too.
+ */
 const PURE_MESSAGES = 10;
 
 interface Queued {
@@ -18,6 +21,7 @@ interface Queued {
 export class MixQueue {
   readonly #queue: Queued[] = [];
   #audio = 0;
+  #video = 0;
 
   /** Takes a message, whose payload is copied, and passes on whatever is due. */
   push(
@@ -30,6 +34,7 @@ export class MixQueue {
     while (at > 0 && this.#queue[at - 1].timestamp > timestamp) at--;
     this.#queue.splice(at, 0, { type, timestamp, payload: payload.slice() });
     if (type === MessageType.AUDIO) this.#audio++;
+    else if (type === MessageType.VIDEO) this.#video++;
     while (this.#due()) this.#shift(emit);
   }
 
@@ -39,15 +44,21 @@ export class MixQueue {
   }
 
   #due(): boolean {
-    const video = this.#queue.length - this.#audio;
-    if (this.#audio > 0 && video > 0) return true;
-    return Math.max(this.#audio, video) >= PURE_MESSAGES;
+    if (this.#audio > 0 && this.#video > 0) return true;
+    const data = this.#queue.length - this.#audio - this.#video;
+    if (data > 0 && (this.#isData(this.#queue[0]) || data >= PURE_MESSAGES)) return true;
+    return Math.max(this.#audio, this.#video) >= PURE_MESSAGES;
+  }
+
+  #isData({ type }: Queued): boolean {
+    return type !== MessageType.AUDIO && type !== MessageType.VIDEO;
   }
 
   #shift(emit: (type: number, timestamp: number, payload: Uint8Array) => void): void {
     const message = this.#queue.shift();
     if (!message) return;
     if (message.type === MessageType.AUDIO) this.#audio--;
+    else if (message.type === MessageType.VIDEO) this.#video--;
     emit(message.type, message.timestamp, message.payload);
   }
 }

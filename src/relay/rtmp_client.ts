@@ -320,7 +320,7 @@ export class RtmpClient implements TcpHandler {
       case MessageType.DATA_AMF3:
         return this.#data(message);
       case MessageType.AGGREGATE:
-        return splitAggregate(message, (part) => this.#media(part));
+        return splitAggregate(message, (part) => this.#message(part));
       case MessageType.COMMAND_AMF0:
       case MessageType.COMMAND_AMF3:
         return this.#command(message);

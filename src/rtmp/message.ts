@@ -116,12 +116,18 @@ export function parseUserControl(payload: Uint8Array): { event: number; value: n
 
 /** Header of one message inside an aggregate: type(1) size(3) timestamp(3+1) stream id(3). */
 const AGGREGATE_HEADER = 11;
+/** Types of messages that an aggregate may hold. */
+const AGGREGATED: ReadonlySet<number> = new Set([
+  MessageType.AUDIO,
+  MessageType.VIDEO,
+  MessageType.DATA_AMF0,
+]);
 /** The size of the preceding message that follows each body. */
 const AGGREGATE_TRAILER = 4;
 
 /**
  * Takes an aggregate message (22) apart. Timestamps are moved so that the first part has the
- * aggregate's own (spec: streaming §7). Only audio and video are passed on.
+ * aggregate's own (spec: streaming §7). Only audio, video and data are passed on.
  * @throws {RtmpError} when a part runs past the end.
  */
 export function splitAggregate(aggregate: Message, each: (part: Message) => void): void {
@@ -142,7 +148,7 @@ export function splitAggregate(aggregate: Message, each: (part: Message) => void
       );
     }
     shift ??= aggregate.timestamp - time;
-    if (size > 0 && (type === MessageType.AUDIO || type === MessageType.VIDEO)) {
+    if (size > 0 && AGGREGATED.has(type)) {
       each({
         type,
         timestamp: (time + shift) & 0x7fffffff,

@@ -55,6 +55,7 @@ const DEFAULT_PLAY = {
   mwMsgs: 8,
   sendMinIntervalMs: 0,
   reduceSequenceHeader: false,
+  passData: true,
   secrets: [],
 } as const;
 
@@ -188,7 +189,7 @@ Deno.test("config load: every honoured directive", () => {
       enabled off; tcp_nodelay on; min_latency on; chunk_size 128; in_ack_size 1; out_ack_size 0;
       play {
         gop_cache off; gop_cache_max_frames 0; queue_length 1; mw_latency 0; mw_msgs 128;
-        send_min_interval 10.5; reduce_sequence_header on; atc on; atc_auto on; mix_correct on;
+        send_min_interval 10.5; reduce_sequence_header on; pass_data off; atc on; atc_auto on; mix_correct on;
         time_jitter zero; secret new-secret-0123456 old-secret-0123456;
       }
       publish {
@@ -265,6 +266,7 @@ Deno.test("config load: every honoured directive", () => {
         mwMsgs: 128,
         sendMinIntervalMs: 10.5,
         reduceSequenceHeader: true,
+        passData: false,
         secrets: ["new-secret-0123456", "old-secret-0123456"],
       },
       publish: {

@@ -54,7 +54,7 @@ function readFlv(bytes: Uint8Array): Received[] {
 
 Deno.test("FLV players get what RTMP players get, wherever they join, whatever the chunk size", () => {
   const message = fc.record({
-    what: fc.constantFrom("frame", "frame", "audio", "keyframe", "header", "metadata"),
+    what: fc.constantFrom("frame", "frame", "audio", "keyframe", "header", "metadata", "data"),
     id: fc.nat(255),
     size: fc.integer({ min: 6, max: 1500 }),
     step: fc.integer({ min: 0, max: 40 }),
@@ -86,7 +86,8 @@ Deno.test("FLV players get what RTMP players get, wherever they join, whatever t
         }
         time = (time + step) % 0x80000000;
         fixture.clock.advance(step);
-        if (what === "metadata") publisher.data(time, payloads.metadata({ width: id }));
+        if (what === "data") publisher.data(time, payloads.data("onTextData", id));
+        else if (what === "metadata") publisher.data(time, payloads.metadata({ width: id }));
         else if (what === "header") publisher.video(time, payloads.videoHeader(id));
         else if (what === "audio") publisher.audio(time, payloads.audio(id, size));
         else publisher.video(time, payloads[what === "frame" ? "frame" : "keyframe"](id, size));

@@ -65,10 +65,12 @@ Deno.test("aggregate: the first part gets the aggregate's time, the others keep 
   const payload = concat(
     part(9, 1000, concat("1701")),
     part(8, 1010, concat("af01")),
+    part(20, 1012, concat("0500")),
     part(18, 1015, concat("0500")),
     part(9, 1040, concat("2701")),
   );
-  assert.deepEqual(split(payload, 5000), ["9@5000/1 1701", "8@5010/1 af01", "9@5040/1 2701"]);
+  const parts = ["9@5000/1 1701", "8@5010/1 af01", "18@5015/1 0500", "9@5040/1 2701"];
+  assert.deepEqual(split(payload, 5000), parts);
 });
 
 Deno.test("aggregate: the timestamp's fourth byte is the high one; times wrap at 31 bits (Q5)", () => {

@@ -300,6 +300,7 @@ Deno.test("whatever happens, a player gets the same bytes in every worker", asyn
             stream.settle();
           } else if (what === "metadata") {
             publisher.data(now, payloads.metadata({ width: at }));
+            publisher.data(now, payloads.data("onTextData", id));
           } else if (what === "join") {
             join(flag);
           } else if (what === "slow" || what === "fast") {
