@@ -101,7 +101,7 @@ function blockAt(path: string): Block {
 const EXTENSIONS: Record<string, string[]> = {
   "": ["workers", "max_connections_per_ip", "connect_rate_per_ip", "grace_max_wait"],
   "vhost.publish": ["takeover", "secret"],
-  "vhost.play": ["secret"],
+  "vhost.play": ["secret", "pass_data"],
   "http_server": ["trusted_proxies"],
 };
 
@@ -133,7 +133,7 @@ Deno.test("config table: what is honoured", () => {
     "listen workers max_connections max_connections_per_ip connect_rate_per_ip chunk_size pithy_print_ms daemon pid work_dir utc_time srs_log_tank srs_log_level srs_log_level_v2 srs_log_file grace_start_wait grace_max_wait grace_final_wait force_grace_quit rtmp rtmp.listen rtmp.chunk_size http_api http_api.enabled http_api.listen http_api.raw_api http_api.raw_api.enabled http_api.raw_api.allow_reload http_api.auth http_api.auth.enabled http_api.auth.username http_api.auth.password http_api.https http_api.https.enabled http_api.https.listen http_api.https.key http_api.https.cert http_server http_server.enabled http_server.listen http_server.dir http_server.crossdomain http_server.trusted_proxies http_server.https http_server.https.enabled http_server.https.listen http_server.https.key http_server.https.cert exporter exporter.enabled exporter.listen exporter.label exporter.tag vhost vhost.enabled vhost.min_latency vhost.tcp_nodelay vhost.chunk_size vhost.in_ack_size vhost.out_ack_size vhost.play vhost.publish vhost.cluster vhost.cluster.mode vhost.cluster.origin vhost.cluster.protocol vhost.cluster.follow_client vhost.cluster.token_traverse vhost.cluster.vhost vhost.cluster.debug_srs_upnode vhost.forward vhost.forward.enabled vhost.forward.destination vhost.forward.backend vhost.refer vhost.refer.enabled vhost.refer.all vhost.refer.publish vhost.refer.play vhost.security vhost.security.enabled vhost.security.allow vhost.security.deny vhost.http_remux vhost.http_remux.enabled vhost.http_remux.mount vhost.http_remux.drop_if_not_match vhost.http_remux.has_audio vhost.http_remux.has_video vhost.http_remux.guess_has_av vhost.http_hooks vhost.http_hooks.enabled vhost.http_hooks.on_connect vhost.http_hooks.on_close vhost.http_hooks.on_publish vhost.http_hooks.on_unpublish vhost.http_hooks.on_play vhost.http_hooks.on_stop"
       .split(" "),
   );
-  assert.equal(honoured.filter((path) => path.startsWith("vhost.play.")).length, 12);
+  assert.equal(honoured.filter((path) => path.startsWith("vhost.play.")).length, 13);
   assert.equal(honoured.filter((path) => path.startsWith("vhost.publish.")).length, 8);
 });
 
