@@ -2,7 +2,7 @@
  * The statistics API under `/api/`: SRS's paths and JSON, field for field.
  *
  * Where SRS is followed on purpose: failures are HTTP 200 with `{"code":N}`, unknown paths get the
- * listing of the nearest parent, a page has at least 10 entries. Where it is not: no JSONP (H26), no
+ * listing of the nearest parent. Where it is not: no JSONP (H26), no
  * `?method=` (a foreign page could kick with an image's URL), no kick from foreign web pages.
  * @module
  */
@@ -34,8 +34,10 @@ const NO_VHOST = 2014;
 const NO_STREAM = 2048;
 const NO_CLIENT = 2049;
 
-/** Entries of a page: the default, and the least that can be asked for (SRS). */
-const PAGE_MIN = 10;
+/** Entries of a page, unless asked for another number (SRS). */
+const PAGE_DEFAULT = 10;
+/** Entries of a page at most: an answer of some MB, more than the clients of one server by default. */
+const PAGE_MAX = 10_000;
 
 /** What `/api/v1/tests/errors` answers. */
 const TEST_ERROR = 100;
@@ -221,12 +223,15 @@ function idOf(c: Context, path: string): string {
   return c.req.path.slice(path.length);
 }
 
-/** `?start=S&count=C` of the entries. */
+/**
+ * `?start=S&count=C` of the entries: what is asked for, as SRS does from 7.0.128 on. Before that, SRS gave 10
+ * to those who asked for fewer. A number that makes no sense counts as not given.
+ */
 function page<T>(entries: readonly T[], c: Context): readonly T[] {
-  const number = (name: string) => Number.parseInt(c.req.query(name) ?? "", 10) || 0;
-  const start = Math.max(0, number("start"));
-  const count = Math.max(PAGE_MIN, number("count"));
-  return entries.slice(start, start + count);
+  const number = (name: string) => Number.parseInt(c.req.query(name) ?? "", 10);
+  const start = Math.max(0, number("start") || 0);
+  const count = number("count");
+  return entries.slice(start, start + Math.min(count >= 1 ? count : PAGE_DEFAULT, PAGE_MAX));
 }
 
 /** SRS's order. */

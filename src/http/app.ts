@@ -70,6 +70,11 @@ const CORS_HEADERS = {
   "Access-Control-Request-Private-Network": "true",
 };
 
+/** A host name or address, and perhaps a port (RFC 9110 §7.2). */
+const HOST = /^(\[[0-9a-f:.]+\]|[^\s/?#@\\:[\]]*)(:\d*)?$/i;
+
+const BAD_HOST = "Bad Request: Host is not a host name or address with an optional port\n";
+
 /** SRS's number for metrics that are off. */
 const EXPORTER_OFF = 1090;
 
@@ -89,6 +94,12 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
   const stats = new SystemStats(now());
   const app = new Hono<HttpEnv>();
 
+  // Deno and Bun take any Host header, and make a URL of it that may be none, or one with another path.
+  app.use(async (c, next) => {
+    const host = c.req.header("Host") ?? "";
+    if (HOST.test(host) && URL.canParse(c.req.url)) return await next();
+    return c.text(BAD_HOST, 400);
+  });
   // Set before the answer is made, by c.text() or c.body(): a header added to a finished answer makes
   // Deno 2.4 forget the body's length.
   app.use(async (c, next) => {

@@ -203,7 +203,7 @@ Deno.test("methods: 405 on collections, GET is assumed elsewhere", async () => {
   assert.deepEqual(kicked, []);
 });
 
-Deno.test("pages: start from 0, at least 10 entries, by id", async () => {
+Deno.test("F19: pages: what is asked for, 10 entries unless asked, by id", async () => {
   const ids = Array.from({ length: 25 }, (_, i) => `c${String(i).padStart(7, "0")}`);
   const shuffled = [...ids].reverse();
   const { app } = server({ clients: byId(...shuffled.map((id) => ({ ...client, id }))) });
@@ -212,11 +212,23 @@ Deno.test("pages: start from 0, at least 10 entries, by id", async () => {
     return clients.map((entry: { id: string }) => entry.id);
   };
   assert.deepEqual(await page(""), ids.slice(0, 10));
-  assert.deepEqual(await page("?count=1"), ids.slice(0, 10));
+  assert.deepEqual(await page("?count=1"), ids.slice(0, 1));
+  assert.deepEqual(await page("?count=3&start=7"), ids.slice(7, 10));
+  assert.deepEqual(await page("?count=0"), ids.slice(0, 10));
+  assert.deepEqual(await page("?count=-1"), ids.slice(0, 10));
+  assert.deepEqual(await page("?count=1e9&start=%zz"), ids.slice(0, 1));
+  assert.deepEqual(await page("?count=99999999999999999999"), ids);
   assert.deepEqual(await page("?count=12"), ids.slice(0, 12));
   assert.deepEqual(await page("?start=20"), ids.slice(20));
   assert.deepEqual(await page("?start=-5&count=x"), ids.slice(0, 10));
   assert.deepEqual(await page("?start=99"), []);
+});
+
+Deno.test("F19: pages: an answer has 10000 entries at most", async () => {
+  const all = Array.from({ length: 10_001 }, (_, i) => ({ ...client, id: `c${i}` }));
+  const { app } = server({ clients: byId(...all) });
+  const { clients } = await (await app.request("/api/v1/clients/?count=2000000000")).json();
+  assert.equal(clients.length, 10_000);
 });
 
 Deno.test("?find= and ?stream= give a selection, its order and how many there are", async () => {
