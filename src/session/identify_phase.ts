@@ -94,8 +94,10 @@ export class IdentifyPhase extends BasePhase {
       }
       return PublishPhase.prepare(this.session, this.#style, name);
     });
-    // In this order, so that the application hears of the old one's end first (F8).
-    if (request.target.vhost.hooks.on_unpublish.length > 0) request.stream.endStalled();
+    // In this order, so that the application hears of the old one's end first (F8). At an edge the stream's
+    // publisher is the pull from the origin, which is nobody's to end.
+    const { edge, hooks } = request.target.vhost;
+    if (!edge && hooks.on_unpublish.length > 0) request.stream.endStalled();
     this.#askHooks(code, "publish", request, (visit) => {
       // Not before: a claim may end the publisher that has the stream now.
       this.session.consult(
