@@ -6,7 +6,14 @@
 import assert from "node:assert/strict";
 import { concat } from "./hex.ts";
 import { be, chunk } from "./support/naive_chunks.ts";
-import { command, connectObject, recipe, type Sent, TestServer } from "./support/rtmp_peer.ts";
+import {
+  command,
+  connectObject,
+  type Peer,
+  recipe,
+  type Sent,
+  TestServer,
+} from "./support/rtmp_peer.ts";
 
 const KEYFRAME = concat("17 01 000000 00000001 65");
 const PING: Sent = { type: 4, payload: concat("0006 00000001"), csid: 2, msid: 0 };
@@ -104,18 +111,33 @@ Deno.test("H20: a player's pings are limited too, acknowledgements are read and 
 });
 
 Deno.test("H20: a peer that asks and does not read: answers do not pile up", () => {
-  for (const said of [command("x", 5, null), PING]) {
-    const server = new TestServer();
-    const peer = server.publisher();
+  const server = new TestServer();
+  const peer = server.publisher();
+  peer.socket.busy = true;
+  for (let i = 0; i < 2000 && peer.socket.state === "open"; i++) {
+    peer.send(video(i * 1000));
+    for (let n = 0; n < 90 && peer.socket.state === "open"; n++) peer.send(PING);
+    server.pass(1000);
+    assert.ok(peer.socket.pendingBytes <= 256 * 1024 + 10_000, `${peer.socket.pendingBytes}`);
+  }
+  assert.ok(peer.socket.pendingBytes > 256 * 1024, "it was answered until then");
+  peer.assertClosed(2046, /the peer asks, and does not read the answers/);
+  assert.deepEqual(peer.log.faults, []);
+});
+
+Deno.test("H20: a player that asks and does not read is its phase's business, whoever else is not", () => {
+  const full = (peer: Peer) => {
     peer.socket.busy = true;
-    for (let i = 0; i < 2000 && peer.socket.state === "open"; i++) {
-      peer.send(video(i * 1000));
-      peer.send({ type: 4, payload: concat("0006 00000001"), csid: 2, msid: 0 });
-      for (let n = 0; n < 90 && peer.socket.state === "open"; n++) peer.send(said);
-      server.pass(1000);
-      assert.ok(peer.socket.pendingBytes <= 256 * 1024 + 10_000, `${peer.socket.pendingBytes}`);
-    }
-    assert.deepEqual(peer.log.faults, []);
+    peer.socket.pendingBytes = 256 * 1024 + 1;
+    peer.send(command("x", 5, null));
+  };
+  const server = new TestServer();
+  const player = server.player();
+  full(player);
+  player.assertOpen();
+  for (const peer of [server.publisher(), server.connected(), server.created()]) {
+    full(peer);
+    peer.assertClosed(2046, /the peer asks, and does not read the answers/);
   }
 });
 

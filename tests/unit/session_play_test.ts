@@ -7,7 +7,14 @@ import assert from "node:assert/strict";
 import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import { AmfEcmaArray } from "../../src/rtmp/amf_value.ts";
 import { concat, toHex } from "./hex.ts";
-import { command, type Peer, recipe, type Sent, TestServer } from "./support/rtmp_peer.ts";
+import {
+  command,
+  configOf,
+  type Peer,
+  recipe,
+  type Sent,
+  TestServer,
+} from "./support/rtmp_peer.ts";
 import type { Plain } from "./support/server_messages.ts";
 
 function status(code: string, description: string, more: { [key: string]: Plain } = {}): Plain[] {
@@ -425,4 +432,24 @@ Deno.test("a player whose socket fails while it joins leaves nothing behind (H35
   }
   publisher.send(video(40));
   publisher.assertOpen();
+});
+
+Deno.test("a player is told the chunk size of the stream's log, whatever a reload has made of the vhost", () => {
+  const server = new TestServer(recipe("chunk_size 1000;"));
+  const publisher = server.publisher();
+  sendHeaders(publisher);
+  const next = configOf(recipe("chunk_size 2000;").replace("tcp_nodelay on", "tcp_nodelay off"));
+  Object.assign(server.host, { config: next });
+  server.hub.configure(next.vhosts);
+  const player = server.created();
+  assert.deepEqual(player.socket.noDelay, null);
+  player.send(command("play", 3, null, "s"));
+  const sizes = player.received().filter(({ type }) => type === 1);
+  assert.deepEqual(sizes.map(({ payload }) => toHex(payload)), [toHex(concat("000003e8"))]);
+  assert.equal(player.socket.noDelay, false, "all else is as the vhost has it now");
+  // A message of several chunks arrives whole.
+  const frame = concat(KEYFRAME, new Uint8Array(5000).fill(7));
+  publisher.send({ type: 9, payload: frame, timestamp: 40, csid: 6 });
+  const got = player.received().filter(({ type, payload }) => type === 9 && payload.length > 5000);
+  assert.deepEqual(got.map(({ payload }) => toHex(payload)), [toHex(frame)]);
 });

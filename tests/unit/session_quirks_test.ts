@@ -58,6 +58,27 @@ Deno.test("Q14: chunks of 128 bytes are still what they were, at any cut", () =>
   }
 });
 
+Deno.test("Q14: a control message between the chunks of connect is one, not stale chunk size", () => {
+  const longUrl = `rtmp://192.0.2.1/live?${"x".repeat(300)}`;
+  for (const cut of [0, 1, 140, 141, 150, 160]) {
+    const server = new TestServer();
+    const peer = server.accept();
+    peer.feed(CLIENT_HANDSHAKE);
+    const connect = peer.encode(command("connect", 1, connectObject(longUrl)));
+    // A type-0 header and 128 bytes; an acknowledgement on chunk stream 2; the rest.
+    const first = 12 + 128;
+    const acknowledgement = concat("02 000000 000004 03 00000000 00000001");
+    const bytes = concat(connect.subarray(0, first), acknowledgement, connect.subarray(first));
+    peer.feed(bytes.subarray(0, cut));
+    peer.feed(bytes.subarray(cut));
+    peer.assertOpen();
+    assert.ok(peer.answers().some((answer) => answer[3] === "_result"), `cut at ${cut}`);
+    // And what follows is read with the chunk size that there is.
+    peer.send(command("createStream", 2, null));
+    assert.equal(peer.answers().length, 1);
+  }
+});
+
 Deno.test("Q39: metadata that announce audio which never comes", () => {
   const server = new TestServer();
   const player = server.player();

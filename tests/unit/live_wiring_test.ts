@@ -1,0 +1,75 @@
+/**
+ * What a live stream tells its parts, and when: other threads, the pacer of FLV players, its clock.
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type { FeedMessage } from "../../src/live/feed.ts";
+import { MessageType } from "../../src/rtmp/message.ts";
+import { payloads } from "./support/live_fixture.ts";
+import { HEADERS, playing } from "./support/live_scene.ts";
+
+type Part = Extract<FeedMessage, { kind: "more" }>["part"];
+
+/** A stream that is played in another thread; what that one is sent is kept. */
+function played() {
+  const parts: Part[] = [];
+  const scene = playing(`${HEADERS} K1`);
+  scene.live.outlets.open(2, (_, message) => {
+    if (message.kind !== "end") parts.push(message.part);
+  });
+  parts.length = 0;
+  return { scene, parts };
+}
+
+function entriesOf({ pieces }: Part): number {
+  return pieces.reduce((sum, { entries }) => sum + entries.length / 4, 0);
+}
+
+Deno.test("other threads get what came before new headers with the old ones, in the same read too", () => {
+  const rows: [string, number, Uint8Array][] = [
+    ["video header", MessageType.VIDEO, payloads.videoHeader(2)],
+    ["audio header", MessageType.AUDIO, payloads.audioHeader(2)],
+    ["metadata", MessageType.DATA_AMF0, payloads.metadata({ width: 2 })],
+  ];
+  for (const [name, type, payload] of rows) {
+    const { scene, parts } = played();
+    scene.live.media(MessageType.VIDEO, 1000, payloads.frame(2));
+    if (type === MessageType.DATA_AMF0) scene.live.data(type, 1010, payload);
+    else scene.live.media(type, 1010, payload);
+    assert.deepEqual(parts.map(entriesOf), [1], `${name}: the frame goes first`);
+    assert.equal(parts[0].headers, null, `${name}: with the headers that the thread has`);
+    scene.live.settle();
+    assert.deepEqual(parts.map(entriesOf), [1, 1], name);
+    assert.notEqual(parts[1].headers, null, name);
+  }
+});
+
+Deno.test("what FLV players leave to the runtime counts as cost, for each of them", () => {
+  const cost = (flv: number, rtmp: number) => {
+    const scene = playing(HEADERS);
+    const options = { durationMs: 0, multitrack: false, onEnd: () => {} };
+    for (let i = 0; i < rtmp; i++) scene.join();
+    for (let i = 0; i < flv; i++) scene.live.join({ send: () => true }, options, "flv");
+    scene.publish("K1");
+    return scene.budget.total;
+  };
+  assert.equal(cost(0, 10), 0, "the clock stands still: sending itself costs nothing");
+  const one = cost(1, 10);
+  assert.ok(one > 0);
+  assert.ok(Math.abs(cost(40, 10) - 40 * one) < 1e-9, "40 players cost 40 times as much");
+});
+
+Deno.test("atc_auto: metadata that say it again do not set the time back", () => {
+  const scene = playing("M1", { atcAuto: true });
+  const player = scene.join();
+  const announce = (time: number, width: number) =>
+    scene.publisher.data(time, payloads.metadata({ bravo_atc: "true", width }));
+  announce(50_000, 1);
+  scene.publisher.video(50_040, payloads.keyframe(1));
+  announce(50_080, 2);
+  const { log } = scene.live;
+  assert.equal(log.timestampAt(log.head - 1), 50_040, "due with what came before");
+  scene.publisher.video(50_080, payloads.frame(2));
+  assert.deepEqual(player.take().slice(-2).map(({ time }) => time), [50_080, 50_080]);
+});
