@@ -25,7 +25,6 @@ export interface Token {
 
 const SEPARATORS = " \t\r\n";
 const WORD_ENDS = `${SEPARATORS};{`;
-const BYTE_ORDER_MARK = "\uFEFF";
 
 /** Reads the tokens of one source, one at a time. */
 export class Lexer {
@@ -36,16 +35,9 @@ export class Lexer {
   /** Offset of the first character of the present line. */
   #lineStart = 0;
 
-  /** Throws ConfigError when the text begins with a byte-order mark. */
   constructor(source: Source, text: string) {
     this.#source = source;
     this.#text = text;
-    if (text.startsWith(BYTE_ORDER_MARK)) {
-      throw ConfigError.at(
-        this.#here(),
-        "the file begins with a byte-order mark, which SRS takes for a directive: save it as UTF-8 without BOM",
-      );
-    }
   }
 
   /** The next token; `end` for ever after the last. Throws ConfigError for a broken quotation. */

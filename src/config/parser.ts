@@ -50,7 +50,7 @@ export function parseFile(path: string, readFile: ReadFile): Tree {
   try {
     text = readFile(path);
   } catch (cause) {
-    throw ConfigError.at(wholeSource(path), `no config file at ${path} (${reasonOf(cause)})`);
+    throw ConfigError.at(wholeSource(path), mainFileProblem(path, cause));
   }
   return session.main(path, text);
 }
@@ -75,7 +75,8 @@ class ParseSession {
   }
 
   /** Parses the main file. */
-  main(path: string, text: string): Tree {
+  main(path: string, content: string): Tree {
+    const text = withoutByteOrderMark(content, wholeSource(path));
     const source = sourceOf(path, text, null);
     const directives = this.#parse(source, text, 0);
     return { directives, files: [...this.#files], top: { source, line: 1, column: 1 } };
@@ -119,7 +120,7 @@ class ParseSession {
     if (++this.#reads > MAX_FILES) {
       throw ConfigError.at(place, `more than ${MAX_FILES} files are included: merge some`);
     }
-    const text = this.#readIncluded(name, place);
+    const text = withoutByteOrderMark(this.#readIncluded(name, place), place);
     return this.#parse(sourceOf(name, text, place), text, blockDepth);
   }
 
@@ -136,7 +137,7 @@ class ParseSession {
     } catch (cause) {
       throw ConfigError.at(
         place,
-        `cannot read the included file ${quote(name)} (${reasonOf(cause)}); ` +
+        `cannot read the included file ${quote(name)}: ${readProblem(cause)}; ` +
           "a relative path starts at the working directory of the process",
         ConfigErrorCode.FILE_OPEN,
       );
@@ -260,6 +261,46 @@ function checkSameLine(name: Token, last: Token, token: Token): void {
     `unexpected end of line to parse token ${quote(name.text)}: ` +
       'a directive stands on one line, up to its ";" or "{"',
   );
+}
+
+/**
+ * The text behind the byte-order mark that some editors put in front (SRS refuses it).
+ * Throws ConfigError for UTF-16, whose mark is no UTF-8.
+ */
+function withoutByteOrderMark(text: string, place: Place): string {
+  if (text.startsWith("\ufffd\ufffd") && text.includes("\0")) {
+    throw ConfigError.at(place, "the file is UTF-16: save it as UTF-8");
+  }
+  return text.startsWith("\ufeff") ? text.slice(1) : text;
+}
+
+/** Why the main file is not there, and what to do. The first words are SRS's where it is missing. */
+function mainFileProblem(path: string, cause: unknown): string {
+  return ["ENOENT", ""].includes(codeOf(cause))
+    ? `no config file at ${path} (${reasonOf(cause)})`
+    : `the config file cannot be read: ${readProblem(cause)}`;
+}
+
+/** What keeps a file from being read, with the cure where there is one. */
+function readProblem(cause: unknown): string {
+  switch (codeOf(cause)) {
+    case "EISDIR":
+      return "it is a directory: name a file in it";
+    case "EACCES":
+    case "EPERM":
+      return "this user may not read it: change its permissions, or start as another user";
+    case "ENOTDIR":
+      return "a part of its path is a file, not a directory";
+    case "ELOOP":
+      return "its symbolic links lead to each other";
+    default:
+      return reasonOf(cause);
+  }
+}
+
+/** The system's code of an error, such as `ENOENT`; empty when it has none. */
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }
 
 function sourceOf(name: string, text: string, includedFrom: Place | null): Source {

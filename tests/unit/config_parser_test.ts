@@ -102,7 +102,6 @@ const ERRORS: [what: string, text: string, line: number, column: number, message
   ["a lone {", "{}", 1, 1, /unexpected '{'/],
   ["an empty include", "a {\n include;\n}", 2, 2, /include is empty directive/],
   ["include with a block", "include a {}", 1, 11, /include has no block/],
-  ["byte-order mark", "\uFEFFlisten 1935;", 1, 1, /byte-order mark.*without BOM/],
 ];
 
 for (const [what, text, line, column, message] of ERRORS) {
@@ -167,7 +166,10 @@ Deno.test("config include: each file is a complete unit", () => {
 Deno.test("config include: a file that cannot be read names the place and has SRS's code", () => {
   const error = failure(() => parseText("m", "\n include nowhere;", files({})));
   assert.equal(error.code, ConfigErrorCode.FILE_OPEN);
-  assert.match(error.message, /^m:2:10: cannot read the included file "nowhere" \(no such file\)/);
+  assert.match(
+    error.message,
+    /^m:2:10: cannot read the included file "nowhere": no such file; a relative/,
+  );
 });
 
 Deno.test("config include: no main file", () => {
@@ -284,3 +286,70 @@ Deno.test("config include: splitting a file gives the same tree as one file", ()
     { numRuns: 200 },
   );
 });
+
+Deno.test("F22: a byte-order mark is read as if it were not there, in an include, too", () => {
+  const files: Record<string, string> = {
+    "a.conf": "\ufefflisten 1935;\ninclude b.conf;\n",
+    "b.conf": "\ufeffvhost a { }",
+  };
+  const { directives, top } = parseFile("a.conf", (path) => files[path]);
+  assert.deepEqual(directives.map(({ name }) => name), ["listen", "vhost"]);
+  assert.deepEqual(directives.map(({ place }) => place.column), [1, 1]);
+  assert.equal(top.source.lines[0], "listen 1935;");
+  const twice = parseText("a", "\ufeff\ufefflisten 1;").directives[0].name;
+  assert.equal(twice, "\ufefflisten", "one mark, in front of everything");
+});
+
+Deno.test("F22: UTF-16 is named", () => {
+  const text = (label: "le" | "be") => {
+    const bytes = new Uint8Array(
+      [..."\ufefflisten 1;"].flatMap((sign) => {
+        const code = sign.charCodeAt(0);
+        return label === "le" ? [code & 255, code >> 8] : [code >> 8, code & 255];
+      }),
+    );
+    return new TextDecoder().decode(bytes);
+  };
+  for (const label of ["le", "be"] as const) {
+    assert.throws(() => parseText("a", text(label)), /UTF-16: save it as UTF-8/);
+    assert.throws(
+      () => parseText("a", "include b;", () => text(label)),
+      /a:1:9: the file is UTF-16/,
+    );
+  }
+});
+
+Deno.test("F28: why a file cannot be read, the main one and an included one", () => {
+  const failing = (code: string) => (): string => {
+    throw Object.assign(new Error(`${code}: the system's words`), { code });
+  };
+  const rows: [string, RegExp][] = [
+    ["EISDIR", /it is a directory: name a file in it/],
+    ["EACCES", /may not read it: change its permissions/],
+    ["EPERM", /may not read it/],
+    ["ENOTDIR", /a part of its path is a file/],
+    ["ELOOP", /symbolic links/],
+    ["EIO", /EIO: the system's words/],
+  ];
+  for (const [code, what] of rows) {
+    const message = messageOf(() => parseFile("x", failing(code)));
+    assert.match(message, /^x: the config file cannot be read: /);
+    assert.match(message, what);
+    const included = messageOf(() => parseText("a", "include b;", failing(code)));
+    assert.match(included, /^a:1:9: cannot read the included file "b": /);
+    assert.match(included, what);
+  }
+  assert.match(
+    messageOf(() => parseFile("x", failing("ENOENT"))),
+    /^x: no config file at x \(ENOENT/,
+  );
+});
+
+function messageOf(parse: () => unknown): string {
+  try {
+    parse();
+  } catch (error) {
+    return String(error instanceof Error ? error.message : error);
+  }
+  throw new Error("it was parsed");
+}
