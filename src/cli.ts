@@ -4,6 +4,8 @@
  */
 
 import { parseArgs } from "node:util";
+import { quote } from "./config/diagnostic.ts";
+import { nearest, optionHint } from "./config/suggest.ts";
 import { parseProbe, type ProbeOptions, ProbeUsageError } from "./probe/options.ts";
 import { ProbeExit } from "./probe/report.ts";
 
@@ -23,6 +25,20 @@ export type Invocation =
 
 /** Exit status for a bad command line (SRS). */
 const EXIT_USAGE = 255;
+
+/** Words that may stand first. */
+const COMMANDS = ["probe", "install", "uninstall"] as const;
+
+const OPTIONS = {
+  config: { type: "string", short: "c" },
+  test: { type: "boolean", short: "t" },
+  env: { type: "boolean", short: "e" },
+  version: { type: "boolean", short: "v" },
+  signature: { type: "boolean", short: "g" },
+  help: { type: "boolean", short: "h" },
+  "print-config": { type: "string" },
+  root: { type: "string" },
+} as const;
 
 /** The command line makes no sense; the message says what to do. */
 export class UsageError extends Error {
@@ -83,7 +99,7 @@ export function parseCommandLine(
   const action = values.test ? "test" : "run";
   const file = env.SRS_CONFIG_FILE || values.config;
   if (positionals.length > 0) {
-    throw new UsageError(`unexpected argument "${positionals[0]}": give the file with -c`);
+    throw new UsageError(unexpected(positionals));
   }
   if (values.env || env.SRS_ENV_ONLY === "on") return { action, file: null };
   if (file !== undefined) return { action, file };
@@ -108,20 +124,27 @@ function parse(args: readonly string[]) {
       ),
       strict: true,
       allowPositionals: true,
-      options: {
-        config: { type: "string", short: "c" },
-        test: { type: "boolean", short: "t" },
-        env: { type: "boolean", short: "e" },
-        version: { type: "boolean", short: "v" },
-        signature: { type: "boolean", short: "g" },
-        help: { type: "boolean", short: "h" },
-        "print-config": { type: "string" },
-        root: { type: "string" },
-      },
+      options: OPTIONS,
     });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     // Node's text goes on with hints about "--" that are of no use here.
-    throw new UsageError(`${message.split(/\. |\n/)[0]}; -h lists the options`);
+    const [problem] = message.split(/\. |\n/);
+    throw new UsageError(
+      `${problem}${optionHint(args, Object.keys(OPTIONS))}; -h lists the options`,
+    );
   }
+}
+
+/** What to say of words that are no options. */
+function unexpected([first, ...rest]: readonly string[]): string {
+  const problem = `unexpected argument ${quote(first)}`;
+  const command = nearest(first.toLowerCase(), COMMANDS);
+  if (command !== null && command !== first) return `${problem}, did you mean "${command}"?`;
+  if (command !== null && rest.length > 0) {
+    return `unexpected argument ${quote(rest[0])}: ${command} takes none`;
+  }
+  const option = nearest(first.toLowerCase(), Object.keys(OPTIONS));
+  if (option !== null) return `${problem}, did you mean "--${option}"?`;
+  return `${problem}: give the file with -c`;
 }

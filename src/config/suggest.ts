@@ -1,5 +1,5 @@
 /**
- * What a user may have meant by a name that SRS does not know.
+ * What a user may have meant by a name that is not known, of a directive or of an option.
  * @module
  */
 import { quote } from "./diagnostic.ts";
@@ -64,6 +64,17 @@ export function nearest(name: string, candidates: readonly string[]): string | n
     }
   }
   return best;
+}
+
+/** The long option that the first unknown one of a command line may be: `, did you mean ...?`, or "". */
+export function optionHint(args: readonly string[], names: readonly string[]): string {
+  for (const arg of args) {
+    const name = /^--?([a-z][\w-]+)/i.exec(arg)?.[1];
+    if (name === undefined || (arg.startsWith("--") && names.includes(name))) continue;
+    const near = nearest(name.toLowerCase(), names);
+    if (near !== null) return `, did you mean "--${near}"?`;
+  }
+  return "";
 }
 
 /** Typing errors between two words: characters left out, added, replaced, or swapped with a neighbour. */

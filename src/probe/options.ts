@@ -4,6 +4,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { optionHint } from "../config/suggest.ts";
 import { parseTarget, type RtmpTarget } from "../relay/target.ts";
 import { RtmpError } from "../rtmp/error.ts";
 import type { SyntheticOptions } from "./synthetic_stream.ts";
@@ -19,6 +20,16 @@ export interface ProbeOptions {
   /** The stream to publish; null: one is played. */
   readonly publish: SyntheticOptions | null;
 }
+
+const OPTIONS = {
+  publish: { type: "boolean" },
+  json: { type: "boolean" },
+  seconds: { type: "string" },
+  fps: { type: "string" },
+  gop: { type: "string" },
+  bitrate: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const;
 
 /** The command line makes no sense; the message says what to do. */
 export class ProbeUsageError extends Error {}
@@ -133,18 +144,12 @@ function parse(args: readonly string[]) {
       args: [...args],
       strict: true,
       allowPositionals: true,
-      options: {
-        publish: { type: "boolean" },
-        json: { type: "boolean" },
-        seconds: { type: "string" },
-        fps: { type: "string" },
-        gop: { type: "string" },
-        bitrate: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
+      options: OPTIONS,
     });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new ProbeUsageError(`${message.split(/\. |\n/)[0]}; probe -h lists the options`);
+    const [problem] = message.split(/\. |\n/);
+    const hint = optionHint(args, Object.keys(OPTIONS));
+    throw new ProbeUsageError(`${problem}${hint}; probe -h lists the options`);
   }
 }

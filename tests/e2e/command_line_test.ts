@@ -164,6 +164,27 @@ scenario("a missing file is named", async (s) => {
   assertOneClearLine(await call(s, "-c", `${s.folder}/nothing.conf`), /nothing\.conf/);
 });
 
+scenario("F28: a directory and an unreadable path are named as such", async (s) => {
+  assertOneClearLine(await call(s, "-c", s.folder), /it is a directory: name a file in it/);
+  const plain = await file(s, "listen 1;\n");
+  assertOneClearLine(
+    await call(s, "-c", `${plain}/x`),
+    /given\.conf\/x.*is a file, not a directory/,
+  );
+});
+
+scenario("F22: a file with a byte-order mark is good", async (s) => {
+  const path = await file(s, "\ufefflisten 1935;\nvhost __defaultVhost__ { }\n");
+  const child = await call(s, "-t", "-c", path);
+  assert.equal(child.code, 0, child.report());
+});
+
+scenario("F29: a command or an option with a typing error", async (s) => {
+  assertOneClearLine(await call(s, "prob"), /"prob", did you mean "probe"\?/);
+  assertOneClearLine(await call(s, "--confg", "x"), /--confg.*did you mean "--config"\?/);
+  assertOneClearLine(await call(s, "probe", "--publsh"), /--publsh.*did you mean "--publish"\?/);
+});
+
 scenario("an RTMP port in use is named", async (s) => {
   const server = await s.server();
   const path = await file(s, configText(server.port, freePort(), {}));

@@ -25,7 +25,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   relay: ["config", "log", "net", "live", "flv", "rtmp", "version"],
   hooks: ["config", "log", "net", "rtmp"],
   workers: ["config", "log", "net", "session", "http", "relay", "live", "flv", "rtmp", "version"],
-  probe: ["log", "live", "flv", "rtmp", "relay", "version"],
+  probe: ["config", "log", "live", "flv", "rtmp", "relay", "version"],
   // For the browser, which gets what it needs in one piece.
   page: [],
   root: [
