@@ -103,6 +103,16 @@ class EdgeScene extends Fixture {
   }
 }
 
+Deno.test("F2: time that the origin has corrected is not corrected again", () => {
+  const scene = new EdgeScene();
+  scene.goLive();
+  scene.attempt.media(MessageType.VIDEO, 5000, payloads.frame());
+  assert.equal(scene.live.time, 5000);
+  // The next publisher of an origin that does not.
+  scene.attempt.media(MessageType.VIDEO, 0, payloads.frame());
+  assert.equal(scene.live.time, 5010);
+});
+
 Deno.test("a pull is live with the first media, not before", () => {
   const scene = new EdgeScene();
   assert.equal(scene.pull.state, "connecting");

@@ -278,6 +278,31 @@ Deno.test("time_jitter full: one timeline for sound and pictures, metadata at 0"
   assert.equal(scene.live.time, 50_160);
 });
 
+Deno.test("F1: a sequence header at 0 does not move the frames that follow", () => {
+  const scene = new Scene();
+  const player = scene.join();
+  scene.publisher.start();
+  scene.publisher.video(0, payloads.videoHeader(1));
+  scene.publisher.audio(0, payloads.audioHeader(1));
+  scene.publisher.video(50_000, payloads.keyframe(1));
+  scene.publisher.audio(49_000, payloads.audio(1));
+  assert.deepEqual(player.take().map(({ time }) => time), [0, 0, 50_000, 49_000]);
+});
+
+Deno.test("F1: tracks of one kind are told apart by their id", () => {
+  const scene = new Scene();
+  scene.publisher.start();
+  /** Enhanced RTMP Multitrack, one track: hvc1, CodedFramesX. */
+  const frame = (track: number) =>
+    new Uint8Array([0xa6, 0x03, 0x68, 0x76, 0x63, 0x31, track, 0, 0, 0, 1, 9]);
+  for (let time = 0; time < 1000; time += 40) {
+    for (const track of [0, 1]) {
+      scene.live.media(MessageType.VIDEO, time + 1500 * track, frame(track));
+      assert.equal(scene.live.time, time + 1500 * track);
+    }
+  }
+});
+
 Deno.test("atc: timestamps are the publisher's, those of metadata too", () => {
   const scene = new Scene({ atc: true, gopCache: true });
   const player = scene.join();

@@ -186,7 +186,11 @@ Deno.test("F1: 4960 ms of media span 4960 ms, whatever the distance between trac
           const audio = frames(AUDIO, audioMs ?? videoMs, start + Math.max(0, skew), 4960);
           const video = frames(VIDEO, videoMs, start + Math.max(0, -skew), 4960);
           for (const sent of [interleave(audio, video), interleave(video, audio)]) {
-            assertOneOffset(run(sent), `skew ${skew}, ${fps} fps, audio ${audioMs} ms`);
+            for (const burst of [false, true]) {
+              // One message of each kind in a second, all at once: nothing tells that from jumps.
+              if (burst && fps === 1 && audioMs === null) continue;
+              assertOneOffset(run(sent, burst), `skew ${skew}, ${fps} fps, audio ${audioMs} ms`);
+            }
           }
         }
       }
@@ -281,6 +285,28 @@ Deno.test("F1: both tracks jump together and keep their distance", () => {
       }
     }
   }
+});
+
+Deno.test("F1: both jump together, and the video has one frame in a second", () => {
+  const audio = jump(frames(AUDIO, 20, 10_000, 9000), 5000, HOUR_MS);
+  const video = jump(frames(VIDEO, 1000, 10_000, 9000), 5000, HOUR_MS);
+  const stamped = run(interleave(audio, video));
+  assertOneOffset(stamped.filter(({ at }) => at >= 5000), "1 fps");
+});
+
+Deno.test("F1: a track that jumps twice takes no other track's jump for its own", () => {
+  const jumps = [[VIDEO, 0], [VIDEO, 5000], [VIDEO, 10_200]];
+  const timeline = new Timeline("full");
+  assert.deepEqual(jumps.map(([track, time]) => timeline.stamp(track, time, 0)), [0, 10, 20]);
+  const both = [[VIDEO, 0], [AUDIO, 0], [VIDEO, 5000], [AUDIO, 5000], [AUDIO, 10_200]];
+  const other = new Timeline("full");
+  assert.deepEqual(both.map(([track, time]) => other.stamp(track, time, 0)), [0, 0, 10, 10, 20]);
+});
+
+Deno.test("F1: a gap in the audio between two frames of a slow camera, in a burst", () => {
+  const video = frames(VIDEO, 2000, 0, 9000);
+  const audio = frames(AUDIO, 20, 0, 9000).filter(({ at }) => at < 5000 || at > 5500);
+  assertOneOffset(run(interleave(video, audio), true), "gap");
 });
 
 Deno.test("F1: a gap in one track is no jump, in a burst neither", () => {
