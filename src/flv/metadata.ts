@@ -29,6 +29,21 @@ const SERVER_NAME = "srs-edge";
 const REPLACED = new Set(["duration", "server", "server_version"]);
 
 /**
+ * The index of a file's keyframes, by time and position in that file: of no use in a live stream, and as
+ * long as the file.
+ */
+const KEYFRAME_INDEX = "keyframes";
+
+/**
+ * Values that one field may consist of. A list of some tracks has dozens; what has far more is an index
+ * under another name (`seekpoints`, `cuePoints`), and would cost every joining player its bytes.
+ */
+const MAX_FIELD_VALUES = 512;
+
+/** Fields that are read. Encoders send 10 to 40; with each at its largest, the codec's limit holds. */
+const MAX_FIELDS = 1024;
+
+/**
  * Turns a data message into the payload that players get: `onMetaData` and an ECMA array with the
  * publisher's fields in order, without `duration`, and with `server` and `server_version` at the end.
  * Null for every other data message. Throws `RtmpError` as the AMF0 codec does.
@@ -46,7 +61,8 @@ export function playerMetadata(
 
 /**
  * The fields of an `onMetaData` message, with or without `@setDataFrame`; empty if its body is a string
- * or missing. Null for every other data message, ffmpeg's 4-byte time code included (Q49). Throws
+ * or missing. Without a keyframe index, and without fields of more than `MAX_FIELD_VALUES` values (F20).
+ * Null for every other data message, ffmpeg's 4-byte time code included (Q49). Throws
  * `RtmpError` AMF_DECODE if it is metadata but broken.
  */
 export function readMetadata(type: number, payload: Uint8Array): AmfEcmaArray | null {
@@ -60,8 +76,17 @@ export function readMetadata(type: number, payload: Uint8Array): AmfEcmaArray | 
   if (name !== ON_METADATA) return null;
 
   const fields = new AmfEcmaArray();
-  const body = reader.done ? undefined : reader.value();
-  for (const [key, value] of propertiesOf(body) ?? []) fields.set(key, toAmf0(value));
+  if (reader.done) return fields;
+  const isObject = reader.eachProperty((key) => {
+    const from = reader.position;
+    const isIndex = key === KEYFRAME_INDEX;
+    if (reader.skip() > MAX_FIELD_VALUES || isIndex || fields.size >= MAX_FIELDS) return;
+    fields.set(key, toAmf0(new Amf0Reader(payload, from).value()));
+  });
+  if (isObject) return fields;
+  for (const [key, value] of propertiesOf(reader.value()) ?? []) {
+    if (key !== KEYFRAME_INDEX) fields.set(key, toAmf0(value));
+  }
   return fields;
 }
 

@@ -53,6 +53,17 @@ export const Amf0Marker = {
   AVMPLUS: 0x11,
 } as const;
 
+/** Bytes behind the markers of values that have a fixed size. */
+const FIXED_BYTES: Readonly<Record<number, number>> = {
+  [Amf0Marker.NUMBER]: 8,
+  [Amf0Marker.BOOLEAN]: 1,
+  [Amf0Marker.NULL]: 0,
+  [Amf0Marker.UNDEFINED]: 0,
+  [Amf0Marker.REFERENCE]: 2,
+  [Amf0Marker.DATE]: 10,
+  [Amf0Marker.UNSUPPORTED]: 0,
+};
+
 /** Longest text whose length fits the u16 of a string or a property name, bytes. */
 const MAX_SHORT_UTF8 = 0xffff;
 
@@ -121,6 +132,96 @@ export class Amf0Reader {
       default:
         return input.fail(`no AMF0 value begins with the byte 0x${marker.toString(16)}`);
     }
+  }
+
+  /**
+   * Passes over the next value and tells how many values it consists of. These do not count against the
+   * limit of values, and nothing is kept of them; nesting is limited as ever. AMF3 behind marker 11 is
+   * read, and counts.
+   */
+  skip(): number {
+    const input = this.#input;
+    const marker = input.u8();
+    const fixed = FIXED_BYTES[marker];
+    if (fixed !== undefined) {
+      input.take(fixed, "a value");
+      return 1;
+    }
+    switch (marker) {
+      case Amf0Marker.STRING:
+        input.take(input.u16(), "a string");
+        return 1;
+      case Amf0Marker.LONG_STRING:
+      case Amf0Marker.XML:
+        input.take(input.u32(), "a string");
+        return 1;
+      case Amf0Marker.TYPED_OBJECT:
+        input.take(input.u16(), "a string");
+        return this.#skipProperties();
+      case Amf0Marker.ECMA_ARRAY:
+        input.u32();
+        return this.#skipProperties();
+      case Amf0Marker.OBJECT:
+        return this.#skipProperties();
+      case Amf0Marker.STRICT_ARRAY:
+        return this.#skipItems(input.u32());
+      default:
+        input.position--;
+        this.value();
+        return 1;
+    }
+  }
+
+  /**
+   * If the next value is an object or an ECMA array: goes into it and calls `take` with the name of each
+   * property, whose value it has to read or skip. False: it is something else, and is still to be read.
+   */
+  eachProperty(take: (name: string) => void): boolean {
+    const input = this.#input;
+    const from = input.position;
+    const marker = input.u8();
+    if (marker === Amf0Marker.ECMA_ARRAY) input.u32();
+    else if (marker === Amf0Marker.TYPED_OBJECT) input.take(input.u16(), "a class name");
+    else if (marker !== Amf0Marker.OBJECT) {
+      input.position = from;
+      return false;
+    }
+    input.enter();
+    while (input.remaining > 0) {
+      if (input.atObjectEnd()) {
+        input.position += 3;
+        break;
+      }
+      take(input.utf8(input.u16()));
+    }
+    input.leave();
+    return true;
+  }
+
+  #skipProperties(): number {
+    const input = this.#input;
+    let values = 1;
+    input.enter();
+    while (input.remaining > 0) {
+      if (input.atObjectEnd()) {
+        input.position += 3;
+        break;
+      }
+      input.take(input.u16(), "a name");
+      values += this.skip();
+    }
+    input.leave();
+    return values;
+  }
+
+  #skipItems(count: number): number {
+    const input = this.#input;
+    if (count > input.remaining) input.fail(`an array of ${count} values does not fit`);
+    let values = 1;
+    input.enter();
+    for (let i = 0; i < count; i++) values += this.skip();
+    input.leave();
+    return values;
   }
 
   #properties<T extends AmfProperties<AmfValue>>(into: T): T {

@@ -325,3 +325,38 @@ Deno.test("AMF0 H7: a message cut anywhere gives values or an RtmpError", () => 
     { numRuns: 30 },
   );
 });
+
+Deno.test("F20: property: skip ends where value ends, and refuses what value refuses", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+      const end = (read: (reader: Amf0Reader) => void) => {
+        const reader = new Amf0Reader(bytes);
+        try {
+          read(reader);
+          return reader.position;
+        } catch (error) {
+          assert.ok(isDecodeError(error), String(error));
+          return null;
+        }
+      };
+      const expected = end((reader) => reader.value());
+      assert.equal(end((reader) => reader.skip()), expected, toHex(bytes));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+Deno.test("F20: skip counts values, and goes past the limit of values", () => {
+  const long = encodeAmf0(Array.from({ length: AMF_MAX_ITEMS * 2 }, () => 1), "next");
+  const reader = new Amf0Reader(long);
+  assert.equal(reader.skip(), AMF_MAX_ITEMS * 2 + 1);
+  assert.equal(reader.value(), "next");
+  const values: AmfValue[] = [null, undefined, true, new AmfDate(1, 2), new AmfXml("x"), "s"];
+  values.push(new AmfObject([["a", 1]]), new AmfTypedObject("C", [["b", 2]]), new AmfReference(3));
+  const all = new Amf0Reader(
+    encodeAmf0(...values, new AmfEcmaArray([["c", new AmfUnsupported()]])),
+  );
+  const counts: number[] = [];
+  while (!all.done) counts.push(all.skip());
+  assert.deepEqual(counts, [1, 1, 1, 1, 1, 1, 2, 2, 1, 2]);
+});

@@ -147,3 +147,48 @@ Deno.test("metadata H7: arbitrary bytes give metadata, null, or an RtmpError", (
     { numRuns: 1000 },
   );
 });
+
+/** A keyframe index as file tools write it. */
+function keyframeIndex(entries: number): AmfObject {
+  const numbers = Array.from({ length: entries }, (_, i) => i);
+  return new AmfObject([["filepositions", numbers], ["times", numbers]]);
+}
+
+Deno.test("F20: a keyframe index is left out, whatever its length, and the rest stays", () => {
+  for (const count of [1, 3000, 40_000]) {
+    for (const Body of [AmfObject, AmfEcmaArray]) {
+      const body = new Body([...FIELDS, ["keyframes", keyframeIndex(count)], ["last", "x"]]);
+      const payload = encodeAmf0("@setDataFrame", "onMetaData", body);
+      assert.deepEqual(entries(payload), [...FIELDS, ["last", "x"], ...OURS], `${count}`);
+    }
+  }
+  const list: [string, AmfValue][] = [["trackinfo", [new AmfObject([["timescale", 90000]])]]];
+  assert.deepEqual(entries(encodeAmf0("onMetaData", new AmfObject(list))), [...list, ...OURS]);
+});
+
+Deno.test("F20: an index under another name is left out too", () => {
+  const points = Array.from({ length: 3000 }, (_, i) => new AmfObject([["time", i]]));
+  const body = new AmfObject([["seekpoints", points], ...FIELDS]);
+  assert.deepEqual(entries(encodeAmf0("onMetaData", body)), [...FIELDS, ...OURS]);
+});
+
+Deno.test("F20: a broken or bottomless index makes broken metadata", () => {
+  const body = new AmfObject([["keyframes", keyframeIndex(3000)], ...FIELDS]);
+  const payload = encodeAmf0("onMetaData", body);
+  let deep: AmfValue = 1;
+  for (let i = 0; i < 40; i++) deep = [deep];
+  const bottomless = encodeAmf0("onMetaData", new AmfObject([["keyframes", deep]]));
+  const short = encodeAmf0("onMetaData", new AmfObject([["keyframes", [1, 2, 3]]]));
+  for (const bytes of [payload.subarray(0, 20_000), bottomless, short.subarray(0, -10)]) {
+    assert.throws(
+      () => entries(bytes),
+      (error) => error instanceof RtmpError && error.code === ErrorCode.AMF_DECODE,
+    );
+  }
+});
+
+Deno.test("F20: metadata with more fields than any encoder has is cut, not refused", () => {
+  const many = Array.from({ length: 6000 }, (_, i): [string, AmfValue] => [`f${i}`, i]);
+  const out = entries(encodeAmf0("onMetaData", new AmfObject(many)));
+  assert.deepEqual(out, [...many.slice(0, 1024), ...OURS]);
+});
