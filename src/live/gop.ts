@@ -4,8 +4,22 @@
  * @module
  */
 
-/** Audio messages without a video one between them that make a stream pure audio (SRS). */
-const PURE_AUDIO_MESSAGES = 115;
+/**
+ * ms of audio behind the last picture after which a stream is audio only. Still pictures and slow cameras
+ * send one in up to 10 s, and an encoder that drops pictures for want of bandwidth is as long without
+ * one; whatever the number of audio messages (SRS counts 115, which are 2.5 s). Until then the GOP is
+ * kept, so that nobody who joins has to wait.
+ */
+export const PICTURES_GONE_MS = 30_000;
+
+/** ms of audio from the beginning after which a publisher without a picture is audio only. */
+export const NO_PICTURES_MS = 3000;
+
+/**
+ * Longest GOP that joiners are given, ms, whatever `gop_cache_max_frames` says: a keyframe every 5 min
+ * is the rarest that cameras offer. Its bytes are limited by those of the log.
+ */
+export const MAX_GOP_MS = 300_000;
 
 /** Follows one publisher's messages. */
 export class Gop {
@@ -19,7 +33,13 @@ export class Gop {
   #cache: boolean;
   #maxFrames: number;
   #frames = 0;
-  #soundRun = 0;
+  /** Stream time of the keyframe at `start`, ms. */
+  #startTime = 0;
+  /** Stream time and clock of the last picture, or of the first sound before any, ms; null: neither. */
+  #pictureTime: number | null = null;
+  #pictureNow = 0;
+  /** It has been found to be audio only. */
+  #audioOnly = false;
 
   /** `cache`: joiners start at a keyframe; `maxFrames`: largest GOP for that, 0 = any. */
   constructor(cache: boolean, maxFrames: number) {
@@ -38,7 +58,8 @@ export class Gop {
   restart(): void {
     this.forget();
     this.hasPictures = false;
-    this.#soundRun = 0;
+    this.#pictureTime = null;
+    this.#audioOnly = false;
   }
 
   /** Nothing that has come can be decoded any more. */
@@ -55,36 +76,52 @@ export class Gop {
     this.hasPictures = hasPictures;
   }
 
-  /** A keyframe is entry `entry`. */
-  keyframe(entry: number): void {
-    this.hasPictures = true;
-    this.#soundRun = 0;
+  /** A keyframe is entry `entry`; `time` of the stream, `now` of the clock, ms. */
+  keyframe(entry: number, time: number, now: number): void {
+    this.#notePicture(time, now);
     this.newestKeyframe = entry;
     if (!this.#cache) return;
     this.start = entry;
+    this.#startTime = time;
     this.#frames = 1;
   }
 
   /** Another picture has come. */
-  picture(): void {
-    this.hasPictures = true;
-    this.#soundRun = 0;
-    this.#count();
+  picture(time: number, now: number): void {
+    this.#notePicture(time, now);
+    this.#count(time);
   }
 
-  /** Sound has come; true when it is the message that makes the stream pure audio. */
-  sound(): boolean {
-    const pure = ++this.#soundRun === PURE_AUDIO_MESSAGES + 1;
-    if (pure) {
+  /** Audio has come; true when it is the message that makes the stream audio only. */
+  sound(time: number, now: number): boolean {
+    if (this.#pictureTime === null) {
+      this.#pictureTime = time;
+      this.#pictureNow = now;
+    }
+    // By both clocks: timestamps may jump, and what a stalled network held back comes all at once.
+    const passed = Math.min(time - this.#pictureTime, now - this.#pictureNow);
+    const audioOnly = !this.#audioOnly &&
+      passed > (this.hasPictures ? PICTURES_GONE_MS : NO_PICTURES_MS);
+    if (audioOnly) {
       this.forget();
       this.hasPictures = false;
+      this.#audioOnly = true;
     }
-    this.#count();
-    return pure;
+    this.#count(time);
+    return audioOnly;
   }
 
-  /** A GOP that grows past the limit is of no use to joiners; the next one may be. */
-  #count(): void {
-    if (this.start >= 0 && this.#maxFrames > 0 && ++this.#frames > this.#maxFrames) this.start = -1;
+  #notePicture(time: number, now: number): void {
+    this.hasPictures = true;
+    this.#audioOnly = false;
+    this.#pictureTime = time;
+    this.#pictureNow = now;
+  }
+
+  /** A GOP that grows past a limit is of no use to joiners; the next one may be. */
+  #count(time: number): void {
+    if (this.start < 0) return;
+    const tooMany = this.#maxFrames > 0 && ++this.#frames > this.#maxFrames;
+    if (tooMany || time - this.#startTime > MAX_GOP_MS) this.start = -1;
   }
 }

@@ -670,10 +670,10 @@ export class LiveStream implements RenditionSource {
     if (flags & Entry.HEADER) return;
     if (!(frame & NO_PICTURE)) this.videoFrames++;
     if (flags & Entry.KEYFRAME) {
-      this.gop.keyframe(entry);
+      this.gop.keyframe(entry, time, this.#shared.clock.now());
       this.#goOn(entry);
     } else {
-      this.gop.picture();
+      this.gop.picture(time, this.#shared.clock.now());
     }
   }
 
@@ -691,7 +691,7 @@ export class LiveStream implements RenditionSource {
     const time = this.#stamp(trackKey(false, audioTrackId(payload)), timestamp, flags);
     const entry = this.#writeMedia(MessageType.AUDIO, time, payload, frame, flags);
     // The pictures have ended, or never were: nobody need wait for a keyframe.
-    if (this.gop.sound()) this.#goOn(entry);
+    if (this.gop.sound(time, this.#shared.clock.now())) this.#goOn(entry);
   }
 
   #stamp(track: number, timestamp: number, flags: number): number {

@@ -64,10 +64,10 @@ Deno.test("gop_cache_max_frames 0 is no limit", () => {
   assert.equal(scene.join().take().length, 3 + 201);
 });
 
-Deno.test("more than 115 audio messages in a row: pure audio, no GOP", () => {
+Deno.test("F9: 30 s of audio after the last picture: audio only, no GOP", () => {
   const scene = playing(`${HEADERS} K1`, { gopCache: true });
-  for (let i = 0; i < 115; i++) scene.publish("A2", 20);
-  assert.equal(scene.join().take().length, 3 + 116);
+  for (let i = 0; i < 1500; i++) scene.publish("A2", 20);
+  assert.equal(scene.join().take().length, 3 + 1501);
   scene.publish("A3", 20);
   assert.equal(taken(scene.join()), HEADERS);
   // And it is no more when the pictures come back.
@@ -75,6 +75,37 @@ Deno.test("more than 115 audio messages in a row: pure audio, no GOP", () => {
   assert.equal(taken(scene.join()), HEADERS);
   scene.publish("K5 A6");
   assert.equal(taken(scene.join()), `${HEADERS} K5 A6`);
+});
+
+Deno.test("F9: still pictures: a GOP ends with the next keyframe, however much audio is in it", () => {
+  const scene = playing(`${HEADERS} K1`, { gopCache: true });
+  for (const picture of ["P2", "P3", "K4"]) {
+    for (let i = 0; i < 150; i++) scene.publish("A5", 20);
+    const [first] = words(scene.join().take()).split(" ").slice(3);
+    assert.equal(first, "K1");
+    scene.publish(picture);
+  }
+  assert.equal(taken(scene.join()), `${HEADERS} K4`);
+});
+
+Deno.test("F9: neither a jump of timestamps nor a stalled network makes a stream audio only", () => {
+  const scene = playing(`${HEADERS} K1`, { gopCache: true, timeJitter: "off" });
+  scene.time += 60_000;
+  scene.publish("A2");
+  scene.clock.advance(60_000);
+  scene.time -= 60_000;
+  scene.publish("A3");
+  assert.equal(taken(scene.join()), `${HEADERS} K1 A2 A3`);
+});
+
+Deno.test("F9: a GOP of more than 5 min is no cache, until the next keyframe", () => {
+  const scene = playing(`${HEADERS} K1`, { gopCache: true, gopCacheMaxFrames: 0 });
+  for (let s = 10; s <= 300; s += 10) scene.publish("P2", 10_000);
+  assert.equal(scene.join().take().length, 3 + 31);
+  scene.publish("P3", 10_000);
+  assert.equal(taken(scene.join()), HEADERS);
+  scene.publish("K4");
+  assert.equal(taken(scene.join()), `${HEADERS} K4`);
 });
 
 Deno.test("a video header that changed makes the GOP useless, one that did not is part of it", () => {
