@@ -13,7 +13,7 @@
 import { Buffer } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Action } from "../config/types.ts";
-import { queryValue } from "../rtmp/stream_url.ts";
+import { queryValue } from "../rtmp/stream_name.ts";
 import { type Refusal, RefusalCode } from "./visitor.ts";
 
 /** The signature, hex. `expires`: Unix time, seconds, in decimal digits. */

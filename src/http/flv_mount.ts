@@ -5,8 +5,17 @@
 
 import type { HttpRemuxConfig } from "../config/types.ts";
 import { type Config, DEFAULT_VHOST, findVhost, type VhostConfig } from "../config/types.ts";
-import { RtmpError } from "../rtmp/error.ts";
-import { checkName, streamKey } from "../rtmp/stream_url.ts";
+import {
+  asName,
+  checkName,
+  nameInKey,
+  pathParts,
+  readPart,
+  readStream,
+  streamKey,
+  urlPath,
+  vhostInQuery,
+} from "../rtmp/stream_name.ts";
 
 /** A stream that a request asks for. */
 export interface FlvTarget {
@@ -20,58 +29,49 @@ export interface FlvTarget {
 
 /** The vhost that a URL asks for: its query's `vhost` or `domain`, else its host. */
 function askedVhost(url: URL): string {
-  return url.searchParams.get("vhost") || url.searchParams.get("domain") || url.hostname;
+  return vhostInQuery(url.search) || url.hostname;
 }
 
 /**
- * What a URL asks for; null when it is no stream's: another path, names that no stream may have (H12),
- * a vhost that is off or has no `http_remux`.
+ * What a URL asks for; null when it is no stream's: another path, a vhost that is off or has no
+ * `http_remux`.
+ * @throws {RtmpError} for a name that no stream may have (H12).
  */
 export function findFlvTarget(config: Config, url: URL): FlvTarget | null {
   const asked = askedVhost(url);
   const vhost = findVhost(config, asked);
   if (!vhost?.enabled || !vhost.httpRemux.enabled) return null;
-  const path = decoded(url.pathname);
-  const names = path === null ? null : mountPattern(vhost.httpRemux).exec(`${asked}${path}`);
+  const parts = pathParts(url.pathname);
+  const last = readStream(parts.pop() ?? "");
+  const path = [...parts.map(readPart), last].join("/");
+  const names = mountPattern(vhost.httpRemux).exec(`${asked}/${path}`);
   const { app, stream } = names?.groups ?? {};
   if (app === undefined || stream === undefined) return null;
-  try {
-    checkName("app", app);
-    checkName("stream name", stream);
-  } catch (error) {
-    if (error instanceof RtmpError) return null;
-    throw error;
-  }
-  return { vhost, app, stream, key: streamKey(vhost.name, app, stream) };
+  checkName("app", app);
+  checkName("stream name", stream);
+  // What the mount cuts off may have kept an escape alive.
+  const name = asName(readPart(stream));
+  return { vhost, app, stream: name, key: streamKey(vhost.name, app, name) };
 }
 
 /** The path and query by which a stream is to be had on the host of `url`. */
 export function flvPath(url: URL, vhost: VhostConfig, app: string, stream: string): string {
   const template = vhost.httpRemux.mount;
   const path = template.slice(template.indexOf("/")).replaceAll("[vhost]", askedVhost(url))
-    .replace("[app]", () => app.split("/").map(encodeURIComponent).join("/"))
-    .replace("[stream]", () => encodeURIComponent(stream));
-  const byQuery = url.searchParams.has("vhost") || url.searchParams.has("domain");
-  return byQuery ? `${path}?vhost=${encodeURIComponent(askedVhost(url))}` : path;
+    .replace("[app]", () => urlPath(app))
+    .replace("[stream]", () => urlPath(stream));
+  const asked = vhostInQuery(url.search);
+  return asked === "" ? path : `${path}?vhost=${encodeURIComponent(asked)}`;
 }
 
 /**
  * The path and query by which a stream is to be had whatever name the host has; null: its vhost does not
- * serve it. `key` is the stream's, whose last part is the name without an extension.
+ * serve it. `key` is the stream's.
  */
 export function flvPathOf(vhost: VhostConfig, app: string, key: string): string | null {
   if (!vhost.httpRemux.enabled) return null;
   const query = vhost.name === DEFAULT_VHOST ? "" : `?vhost=${encodeURIComponent(vhost.name)}`;
-  const url = new URL(`http://localhost/${query}`);
-  return flvPath(url, vhost, app, key.slice(key.lastIndexOf("/") + 1));
-}
-
-function decoded(path: string): string | null {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return null;
-  }
+  return flvPath(new URL(`http://localhost/${query}`), vhost, app, nameInKey(key));
 }
 
 const patterns = new Map<string, RegExp>();

@@ -17,8 +17,9 @@ import { responseBody } from "../net/response_body.ts";
 import { wantsWebSocket } from "../net/web_socket.ts";
 import type { RelayClient } from "../relay/client.ts";
 import type { RelayService } from "../relay/relays.ts";
-import type { RtmpError } from "../rtmp/error.ts";
+import { RtmpError } from "../rtmp/error.ts";
 import { HOPS_HEADER, parseHops } from "../rtmp/hops.ts";
+import { nameInKey } from "../rtmp/stream_name.ts";
 import type { HttpEnv } from "./answer.ts";
 import { clientAddress, proxyHeaders } from "./client_address.ts";
 import { findFlvTarget, flvPath, type FlvTarget } from "./flv_mount.ts";
@@ -60,7 +61,13 @@ export function flvRoutes(host: FlvHost): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>();
   routes.get("*", (c, next) => {
     const url = new URL(c.req.url);
-    const target = url.pathname.endsWith(".flv") ? findFlvTarget(host.config, url) : null;
+    let target: FlvTarget | null;
+    try {
+      target = /\.flv\/*$/.test(url.pathname) ? findFlvTarget(host.config, url) : null;
+    } catch (error) {
+      if (!(error instanceof RtmpError)) throw error;
+      return c.text(`Not Found: ${error.message}.\n`, 404);
+    }
     return target ? play(c, host, url, target) : next();
   });
   return routes;
@@ -228,7 +235,7 @@ function notLive(
   const open = vhost.hooks.on_play.length === 0 && config.httpApi.auth === null;
   const live = [...open ? hub.streams : []]
     .filter((stream) => stream.active && stream.vhost === vhost)
-    .map(({ app, key }) => new URL(flvPath(url, vhost, app, lastPart(key)), url).href).sort();
+    .map(({ app, key }) => new URL(flvPath(url, vhost, app, nameInKey(key)), url).href).sort();
   const streams = live.slice(0, MAX_LISTED);
   const more = live.length - streams.length;
   const error = `nobody publishes ${target.key}`;
@@ -241,9 +248,4 @@ function notLive(
     ? ["No stream is live."]
     : [];
   return c.text(`${[`Not Found: ${error}.`, "", ...list].join("\n").trimEnd()}\n`, 404);
-}
-
-/** The stream's name in its key: without an extension, so that the path finds it again. */
-function lastPart(key: string): string {
-  return key.slice(key.lastIndexOf("/") + 1);
 }

@@ -10,6 +10,7 @@ const DEFAULT_VHOST = "__defaultVhost__";
 export interface Target {
   readonly vhost: string;
   readonly app: string;
+  /** As in the stream's identity. */
   readonly name: string;
   /** Path and query of HTTP-FLV on the page's own port; null: it is not served. */
   readonly flv: string | null;
@@ -29,9 +30,10 @@ export interface Addresses {
 /** `base` is the page's directory; `listen` where the server listens for RTMP, as the API says. */
 export function addressesOf(target: Target, base: URL, listen: readonly string[]): Addresses {
   const { vhost, app, name, flv } = target;
-  const server = `rtmp://${rtmpHost(base.hostname, listen)}/${app}`;
+  const server = `rtmp://${rtmpHost(base.hostname, listen)}/${rtmpPath(app)}`;
+  const stream = rtmpPath(name);
   // Any name in the server's address that is a vhost's own would do as well; this always does.
-  const key = vhost === DEFAULT_VHOST ? name : `${name}?vhost=${vhost}`;
+  const key = vhost === DEFAULT_VHOST ? stream : `${stream}?vhost=${vhost}`;
   const rtmp = `${server}/${key}`;
   return {
     server,
@@ -49,6 +51,14 @@ function rtmpHost(host: string, listen: readonly string[]): string {
   const everywhere = address === "0.0.0.0" || address === "[::]" || address === "::";
   const local = address.startsWith("127.") && host === "localhost";
   return (everywhere || local ? host : address) + (port === RTMP_PORT ? "" : `:${port}`);
+}
+
+/**
+ * For RTMP clients, which send a name as it is typed. librtmp ends a URL at a space; FFmpeg cuts
+ * `.flv` off and turns `a.mp4` and `a.f4v` into `mp4:a.mp4`.
+ */
+function rtmpPath(name: string): string {
+  return name.replaceAll(" ", "%20").replace(/\.(?=(?:mp4|f4v|flv)$)/i, "%2E");
 }
 
 /** For a shell: names may have quotes, spaces and `$`. */

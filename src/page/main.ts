@@ -166,8 +166,8 @@ async function round(): Promise<void> {
   clients.show(players ?? { list: [], total: 0 });
 }
 
-function targetOf({ app, name, edge: { vhost, flv } }: Stream): Target {
-  return { vhost, app, name, flv };
+function targetOf({ app, url, edge: { vhost, flv } }: Stream): Target {
+  return { vhost, app, name: url.slice(url.lastIndexOf("/") + 1), flv };
 }
 
 function record({ url, publish, edge }: Stream, second: number): void {

@@ -7,6 +7,7 @@ import { DEFAULT_VHOST, type EdgeConfig, type OriginAddress } from "../config/ty
 import type { VhostConfig } from "../config/types.ts";
 import { AmfObject } from "../rtmp/amf_value.ts";
 import { SERVER_NAME, VERSION } from "../version.ts";
+import { urlPath, withoutEnding } from "../rtmp/stream_name.ts";
 import type { RtmpTarget } from "./target.ts";
 
 /** What it has said, and which stream it means. */
@@ -43,7 +44,7 @@ export function originTarget(
     host,
     port: port ?? 1935,
     app: client.app,
-    stream: client.stream + paramWithoutVhost(client.param),
+    stream: upstreamName(client) + paramWithoutVhost(client.param),
     vhost: name === DEFAULT_VHOST || name === "" ? null : name,
   };
 }
@@ -56,11 +57,15 @@ export function originUrl(
 ): URL {
   const schema = protocol === "flvs" ? "https" : "http";
   const name = host.includes(":") ? `[${host}]` : host;
-  const path = [...client.app.split("/"), client.stream].map(encodeURIComponent).join("/");
-  const extension = client.stream.endsWith(".flv") ? "" : ".flv";
-  const url = new URL(`${schema}://${name}${port === null ? "" : `:${port}`}/${path}${extension}`);
+  const path = urlPath(`${client.app}/${upstreamName(client)}`);
+  const url = new URL(`${schema}://${name}${port === null ? "" : `:${port}`}/${path}.flv`);
   url.search = paramWithoutVhost(client.param).replace(/#.*$/s, "");
   return url;
+}
+
+/** The stream's name at another server: without the media ending that may stand behind it. */
+export function upstreamName({ stream }: RelayClient): string {
+  return withoutEnding(stream);
 }
 
 /** A client's parameters for another server: whose vhosts are its own. */

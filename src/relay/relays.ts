@@ -18,6 +18,7 @@ import {
   paramWithoutVhost,
   type RelayClient,
   upnodeArgs,
+  upstreamName,
 } from "./client.ts";
 import { type OriginAnswer, Uplink } from "./edge_publish.ts";
 import {
@@ -421,7 +422,7 @@ export function forwardTarget(client: RelayClient, destination: string): RtmpTar
     host: server.host,
     port: server.port ?? 1935,
     app: client.app,
-    stream: client.stream + paramWithoutVhost(client.param),
+    stream: upstreamName(client) + paramWithoutVhost(client.param),
     vhost: vhost === DEFAULT_VHOST ? null : vhost,
   };
 }

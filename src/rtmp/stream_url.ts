@@ -5,18 +5,24 @@
  *     rtmp://host:port/app/sub?query  +  stream?query#fragment
  *
  * The text is cut by hand: `new URL` throws on input that works with every RTMP server, and it decodes
- * and re-encodes signatures (Q24). Nothing here is percent-decoded except to refuse traversal.
+ * and re-encodes signatures (Q24). Names are read by stream_name.ts; parameters are never decoded.
  * @module
  */
 
 import { DEFAULT_VHOST } from "../config/types.ts";
 import { ErrorCode, RtmpError } from "./error.ts";
+import {
+  checkName,
+  pathParts,
+  readPart,
+  readStream,
+  VHOST_SUFFIX,
+  vhostInQuery,
+  withoutEnding,
+} from "./stream_name.ts";
 
 /** App of a URL that names none (Q20). */
 export const DEFAULT_APP = "__defaultApp__";
-
-/** Longest app or stream name, bytes of UTF-8 (DESIGN §7, H12): file systems and logs stop near there. */
-export const NAME_MAX_BYTES = 512;
 
 /** Longest tcUrl, and longest name with its query, UTF-16 units (H11); signed URLs stay below 4 K. */
 export const URL_MAX_LENGTH = 8192;
@@ -25,8 +31,6 @@ export const URL_MAX_LENGTH = 8192;
 const DEFAULT_PORTS = new Map([["rtmp", 1935], ["rtmps", 443], ["https", 443]]);
 const OTHER_DEFAULT_PORT = 80;
 const PORT_MAX = 65535;
-
-const ENCODER = new TextEncoder();
 
 /** What a peer asked for. */
 export interface StreamUrl {
@@ -42,8 +46,10 @@ export interface StreamUrl {
   readonly vhost: string;
   /** One or more parts joined by `/`, none of them empty, `.` or `..`. */
   readonly app: string;
-  /** One part, extension as typed. */
+  /** One part, with its media ending if one was typed. */
   readonly stream: string;
+  /** The stream's name: without a media ending. */
+  readonly name: string;
   /** `?query` and `#fragment` of both, for hooks and upstreams; empty, or begins with `?` or `#`. */
   readonly param: string;
 }
@@ -72,7 +78,8 @@ export function parseStreamUrl(
   checkText("app", connectApp ?? "");
   checkText("stream name", name);
 
-  const url = trimAll((tcUrl ?? "").trim(), "'"); // Neko wraps it in quotes (Q19)
+  const typed = (tcUrl ?? "").trimStart();
+  const url = typed.startsWith("'") ? trimAll(typed.trimEnd(), "'") : typed; // Neko's quotes (Q19)
   const base = url === ""
     ? { schema: "rtmp", authority: "", rest: connectApp ?? "" }
     : cutBase(url);
@@ -81,31 +88,33 @@ export function parseStreamUrl(
   const fromUrl = cut(vhostSuffixToQuery(base.rest));
   const fromName = cut(name);
   let urlQuery = fromUrl.query;
-  const appParts = parts(fromUrl.path);
-  let nameParts = parts(fromName.path);
+  const appParts = pathParts(fromUrl.path);
+  let nameParts = pathParts(fromName.path);
   const slash = urlQuery.lastIndexOf("/");
   if (nameParts.length === 0 && appParts.length < 2 && slash >= 0) {
     // FMLE puts the stream behind the query: rtmp://host/app?key=value/stream (Q22).
-    nameParts = parts(urlQuery.slice(slash));
+    nameParts = pathParts(urlQuery.slice(slash));
     urlQuery = urlQuery.slice(0, slash);
   }
 
   const all = [...appParts, ...nameParts];
-  const stream = nameParts.length > 0 || all.length > 1 ? all.pop() ?? "" : "";
+  const stream = nameParts.length > 0 || all.length > 1 ? readStream(all.pop() ?? "") : "";
   if (stream === "") {
     throw refuse("no stream name: give it as the last part of the URL, rtmp://host/app/stream");
   }
-  const app = all.length > 0 ? all.join("/") : DEFAULT_APP;
+  const app = all.length > 0 ? all.map(readPart).join("/") : DEFAULT_APP;
   checkName("app", app);
   checkName("stream name", stream);
+  const streamName = withoutEnding(stream);
+  checkName("stream name", streamName);
 
   // The query once (SRS repeats the tcUrl's): the stream's, then the tcUrl's unless it is the same.
   const queries = fromName.query === urlQuery ? [urlQuery] : [fromName.query, urlQuery];
   const query = queries.filter((text) => text !== "").join("&");
   const fragment = fromName.fragment !== "" ? fromName.fragment : fromUrl.fragment;
-  const asked = queryValue(query, "vhost") || queryValue(query, "domain");
+  const asked = vhostInQuery(query);
   const onlyDefault = query === `vhost=${DEFAULT_VHOST}` || query === `domain=${DEFAULT_VHOST}`;
-  const vhost = asked !== "" && asked !== DEFAULT_VHOST ? asked : host;
+  const vhost = asked || host;
   return {
     schema: base.schema,
     host,
@@ -113,52 +122,10 @@ export function parseStreamUrl(
     vhost: trimAll(vhost.replaceAll(" ", ""), "/") || DEFAULT_VHOST,
     app,
     stream,
+    name: streamName,
     param: (query !== "" && !onlyDefault ? `?${query}` : "") +
       (fragment !== "" ? `#${fragment}` : ""),
   };
-}
-
-/**
- * The identity of a stream: `[vhost unless default]/app/stream` without the stream's extension, so that
- * `s`, `s.flv` and `s.abc` are one. `vhost` is the name of a configured block. The name is kept whole
- * where cutting would leave nothing, or only dots that a file path would take for a directory (H12).
- */
-export function streamKey(vhost: string, app: string, stream: string): string {
-  const dot = stream.lastIndexOf(".");
-  const stem = dot < 0 ? stream : stream.slice(0, dot);
-  const identity = /[^.]/.test(stem) ? stem : stream;
-  return `${vhost === DEFAULT_VHOST ? "" : vhost}/${app}/${identity}`;
-}
-
-/**
- * Refuses names that could leave a directory or upset a log or a file system (H12): a `.` or `..` part,
- * a backslash, control characters, the same percent-encoded at any depth, an encoded slash, more than
- * `NAME_MAX_BYTES`. Letters of all scripts and emoji are fine.
- * @param what How the error calls it: "app", "stream name".
- * @throws RtmpError TCURL.
- */
-export function checkName(what: string, name: string): void {
-  const bytes = name.length > NAME_MAX_BYTES ? name.length : ENCODER.encode(name).length;
-  if (bytes > NAME_MAX_BYTES) {
-    throw refuse(`the ${what} is longer than ${NAME_MAX_BYTES} bytes: use a shorter one`);
-  }
-  const slashes = name.split("/").length;
-  // Each round shortens the text, and the text is short.
-  for (let text = name;;) {
-    if (/[\\\p{Cc}]/u.test(text)) {
-      throw refuse(`the ${what} has a backslash or a control character: remove it`);
-    }
-    const pieces = text.split("/");
-    if (pieces.includes(".") || pieces.includes("..") || pieces.length !== slashes) {
-      throw refuse(`the ${what} has a "." or ".." part or an encoded slash: use plain names`);
-    }
-    const decoded = text.replace(
-      /%([0-7][0-9a-f])/gi,
-      (_, hex: string) => String.fromCharCode(parseInt(hex, 16)),
-    );
-    if (decoded === text) return;
-    text = decoded;
-  }
 }
 
 function refuse(reason: string): RtmpError {
@@ -191,10 +158,12 @@ function cutAuthority(authority: string, schema: string): { host: string; port: 
 
 /** `app...vhost...name` is the form of players that cannot send a query (Q25). */
 function vhostSuffixToQuery(rest: string): string {
-  const at = rest.indexOf("...vhost...");
+  const at = rest.indexOf(VHOST_SUFFIX);
   if (at < 0) return rest;
   const before = rest.slice(0, at);
-  return `${before}${before.includes("?") ? "&" : "?"}vhost=${rest.slice(at + 11)}`;
+  return `${before}${before.includes("?") ? "&" : "?"}vhost=${
+    rest.slice(at + VHOST_SUFFIX.length)
+  }`;
 }
 
 function cut(text: string): Cut {
@@ -215,21 +184,4 @@ function trimAll(text: string, char: string): string {
   while (start < end && text[start] === char) start++;
   while (end > start && text[end - 1] === char) end--;
   return text.slice(start, end);
-}
-
-/** The parts of a path without spaces, empty parts, and FMLE's `_definst_` (Q21). */
-function parts(path: string): string[] {
-  return path.replaceAll(" ", "").split("/").filter((part) => part !== "" && part !== "_definst_");
-}
-
-/**
- * The last value of a key, or "". SRS also cuts at `,` and `;`; `?` is cut at too, because an SRS peer
- * sends `?vhost=a?vhost=a`. A value keeps its `=` (Q24), and a flag without value shifts nothing.
- */
-export function queryValue(query: string, key: string): string {
-  let value = "";
-  for (const pair of query.split(/[&,;?]/)) {
-    if (pair.startsWith(`${key}=`)) value = pair.slice(key.length + 1);
-  }
-  return value;
 }

@@ -6,7 +6,8 @@
 import { type Config, findVhost, type VhostConfig } from "../config/types.ts";
 import type { AmfObject } from "../rtmp/amf_value.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
-import { parseStreamUrl, streamKey, type StreamUrl } from "../rtmp/stream_url.ts";
+import { streamKey } from "../rtmp/stream_name.ts";
+import { parseStreamUrl, type StreamUrl } from "../rtmp/stream_url.ts";
 
 /** What a client said of itself with `connect`. */
 export interface ConnectInfo {
@@ -59,5 +60,5 @@ export function findTarget(config: Config, info: ConnectInfo, name: string): Tar
   if (!vhost.enabled) {
     throw new RtmpError(ErrorCode.NO_VHOST, `vhost "${vhost.name}" is not enabled`);
   }
-  return { vhost, url, key: streamKey(vhost.name, url.app, url.stream) };
+  return { vhost, url, key: streamKey(vhost.name, url.app, url.name) };
 }

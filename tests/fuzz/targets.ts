@@ -10,7 +10,8 @@ import { decodeAmf3, encodeAmf3 } from "../../src/rtmp/amf3.ts";
 import { ChunkReader } from "../../src/rtmp/chunk_reader.ts";
 import { RtmpError } from "../../src/rtmp/error.ts";
 import { HANDSHAKE_SIZE, ServerHandshake } from "../../src/rtmp/handshake.ts";
-import { checkName, parseStreamUrl, streamKey } from "../../src/rtmp/stream_url.ts";
+import { checkName, streamKey } from "../../src/rtmp/stream_name.ts";
+import { parseStreamUrl } from "../../src/rtmp/stream_url.ts";
 import { AmfObject } from "../../src/rtmp/amf_value.ts";
 import { makeC1 } from "../unit/support/digest_client.ts";
 import { FakeUpstream, plainServerHandshake } from "../unit/support/fake_upstream.ts";
@@ -305,7 +306,7 @@ const url: Target = {
           assert.ok(!text.split("/").some((part) => ["", ".", ".."].includes(part)), text);
         }
         assert.ok(!parsed.stream.includes("/"));
-        const key = streamKey("v", parsed.app, parsed.stream);
+        const key = streamKey("v", parsed.app, parsed.name);
         assert.ok(!key.split("/").some((part) => ["", ".", ".."].includes(part)), key);
       })
     );

@@ -146,7 +146,7 @@ Deno.test("addresses: host, port, vhost and shell", () => {
     "[::]:1935",
   ]);
   assert.equal(odd.flv, "https://proxy/box/a:b/x.flv");
-  assert.ok(odd.push.endsWith(`'rtmp://proxy/live/it'\\''s $(id)'`), odd.push);
+  assert.ok(odd.push.endsWith(`'rtmp://proxy/live/it'\\''s%20$(id)'`), odd.push);
 });
 
 Deno.test("figures as people read them", () => {
