@@ -57,8 +57,9 @@ export class Timeline {
   #last = -1;
   /** The highest it has been: one track may be ahead of the others. */
   #highest = -1;
-  /** What `zero` adds to every timestamp of this publisher; null until its first message. */
-  #shift: number | null = null;
+  /** With `zero`: the publisher's last timestamp, null until its first message, and its stream time. */
+  #zeroOriginal: number | null = null;
+  #zeroTime = 0;
   /** The publisher is an origin that corrects time itself. */
   #corrected = false;
   /** By `trackKey`; ids are one byte, which bounds them. */
@@ -105,7 +106,7 @@ export class Timeline {
     this.#jitter = jitter;
     this.#corrected = corrected;
     this.#last = this.#highest;
-    this.#shift = null;
+    this.#zeroOriginal = null;
     this.#tracks.clear();
     this.#current = this.#other = null;
   }
@@ -132,10 +133,7 @@ export class Timeline {
 
   #next(key: number, original: number, arrivalMs: number): number {
     if (this.#jitter === "off") return original;
-    if (this.#jitter === "zero") {
-      this.#shift ??= this.now - original + (this.#last < 0 ? 0 : SUBSTITUTE_STEP_MS);
-      return Math.max(0, original + this.#shift);
-    }
+    if (this.#jitter === "zero") return this.#fromZero(original);
     let track = this.#tracks.get(key);
     if (track) {
       if (track !== this.#current) this.#switchTo(track);
@@ -151,6 +149,16 @@ export class Timeline {
     track.lastOriginal = original;
     track.lastArrival = arrivalMs;
     return Math.max(0, track.lastOutput);
+  }
+
+  #fromZero(original: number): number {
+    if (this.#zeroOriginal === null) {
+      this.#zeroTime = this.#last < 0 ? 0 : this.now + SUBSTITUTE_STEP_MS;
+    } else {
+      this.#zeroTime += difference(original, this.#zeroOriginal);
+    }
+    this.#zeroOriginal = original;
+    return Math.max(0, this.#zeroTime);
   }
 
   #switchTo(track: Track): void {

@@ -15,7 +15,7 @@ const TYPE_3 = 0xc0;
 
 /** Bytes that a message takes on the wire. */
 export function wireSize(length: number, timestamp: number, chunkSize: number): number {
-  const extended = timestamp >= EXTENDED ? 4 : 0;
+  const extended = (timestamp >>> 0) >= EXTENDED ? 4 : 0;
   const continuations = length > chunkSize ? Math.ceil(length / chunkSize) - 1 : 0;
   return HEADER_SIZE + extended + length + continuations * (1 + extended);
 }
@@ -29,7 +29,7 @@ function writeU32(target: Uint8Array, at: number, value: number): void {
 
 /**
  * Writes one message as chunks into `target` at `at` and returns the position after it. The chunk
- * stream id is 2..63, the timestamp 0..2^32-1 ms; there must be room for `wireSize` bytes.
+ * stream id is 2..63, the timestamp in ms is taken modulo 2^32; there must be room for `wireSize` bytes.
  */
 export function writeMessage(
   target: Uint8Array,
@@ -42,7 +42,7 @@ export function writeMessage(
   chunkSize: number,
 ): number {
   const length = payload.length;
-  const extended = timestamp >= EXTENDED;
+  const extended = (timestamp >>> 0) >= EXTENDED;
   const time = extended ? EXTENDED : timestamp;
   target[at] = chunkStream;
   target[at + 1] = time >>> 16;

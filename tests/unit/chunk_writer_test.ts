@@ -70,6 +70,17 @@ Deno.test("extended timestamp from 0xFFFFFF on, in every chunk (Q1, Q3, Q4)", ()
   );
 });
 
+Deno.test("F1: a timestamp of 2^32 ms or more wraps, with the short header of what it becomes", () => {
+  for (const time of [0, 7, 0xfffffe, 0xffffff, 0x01000000]) {
+    for (const length of [1, 300]) {
+      const payload = new Uint8Array(length).fill(1);
+      const wrapped = write(128, 4, 8, 2 ** 32 + time, 1, payload);
+      assert.equal(toHex(wrapped), toHex(write(128, 4, 8, time, 1, payload)));
+      assert.equal(wireSize(length, 2 ** 32 + time, 128), wrapped.length);
+    }
+  }
+});
+
 Deno.test("an empty message is a header", () => {
   assert.equal(toHex(write(128, 4, 8, 5, 1, new Uint8Array(0))), "040000050000000801000000");
 });

@@ -113,6 +113,11 @@ Deno.test("zero: starts at 0, and changes nothing else", () => {
   assert.deepEqual(stamps("zero", [5000, 5040, 9000, 8900, 4000]), [0, 40, 4000, 3900, 0]);
 });
 
+Deno.test("F1: zero: a wrap is no jump", () => {
+  const wrap = 2 ** 31;
+  assert.deepEqual(stamps("zero", [wrap - 40, wrap - 1, 0, 40, 20]), [0, 39, 40, 80, 60]);
+});
+
 Deno.test("zero: the next publisher goes on where the last one ended", () => {
   const timeline = new Timeline("zero");
   timeline.stamp(VIDEO, 5000, 0);
