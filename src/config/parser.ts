@@ -11,6 +11,7 @@ import {
   wholeSource,
 } from "./diagnostic.ts";
 import { Lexer, type Token } from "./lexer.ts";
+import { readProblem, systemCode } from "./read_problem.ts";
 import type { Directive, Word } from "./tree.ts";
 
 /** Returns the text of a file; throws when it cannot be read. Relative paths start at the cwd. */
@@ -276,31 +277,9 @@ function withoutByteOrderMark(text: string, place: Place): string {
 
 /** Why the main file is not there, and what to do. The first words are SRS's where it is missing. */
 function mainFileProblem(path: string, cause: unknown): string {
-  return ["ENOENT", ""].includes(codeOf(cause))
+  return ["ENOENT", ""].includes(systemCode(cause))
     ? `no config file at ${path} (${reasonOf(cause)})`
     : `the config file cannot be read: ${readProblem(cause)}`;
-}
-
-/** What keeps a file from being read, with the cure where there is one. */
-function readProblem(cause: unknown): string {
-  switch (codeOf(cause)) {
-    case "EISDIR":
-      return "it is a directory: name a file in it";
-    case "EACCES":
-    case "EPERM":
-      return "this user may not read it: change its permissions, or start as another user";
-    case "ENOTDIR":
-      return "a part of its path is a file, not a directory";
-    case "ELOOP":
-      return "its symbolic links lead to each other";
-    default:
-      return reasonOf(cause);
-  }
-}
-
-/** The system's code of an error, such as `ENOENT`; empty when it has none. */
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }
 
 function sourceOf(name: string, text: string, includedFrom: Place | null): Source {

@@ -3,7 +3,6 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
 import type { Hono } from "hono";
 import type { Config, HttpsConfig, ListenAddress } from "../config/types.ts";
 import { serverLog } from "../log/log.ts";
@@ -18,6 +17,7 @@ import { formatAddress } from "../net/tcp.ts";
 import { SERVER_NAME } from "../version.ts";
 import type { HttpEnv } from "./answer.ts";
 import { createApp, DRAINING, type Mount, type Role } from "./app.ts";
+import { readTlsFiles, refusedTlsProblem } from "./tls_files.ts";
 import type { ServerControl } from "./control.ts";
 import type { Listening, ServerView } from "./view.ts";
 
@@ -103,7 +103,7 @@ export class HttpPorts {
    */
   prepare(config: Config): { readonly wanted: WantedPort[]; use(): void } {
     const sites = endpointsOf(config).map((endpoint): [WantedPort, Site] => {
-      const tls = endpoint.https && readTls(endpoint.https);
+      const tls = endpoint.https && readTlsFiles(endpoint.https);
       const address = formatAddress(endpoint.address);
       // Another certificate is another port: neither runtime changes that of an open one.
       const key = tls ? `https ${address} ${tls.cert} ${tls.key}` : `http ${address}`;
@@ -246,23 +246,9 @@ async function listen(
   try {
     return await listenHttp(address, handler, tls);
   } catch (error) {
+    const problem = refusedTlsProblem(tls, https);
+    if (problem) throw new Error(`cannot listen on ${formatAddress(address)}: ${problem}`);
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`${reason} (https with key ${https.key} and cert ${https.cert})`);
   }
-}
-
-function readTls({ key, cert }: HttpsConfig): TlsFiles {
-  return { key: readPem("key", key), cert: readPem("cert", cert) };
-}
-
-function readPem(what: string, path: string): string {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`https: cannot read ${what} ${path}: ${reason}. Correct the path in https { }`);
-  }
-  if (/^-----BEGIN [A-Z ]+-----/m.test(text)) return text;
-  throw new Error(`https: ${what} ${path} is not in PEM form, which begins with -----BEGIN`);
 }

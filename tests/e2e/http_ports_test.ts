@@ -9,6 +9,7 @@ import { media } from "../tools/media.ts";
 import { run, until } from "../tools/process.ts";
 import { type Scenario, scenario } from "../tools/scenario.ts";
 import { freePort, type Server } from "../tools/server.ts";
+import { TEST_CERTIFICATE, TEST_KEY } from "../unit/support/certificate.ts";
 
 /** ms for an answer of a busy machine. */
 const ANSWER_LIMIT_MS = 10_000;
@@ -128,15 +129,26 @@ scenario("a name and password guard the API, by HTTP and HTTPS", async (s) => {
   }
 });
 
-scenario("a key or certificate that cannot be used is one clear line", async (s) => {
+scenario("F28: a key or certificate that cannot be used is one clear line", async (s) => {
   const garbage = `${s.folder}/garbage.pem`;
   await Deno.writeTextFile(garbage, "not a key");
   const empty = `${s.folder}/empty.pem`;
   await Deno.writeTextFile(empty, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  const [key, cert] = [`${s.folder}/key.pem`, `${s.folder}/cert.pem`];
+  await Deno.writeTextFile(key, TEST_KEY);
+  await Deno.writeTextFile(cert, TEST_CERTIFICATE);
+  const damaged = `${s.folder}/damaged.pem`;
+  await Deno.writeTextFile(
+    damaged,
+    "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+  );
   const rows: [string, string, RegExp][] = [
     [`${s.folder}/nosuch.pem`, garbage, /https: cannot read key .*nosuch\.pem/],
     [garbage, garbage, /https: key .*garbage\.pem is not in PEM form/],
-    [empty, empty, /cannot listen on 127\.0\.0\.1:\d+: .*empty\.pem/],
+    [cert, key, /https: key .*cert\.pem is a certificate and cert .*: exchange them/],
+    [s.folder, cert, /https: cannot read key .*: it is a directory/],
+    [key, empty, /cannot listen on 127\.0\.0\.1:\d+: .*empty\.pem is damaged/],
+    [damaged, cert, /cannot listen on 127\.0\.0\.1:\d+: .*damaged\.pem is damaged/],
   ];
   for (const [key, cert, expected] of rows) {
     const file = `${s.folder}/bad.conf`;

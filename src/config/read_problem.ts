@@ -1,0 +1,26 @@
+/**
+ * Why a file cannot be read, in words for whoever named it.
+ * @module
+ */
+
+/** What keeps a file from being read, with the cure where there is one; `cause` is what reading threw. */
+export function readProblem(cause: unknown): string {
+  switch (systemCode(cause)) {
+    case "EISDIR":
+      return "it is a directory: name a file in it";
+    case "EACCES":
+    case "EPERM":
+      return "this user may not read it: change its permissions, or start as another user";
+    case "ENOTDIR":
+      return "a part of its path is a file, not a directory";
+    case "ELOOP":
+      return "its symbolic links lead to each other";
+    default:
+      return cause instanceof Error ? cause.message : String(cause);
+  }
+}
+
+/** The system's code of an error, such as `ENOENT`; empty when it has none. */
+export function systemCode(cause: unknown): string {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
+}
