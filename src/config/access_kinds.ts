@@ -58,6 +58,31 @@ export const networkListKind: Kind<readonly Network[]> = {
   format: (value) => value.length === 0 ? "(none)" : value.map(formatNetwork).join(" "),
 };
 
+/** Any number of web origins, as browsers send them in `Origin`: scheme, host, and the port unless usual. */
+export const originListKind: Kind<readonly string[]> = {
+  label: "https://… | http://… …",
+  list: true,
+  parse(words, remarks) {
+    const found: string[] = [];
+    words.forEach((word, index) => {
+      const url = /^https?:\/\/[^/?#@*]+\/?$/i.test(word) && URL.canParse(word)
+        ? new URL(word)
+        : null;
+      if (url) found.push(url.origin);
+      else {
+        remarks.bad(
+          `${
+            quote(shownUrl(word))
+          } is no origin such as https://player.example or http://10.0.0.5:8080`,
+          index,
+        );
+      }
+    });
+    return found.length === words.length ? found : undefined;
+  },
+  format: (value) => value.length === 0 ? "(none)" : value.join(" "),
+};
+
 /** Any number of `http:` and `https:` URLs. Only these are ever called (H28). */
 export const urlListKind: Kind<readonly string[]> = {
   label: "http://… | https://… …",

@@ -63,6 +63,7 @@ export function buildHttp(
     https: enabled ? claimHttps(taken, "http_server", https, place, reading) : null,
     dir: server.get(SERVER.dir),
     crossdomain: server.get(SERVER.crossdomain),
+    trustedOrigins: server.get(SERVER.trusted_origins),
     trustedProxies: server.get(SERVER.trusted_proxies),
   };
   const exporter = buildExporter(root, taken, top, reading);
@@ -86,25 +87,36 @@ function buildHttpApi(
   const https = buildHttps(api.enter(API.https), API_HTTPS);
   const auth = buildAuth(api, given ?? top, reading);
   const rawApi = buildRawApi(api);
+  const jsonp = buildJsonp(api, auth, reading);
+  const rights = { auth, jsonp, rawApi };
   if (given && !switched) {
     reading.report.warn(given, "http_api is off, as in SRS, because it does not say: enabled on;");
   }
-  if (!enabled) return { listen: null, asked, https: null, auth, rawApi };
+  if (!enabled) return { listen: null, asked, https: null, ...rights };
   const place = api.find(API.listen) ?? root.find(HTTP_API) ?? given ?? top;
   const wish = plain("http_api", listen, place);
   if (!asked) {
     const other = conflict(taken, wish);
-    if (!other) return { listen, asked, https: null, auth, rawApi };
+    if (!other) return { listen, asked, https: null, ...rights };
     reading.report.warn(other.place, `${quarrel(wish, other)}; the API is off`);
-    return { listen: null, asked, https: null, auth, rawApi };
+    return { listen: null, asked, https: null, ...rights };
   }
   return {
     listen: claim(taken, wish, reading) ? listen : null,
     asked,
     https: claimHttps(taken, "http_api", https, place, reading),
-    auth,
-    rawApi,
+    ...rights,
   };
+}
+
+/** A script cannot ask for a password, and the browser would send one that it knows. */
+function buildJsonp(api: Section, auth: AuthConfig | null, { report }: Reading): boolean {
+  const wanted = api.get(API.jsonp);
+  const place = api.find(API.jsonp);
+  if (wanted && auth && place) {
+    report.warn(place, "http_api.jsonp has no effect beside http_api.auth: remove one of them");
+  }
+  return wanted && !auth;
 }
 
 function buildRawApi(api: Section): RawApiConfig {

@@ -3,7 +3,7 @@
  * @module
  */
 import { EVERY_ADDRESS } from "./listen.ts";
-import { networkListKind } from "./access_kinds.ts";
+import { networkListKind, originListKind } from "./access_kinds.ts";
 import type { Network } from "./network.ts";
 import { block, flag, integer, leaf, listen, text, texts } from "./spec.ts";
 
@@ -63,6 +63,11 @@ export const API = {
     env: true,
     reload: "none",
   }),
+  jsonp: flag(
+    "off",
+    "Answer callback=NAME as a script; every web page can read the API then. Not in SRS.",
+    live,
+  ),
   raw_api: block(RAW_API, "Commands through the API."),
   auth: block(AUTH, "HTTP basic authentication for the API."),
   https: block(API_HTTPS, "HTTPS beside HTTP.", httpsTraits),
@@ -77,6 +82,12 @@ export const SERVER = {
   listen: listen(everywhere(8080), "Address of the HTTP server.", applied),
   dir: text("./objs/nginx/html", "Root of the files.", live),
   crossdomain: flag("on", "Allow pages of other sites to read answers (CORS).", live),
+  trusted_origins: leaf<readonly string[]>(
+    originListKind,
+    [],
+    "Sites whose pages may read answers with credentials, whatever crossdomain says. Not in SRS.",
+    live,
+  ),
   trusted_proxies: leaf<readonly Network[]>(
     networkListKind,
     [],

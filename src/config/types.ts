@@ -51,6 +51,8 @@ export interface HttpApiConfig {
   readonly https: HttpsConfig | null;
   /** Null: the API is open to all who can reach it. */
   readonly auth: AuthConfig | null;
+  /** Whether GET answers take `callback=` (ours, not SRS's). Never with a password. */
+  readonly jsonp: boolean;
   readonly rawApi: RawApiConfig;
 }
 
@@ -82,6 +84,8 @@ export interface HttpServerConfig {
   readonly dir: string;
   /** Whether pages of other sites may read answers, those of the API included (SRS). */
   readonly crossdomain: boolean;
+  /** Origins whose pages may read answers with credentials (ours, not SRS's). */
+  readonly trustedOrigins: readonly string[];
   /** Whose word about a client's address is believed (ours, not SRS's). */
   readonly trustedProxies: readonly Network[];
 }

@@ -13,10 +13,21 @@ export interface HttpEnv {
   readonly Bindings: { readonly peer: HttpPeer };
 }
 
+/** Name under which a Hono context has the function that is to get the JSON (JSONP). */
+export const CALLBACK = "callback";
+
 /** A JSON answer. `<` is escaped: no text of a peer's can pass for a tag, whatever reads it (H26). */
 export function json(c: Context, value: Json): Response {
   const text = stringify(value).replaceAll("<", "\\u003c");
-  return c.body(text, 200, { "Content-Type": "application/json" });
+  const callback: unknown = c.get(CALLBACK);
+  if (typeof callback !== "string") {
+    return c.body(text, 200, { "Content-Type": "application/json" });
+  }
+  // Two characters that end a line in a script before ES2019.
+  const script = text.replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+  // A page of another encoding would read names in its own.
+  const type = "application/javascript; charset=utf-8";
+  return c.body(`${callback}(${script})`, 200, { "Content-Type": type });
 }
 
 /** SRS's frame around every full answer. */

@@ -2,8 +2,9 @@
  * The statistics API under `/api/`: SRS's paths and JSON, field for field.
  *
  * Where SRS is followed on purpose: failures are HTTP 200 with `{"code":N}`, unknown paths get the
- * listing of the nearest parent. Where it is not: no JSONP (H26), no
- * `?method=` (a foreign page could kick with an image's URL), no kick from foreign web pages.
+ * listing of the nearest parent. Where it is not: JSONP only if the configuration says so (H26, H63), no
+ * `?method=` (a foreign page could kick with an image's URL) but for a script on a page of ours, no kick from
+ * foreign web pages.
  * @module
  */
 
@@ -15,6 +16,7 @@ import { DATA_ENDPOINTS, msJson, versions } from "./api_machine.ts";
 import { rawApi } from "./api_raw.ts";
 import type { ServerControl } from "./control.ts";
 import { fixed2, type Json } from "./json.ts";
+import { scriptFromOwnPage, wantsScriptedDelete } from "./jsonp.ts";
 import { fromOwnPage } from "./own_page.ts";
 import type { SystemStats } from "./system_stats.ts";
 import type { PullView } from "../relay/edge_pull.ts";
@@ -129,10 +131,17 @@ export function apiV1(view: ServerView, options: ApiOptions): Hono {
     print: (stream: StreamView) => streamJson(stream, now()),
     select: streamsFound,
   });
-  api.delete("/api/v1/clients/*", async (c) => {
-    if (!fromOwnPage(c, options.guarded)) return c.text(KICK_REFUSED, 403);
+  const kick = async (c: Context) => {
     const kicked = await view.kick(idOf(c, "/api/v1/clients/"));
     return json(c, kicked ? envelope(view, {}) : { code: NO_CLIENT });
+  };
+  api.delete("/api/v1/clients/*", (c) => {
+    return fromOwnPage(c, options.guarded) ? kick(c) : c.text(KICK_REFUSED, 403);
+  });
+  // SRS's console has no other way to kick.
+  api.get("/api/v1/clients/*", (c, next) => {
+    if (!wantsScriptedDelete(c)) return next();
+    return scriptFromOwnPage(c) ? kick(c) : c.text(KICK_REFUSED, 403);
   });
   collection(
     view,

@@ -15,7 +15,9 @@ import { drainRoute } from "./api_drain.ts";
 import { apiRoot, apiV1, apiVersions } from "./api_v1.ts";
 import { basicAuth } from "./auth.ts";
 import type { ServerControl } from "./control.ts";
+import { cors, mayRead } from "./cors.ts";
 import { EXPOSITION_TYPE } from "./exposition.ts";
+import { jsonp } from "./jsonp.ts";
 import { type MetricsOptions, metricsText } from "./metrics.ts";
 import { pageRoutes } from "./page.ts";
 import { staticFiles } from "./static_files.ts";
@@ -43,6 +45,10 @@ export interface AppOptions {
   readonly listening?: Listening;
   /** Whether web pages of other origins may read (SRS: `http_server.crossdomain`). Default on. */
   readonly crossdomain?: boolean;
+  /** Origins whose pages may read with credentials; none by default. */
+  readonly trustedOrigins?: readonly string[];
+  /** Whether the API answers by scripts too (JSONP), unless there is a password. Default off. */
+  readonly jsonp?: boolean;
   /** Name and password for the API; default: it is open. */
   readonly auth?: AuthConfig | null;
   /** Null, the default: metrics are off. */
@@ -59,16 +65,6 @@ export interface AppOptions {
   /** Clock in Unix ms. Default: the system's. */
   readonly now?: () => number;
 }
-
-/** SRS's CORS headers, but for reading only: a foreign page must not be able to kick a client. */
-const CORS_HEADERS = {
-  "Access-Control-Allow-Origin": "*",
-  "Access-Control-Allow-Headers": "*",
-  "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-  "Access-Control-Expose-Headers": "*",
-  "Access-Control-Allow-Credentials": "false",
-  "Access-Control-Request-Private-Network": "true",
-};
 
 /** A host name or address, and perhaps a port (RFC 9110 §7.2). */
 const HOST = /^(\[[0-9a-f:.]+\]|[^\s/?#@\\:[\]]*)(:\d*)?$/i;
@@ -106,12 +102,13 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
     c.header("Server", `${SERVER_NAME}/${VERSION}`);
     // A browser must not take a stream's name in an answer for HTML.
     c.header("X-Content-Type-Options", "nosniff");
-    if (crossdomain && c.req.header("Origin") !== undefined) {
-      for (const [name, value] of Object.entries(CORS_HEADERS)) c.header(name, value);
-    }
     await next();
   });
-  app.options("*", (c) => crossdomain ? c.body(null) : c.text("Method Not Allowed", 405));
+  const reading = { crossdomain, trustedOrigins: options.trustedOrigins ?? [] };
+  app.use(cors(reading));
+  app.options("*", (c) => {
+    return mayRead(c, reading) ? c.body(null) : c.text("Method Not Allowed", 405);
+  });
 
   app.all("/healthz", (c) => control?.draining ? c.text(DRAINING, 503) : c.text("ok", 200));
 
@@ -129,6 +126,7 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
   };
   app.use("/api/*", refresh);
   app.use("/metrics", refresh);
+  if (roles.has("api") && options.jsonp && auth === null) app.use(jsonp());
   if (roles.has("api")) {
     const guarded = auth !== null;
     if (control) app.route("/", drainRoute(view, control, { guarded, loopback }));

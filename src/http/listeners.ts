@@ -138,6 +138,8 @@ export class HttpPorts {
       listen: formatAddress(address),
       listening: listening(config),
       crossdomain: httpServer.crossdomain,
+      trustedOrigins: httpServer.trustedOrigins,
+      jsonp: httpApi.jsonp,
       auth: httpApi.auth,
       rawApi: httpApi.rawApi,
       metrics: exporter.listen && exporter,

@@ -27,7 +27,7 @@ export function pageRoutes(): Hono<HttpEnv> {
   let page: Page | null = null;
   const answer = (c: Context) => send(c, page ??= compose());
   routes.get("/", async (c, next) => {
-    c.header("Vary", "Accept, Accept-Encoding");
+    c.header("Vary", "Accept", { append: true });
     const wanted = c.req.header("Accept")?.includes("text/html");
     return wanted ? answer(c) : await next();
   });
@@ -39,6 +39,7 @@ export function pageRoutes(): Hono<HttpEnv> {
 
 function send(c: Context, { text, gzip, headers }: Page): Response {
   for (const [name, value] of Object.entries(headers)) c.header(name, value);
+  c.header("Vary", "Accept-Encoding", { append: true });
   if (c.req.header("If-None-Match") === headers.ETag) return c.body(null, 304);
   c.header("Content-Type", "text/html; charset=utf-8");
   if (!/\bgzip\b/.test(c.req.header("Accept-Encoding") ?? "")) return c.body(text);
@@ -61,7 +62,6 @@ function compose(): Page {
       "Content-Security-Policy": policy(scripts, CSS),
       "Referrer-Policy": "same-origin",
       "Cache-Control": "no-cache",
-      "Vary": "Accept, Accept-Encoding",
       // Weak: one for the packed form and the other.
       "ETag": `W/"${digest(text).slice(0, 22)}"`,
     },

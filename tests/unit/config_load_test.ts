@@ -96,6 +96,7 @@ const DEFAULTS: Config = {
     asked: false,
     https: null,
     auth: null,
+    jsonp: false,
     rawApi: { enabled: false, allowReload: false },
   },
   httpServer: {
@@ -103,6 +104,7 @@ const DEFAULTS: Config = {
     https: null,
     dir: "./objs/nginx/html",
     crossdomain: true,
+    trustedOrigins: [],
     trustedProxies: [],
   },
   exporter: { listen: null, label: "", tag: "" },
@@ -177,11 +179,12 @@ Deno.test("config load: every honoured directive", () => {
     http_api {
       enabled on; listen 10.0.0.1:80;
       auth { enabled on; username u; password p:q; }
-      raw_api { enabled on; allow_reload on; }
+      raw_api { enabled on; allow_reload on; } jsonp off;
       https { enabled on; listen 10.0.0.1:443; key k.pem; cert c.pem; }
     }
     http_server {
-      enabled on; listen 8081; dir ./www; crossdomain off; trusted_proxies 127.0.0.1 10.0.0.0/8;
+      enabled on; listen 8081; dir ./www; crossdomain off; trusted_origins https://a.example:443;
+      trusted_proxies 127.0.0.1 10.0.0.0/8;
       https { enabled on; listen 8443; key k2.pem; cert c2.pem; }
     }
     exporter { enabled on; listen 9973; label l; tag t; }
@@ -231,6 +234,7 @@ Deno.test("config load: every honoured directive", () => {
       asked: true,
       https: { listen: { host: "10.0.0.1", port: 443 }, key: "k.pem", cert: "c.pem" },
       auth: { username: "u", password: "p:q" },
+      jsonp: false,
       rawApi: { enabled: true, allowReload: true },
     },
     httpServer: {
@@ -238,6 +242,7 @@ Deno.test("config load: every honoured directive", () => {
       https: { listen: { host: "0.0.0.0", port: 8443 }, key: "k2.pem", cert: "c2.pem" },
       dir: "./www",
       crossdomain: false,
+      trustedOrigins: ["https://a.example"],
       trustedProxies: [
         { family: 4, value: 0x7f000001n, prefix: 32 },
         { family: 4, value: 0x0a000000n, prefix: 8 },

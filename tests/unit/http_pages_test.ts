@@ -1,0 +1,245 @@
+/**
+ * Web pages of other origins: what they may read with credentials (F23), and by scripts (F25).
+ * @module
+ */
+import assert from "node:assert/strict";
+import { ConfigError } from "../../src/config/diagnostic.ts";
+import { type AppOptions, createApp } from "../../src/http/app.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { client, server, stream } from "./support/server_view.ts";
+
+function load(text: string) {
+  return loadConfig("a.conf", () => `listen 1935; vhost v {} ${text}`, {});
+}
+
+const PAGE = "https://player.example";
+const OTHER = "https://evil.example";
+
+/** The CORS headers of an answer. */
+async function corsOf(options: AppOptions, headers: Record<string, string>, method = "GET") {
+  const { app } = server({}, options);
+  const answer = await app.request("/api/v1/versions", { method, headers });
+  const named = (name: string) => answer.headers.get(`Access-Control-${name}`);
+  return {
+    status: answer.status,
+    origin: named("Allow-Origin"),
+    credentials: named("Allow-Credentials"),
+    methods: named("Allow-Methods"),
+    headers: named("Allow-Headers"),
+    vary: answer.headers.get("Vary"),
+  };
+}
+
+Deno.test("F23: an origin that is named is echoed, and may send credentials", async () => {
+  const options = { trustedOrigins: [PAGE, "http://10.0.0.5:8080"] };
+  for (const Origin of options.trustedOrigins) {
+    for (const crossdomain of [true, false]) {
+      const found = await corsOf({ ...options, crossdomain }, { Origin });
+      assert.equal(found.origin, Origin);
+      assert.equal(found.credentials, "true");
+      assert.equal(found.methods, "GET, HEAD, OPTIONS");
+      assert.equal(found.vary, "Origin");
+    }
+  }
+  const asks = { Origin: PAGE, "Access-Control-Request-Headers": "authorization, range" };
+  const preflight = await corsOf({ ...options, crossdomain: false }, asks, "OPTIONS");
+  assert.deepEqual([preflight.status, preflight.headers], [200, "authorization, range"]);
+  const injecting = { ...asks, "Access-Control-Request-Headers": "a: b" };
+  assert.equal((await corsOf(options, injecting, "OPTIONS")).headers, null);
+});
+
+Deno.test("F23: other origins get what crossdomain gives, and never credentials", async () => {
+  const others = [OTHER, "null", `${PAGE}.evil.example`, `${PAGE}:444`, "http://player.example"]
+    .concat(PAGE.toUpperCase(), `${PAGE}/`, "");
+  for (const Origin of others) {
+    const found = await corsOf({ trustedOrigins: [PAGE] }, { Origin });
+    assert.deepEqual([found.origin, found.credentials], ["*", "false"], Origin);
+    assert.equal(found.vary, "Origin", "caches must keep answers for different origins apart");
+    const closed = { trustedOrigins: [PAGE], crossdomain: false };
+    const refused = await corsOf(closed, { Origin });
+    assert.deepEqual([refused.origin, refused.credentials, refused.vary], [null, null, "Origin"]);
+    assert.equal((await corsOf(closed, { Origin }, "OPTIONS")).status, 405, Origin);
+  }
+  const plain = await corsOf({ trustedOrigins: [PAGE] }, {});
+  assert.deepEqual([plain.origin, plain.vary], [null, "Origin"]);
+  assert.equal((await corsOf({}, { Origin: PAGE })).vary, null);
+});
+
+Deno.test("F23: a named origin reads, and does not kick", async () => {
+  const { app, kicked } = server({}, { trustedOrigins: [PAGE] });
+  const headers = { Origin: PAGE };
+  const answer = await app.request("/api/v1/clients/b0texaxl", { method: "DELETE", headers });
+  assert.equal(answer.status, 403);
+  assert.deepEqual(kicked, []);
+});
+
+Deno.test("F23: the page's own Vary stays beside it", async () => {
+  const { app } = server({}, { trustedOrigins: [PAGE] });
+  const vary = async (path: string) => {
+    const headers = { Accept: "text/html", Origin: OTHER };
+    const text = (await app.request(path, { headers })).headers.get("Vary") ?? "";
+    return text.split(/, */).sort();
+  };
+  assert.deepEqual(await vary("/"), ["Accept", "Accept-Encoding", "Origin"]);
+  assert.deepEqual(await vary("/console/"), ["Accept-Encoding", "Origin"]);
+});
+
+Deno.test("F23: trusted_origins in the configuration", () => {
+  const read = (value: string) => load(`http_server { trusted_origins ${value}; }`).config;
+  const { trustedOrigins } =
+    read("https://Player.example/ http://10.0.0.5:80 http://[::1]:8080").httpServer;
+  assert.deepEqual(trustedOrigins, [
+    "https://player.example",
+    "http://10.0.0.5",
+    "http://[::1]:8080",
+  ]);
+  const bad = ["*", "null", "player.example", "https://*.example", "https://a.example/path"]
+    .concat("https://u:secret@a.example", "ftp://a.example", "https://", "https://a:b");
+  for (const word of bad) {
+    assert.throws(() => read(word), (error) => {
+      assert.ok(error instanceof ConfigError);
+      const [message] = error.diagnostics.map((diagnostic) => diagnostic.message);
+      assert.match(message, /is no origin such as/, word);
+      assert.doesNotMatch(message, /:secret@a/);
+      return true;
+    });
+  }
+});
+
+const JSONP = { jsonp: true };
+
+Deno.test("F25: every GET answer of the API is a script when asked with callback=", async () => {
+  const { app } = server({}, JSONP);
+  const { urls } = await (await app.request("/api/v1/")).json();
+  const paths = Object.keys(urls).map((name) => `/api/v1/${name}`).filter((path) => {
+    return !/(vhosts|streams|clients|tests)$/.test(path);
+  }).concat("/", "/api/", "/api/v1/", "/api/v1/vhosts/", "/api/v1/streams/", "/api/v1/clients/")
+    .concat("/api/v1/clients/b0texaxl", "/api/v1/clients/nosuch", "/api/v1/tests/errors")
+    .concat("/metrics");
+  for (const path of paths) {
+    for (const callback of ["f", "angular.callbacks._0", "$.x", "A".repeat(128)]) {
+      const answer = await app.request(`${path}?rpc=raw&callback=${callback}`);
+      assert.equal(answer.status, 200);
+      const type = answer.headers.get("Content-Type");
+      assert.equal(type, "application/javascript; charset=utf-8", path);
+      assert.equal(answer.headers.get("X-Content-Type-Options"), "nosniff");
+      const text = await answer.text();
+      assert.ok(text.startsWith(`${callback}({"code":`) && text.endsWith("})"), `${path}: ${text}`);
+      JSON.parse(text.slice(callback.length + 1, -1));
+    }
+    const plain = await app.request(path);
+    assert.equal(plain.headers.get("Content-Type"), "application/json", path);
+  }
+  const moved = await app.request("/api/v1/clients?callback=f");
+  assert.equal(moved.headers.get("Location"), "/api/v1/clients/?callback=f");
+});
+
+Deno.test("F25: text of peers ends neither the script nor its line", async () => {
+  const name = '</script>\u2028\u2029"+alert(1)+"北京';
+  const { app } = server(
+    { streams: new Map([["vid-1", { ...stream, id: "vid-1", name }]]) },
+    JSONP,
+  );
+  const text = await (await app.request("/api/v1/streams/?callback=f")).text();
+  assert.doesNotMatch(text, /[<\u2028\u2029]/);
+  assert.equal(JSON.parse(text.slice(2, -1)).streams[0].name, name);
+});
+
+Deno.test("F25: a callback is a short name, or the answer is 400", async () => {
+  const { app } = server({}, JSONP);
+  const bad = ["", "1", "a-b", "a b", "f(", "alert(1)", "<script>", "a;b", ".a", "a[0]", "ä", "a\n"]
+    .concat("A".repeat(129));
+  for (const callback of bad) {
+    const answer = await app.request(`/api/v1/versions?callback=${encodeURIComponent(callback)}`);
+    assert.equal(answer.status, 400, callback);
+    assert.match(await answer.text(), /^Bad Request: callback is a name of [^\n]+\n$/);
+    assert.match(answer.headers.get("Content-Type") ?? "", /^text\/plain/);
+  }
+});
+
+Deno.test("F25: no JSONP unless the configuration says so, and never with a password", async () => {
+  const auth = { username: "u", password: "p" };
+  const headers = { Authorization: `Basic ${btoa("u:p")}` };
+  for (const options of [{}, { jsonp: false }, { jsonp: true, auth }]) {
+    const { app } = server({}, options);
+    const answer = await app.request("/api/v1/versions?callback=f", { headers });
+    assert.equal(answer.headers.get("Content-Type"), "application/json");
+    assert.ok((await answer.text()).startsWith('{"code":0'));
+  }
+  const { app } = server({}, JSONP);
+  const posted = await app.request("/api/v1/versions?callback=f", { method: "POST" });
+  assert.equal(posted.headers.get("Content-Type"), "application/json");
+
+  const read = (text: string) => load(`http_api { enabled on; ${text} }`);
+  assert.equal(read("").config.httpApi.jsonp, false);
+  assert.equal(read("jsonp on;").config.httpApi.jsonp, true);
+  const both = read("jsonp on; auth { enabled on; username u; password p; }");
+  assert.equal(both.config.httpApi.jsonp, false);
+  assert.match(both.warnings.map(({ message }) => message).join(), /jsonp has no effect/);
+});
+
+/** What browsers send with a script of the page at this address. */
+function scriptOf(page: string, more: Record<string, string> = {}): Record<string, string> {
+  return { Host: "10.0.0.2:1985", "User-Agent": "Mozilla/5.0", Referer: page, ...more };
+}
+
+Deno.test("F25: SRS's console kicks from our own page, and no script of another page does", async () => {
+  const own = "http://10.0.0.2:1985/console/ng_index.html";
+  const same = { "Sec-Fetch-Site": "same-origin" };
+  const kick = async (headers: Record<string, string>, options: AppOptions, query: string) => {
+    const { view, kicked } = server();
+    const app = createApp(view, options);
+    const answer = await app.request(`/api/v1/clients/b0texaxl?${query}`, { headers });
+    return { kicked: kicked.length > 0, status: answer.status, text: await answer.text() };
+  };
+  const asked = "callback=angular.callbacks._7&method=DELETE";
+  const answer = await kick(scriptOf(own), JSONP, asked);
+  assert.deepEqual([answer.kicked, answer.status], [true, 200]);
+  assert.match(answer.text, /^angular\.callbacks\._7\(\{"code":0,"server":/);
+  assert.equal((await kick(scriptOf(own, same), JSONP, asked)).kicked, true);
+  const local = { Host: "localhost:1985", ...same };
+  assert.equal((await kick(scriptOf("http://localhost:1985/", local), JSONP, asked)).kicked, true);
+
+  const foreign: Record<string, string>[] = [
+    {},
+    { Host: "10.0.0.2:1985" },
+    { Host: "10.0.0.2:1985", "User-Agent": "Mozilla/5.0" },
+    { Host: "10.0.0.2:1985", "User-Agent": "curl/8" },
+    scriptOf("http://evil.example/"),
+    scriptOf("http://10.0.0.2:8080/"),
+    scriptOf("http://10.0.0.2/"),
+    scriptOf("http://10.0.0.2:1985.evil.example/"),
+    scriptOf("nonsense"),
+    scriptOf(own, { "Sec-Fetch-Site": "same-site" }),
+    scriptOf(own, { "Sec-Fetch-Site": "cross-site" }),
+    scriptOf(own, { "Sec-Fetch-Site": "none" }),
+    scriptOf(own, { Origin: OTHER }),
+    // DNS rebinding: their name, our address.
+    scriptOf("http://evil.example:1985/", { Host: "evil.example:1985", ...same }),
+  ];
+  for (const headers of foreign) {
+    const refused = await kick(headers, JSONP, asked);
+    assert.deepEqual([refused.kicked, refused.status], [false, 403], JSON.stringify(headers));
+  }
+  const never: [AppOptions, string][] = [
+    [{}, asked],
+    [JSONP, "method=DELETE"],
+    [JSONP, "callback=f&method=delete"],
+    [JSONP, "callback=f("],
+    [JSONP, "callback=f&method=POST"],
+    [{ ...JSONP, auth: { username: "u", password: "p" } }, asked],
+  ];
+  for (const [options, query] of never) {
+    const headers = scriptOf(own, { ...same, Authorization: `Basic ${btoa("u:p")}` });
+    assert.equal((await kick(headers, options, query)).kicked, false, query);
+  }
+});
+
+Deno.test("F25: method= changes nothing but a client", async () => {
+  const { app } = server({ clients: new Map([[client.id, client]]) }, JSONP);
+  const headers = scriptOf("http://10.0.0.2:1985/");
+  for (const path of ["streams/vid-72si0a9", "vhosts/vid-9b05d26"]) {
+    const answer = await app.request(`/api/v1/${path}?callback=f&method=DELETE`, { headers });
+    assert.match(await answer.text(), /^f\(\{"code":0,.*"(stream|vhost)":\{/);
+  }
+});
