@@ -8,37 +8,10 @@ import { Hub } from "../../src/live/hub.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
 import { newIdentity } from "../../src/log/ids.ts";
 import { LoopLag } from "../../src/loop_lag.ts";
-import { Registry, type Session } from "../../src/registry.ts";
-import type { ClientRole } from "../../src/session/phase.ts";
+import { Registry } from "../../src/registry.ts";
+import { FakeSession, roleOf } from "./support/fake_session.ts";
 import { FakePublisher, payloads, vhostOf } from "./support/live_fixture.ts";
 import { ManualClock } from "./support/manual_clock.ts";
-import { MemoryLog } from "./support/memory_log.ts";
-
-/** A connection of whatever protocol, with figures that a test sets. */
-class FakeSession implements Session {
-  readonly log: MemoryLog;
-  readonly socket = { remote: "127.0.0.1:50123", remoteAddress: "127.0.0.1" };
-  readonly summarisedAt = 0;
-  readonly info = { tcUrl: "rtmp://a/live", pageUrl: "http://a/page", swfUrl: "http://a/swf" };
-  recvBytes = 0;
-  sentBytes = 0;
-  failed = false;
-  kicks = 0;
-
-  constructor(readonly id: string, readonly acceptedAt: number) {
-    this.log = new MemoryLog(id);
-  }
-
-  tick(): void {}
-  summary(): string {
-    return "";
-  }
-  shutdown(): void {}
-  abort(): void {}
-  kick(): void {
-    this.kicks++;
-  }
-}
 
 /** A registry over a hub, and clients with numbers for names. */
 class Scene implements Disposable {
@@ -70,7 +43,7 @@ class Scene implements Disposable {
   }
 
   take(session: FakeSession, stream: LiveStream, publish = false): void {
-    this.registry.roleChanged(session, role(stream, publish));
+    this.registry.roleChanged(session, roleOf(stream, publish));
   }
 
   /** The connection ends, with its role. */
@@ -79,10 +52,6 @@ class Scene implements Disposable {
     this.registry.roleChanged(session, null);
     this.registry.remove(session);
   }
-}
-
-function role(stream: LiveStream, publish: boolean): ClientRole {
-  return { type: publish ? "fmle-publish" : "rtmp-play", publish, stream, name: stream.name };
 }
 
 Deno.test("an error is counted for a client that failed in its role, once, and for no other", () => {

@@ -1,0 +1,342 @@
+/**
+ * What the server does with its parts: once a second, at a reload, while it drains. Connections are fakes
+ * that come in as HTTP players do; time is the test's own.
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import type { Config } from "../../src/config/types.ts";
+import { findVhost } from "../../src/config/types.ts";
+import type { FlvHost } from "../../src/http/flv_routes.ts";
+import type { ServerView } from "../../src/http/view.ts";
+import type { LiveStream } from "../../src/live/live_stream.ts";
+import { Server } from "../../src/server.ts";
+import { freePort } from "../tools/server.ts";
+import { FakeSession, roleOf } from "./support/fake_session.ts";
+import { FakePublisher } from "./support/live_fixture.ts";
+import { configOf } from "./support/rtmp_peer.ts";
+
+/** ms between two of the server's ticks, by which its timer is known. */
+const TICK_MS = 1000;
+/** ms within which what sockets do must have happened. */
+const LIMIT_MS = 5000;
+
+/** Time of the test's own: `performance.now` and the timer of the ticks. */
+class Time implements Disposable {
+  readonly #now = performance.now;
+  readonly #setInterval = globalThis.setInterval;
+  #ms = Math.round(this.#now.call(performance));
+  #tick: () => void = () => {};
+
+  constructor() {
+    performance.now = () => this.#ms;
+    const real = this.#setInterval;
+    const fake = (task: () => void, ms?: number) => {
+      if (ms === TICK_MS) this.#tick = task;
+      return real(ms === TICK_MS ? () => {} : task, ms);
+    };
+    globalThis.setInterval = fake as typeof setInterval;
+  }
+
+  [Symbol.dispose](): void {
+    performance.now = this.#now;
+    globalThis.setInterval = this.#setInterval;
+  }
+
+  get now(): number {
+    return this.#ms;
+  }
+
+  /** Lets seconds pass, with a tick at the end of each. */
+  seconds(count: number): void {
+    for (let i = 0; i < count; i++) {
+      this.#ms += TICK_MS;
+      this.#tick();
+    }
+  }
+}
+
+/** A server without HTTP, into which connections come by its own interface for HTTP players. */
+class Scene implements AsyncDisposable {
+  readonly time = new Time();
+  readonly port = freePort();
+  readonly sessions: FakeSession[] = [];
+  readonly #parts: { view: ServerView; flv: FlvHost }[] = [];
+  #server: Server | null = null;
+
+  static async start(root = "", vhost = ""): Promise<Scene> {
+    const scene = new Scene();
+    scene.#server = await Server.start(scene.config(root, vhost), (view, flv) => {
+      scene.#parts.push({ view, flv });
+      const prepare = () => ({ wanted: [], use: () => {} });
+      return { prepare, keyOf: () => null, close: () => Promise.resolve() };
+    });
+    return scene;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.time[Symbol.dispose]();
+    for (const session of this.sessions) this.flv.finished(session as never);
+    await this.server.stop();
+  }
+
+  config(root = "", vhost = ""): Config {
+    return configOf(`listen 127.0.0.1:${this.port}; ${root} vhost __defaultVhost__ { ${vhost} }`);
+  }
+
+  get server(): Server {
+    assert.ok(this.#server);
+    return this.#server;
+  }
+
+  get flv(): FlvHost {
+    return this.#parts[0].flv;
+  }
+
+  get view(): ServerView {
+    return this.#parts[0].view;
+  }
+
+  stream(name = "s"): LiveStream {
+    const vhost = findVhost(this.server.config, "any");
+    assert.ok(vhost);
+    return this.flv.hub.obtain(`live/${name}`, vhost, "live", name);
+  }
+
+  /** A client in a role. */
+  client(stream = this.stream(), publish = false): FakeSession {
+    const session = new FakeSession(`client${this.sessions.length}`, this.time.now);
+    this.sessions.push(session);
+    // The routes open sessions of their own class; the server looks at what every session has.
+    this.flv.opened(session as never, roleOf(stream, publish) as never);
+    return session;
+  }
+
+  /** Whether a connection to the RTMP port is accepted, and stays. */
+  async accepts(): Promise<boolean> {
+    const socket = net.connect({ host: "127.0.0.1", port: this.port });
+    try {
+      await once(socket, "connect");
+      // The server's first word is its handshake.
+      socket.write(new Uint8Array(1537).fill(3, 0, 1));
+      const first = Promise.race([once(socket, "data"), once(socket, "close").then(() => null)]);
+      return await first !== null;
+    } catch {
+      return false;
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  /** Waits until something is so, in real time. */
+  async until(what: string, condition: () => boolean): Promise<void> {
+    for (let waited = 0; !condition(); waited += 5) {
+      assert.ok(waited < LIMIT_MS, `${what}: not within ${LIMIT_MS} ms`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+}
+
+/** Without looking for leaks: sockets end some time after the test. */
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, fn, sanitizeResources: false, sanitizeOps: false });
+}
+
+test("server: at most 20 lines of figures a second, and each connection's turn comes", async () => {
+  await using scene = await Scene.start("pithy_print_ms 2000;");
+  for (let i = 0; i < 50; i++) scene.client();
+  const lines = () => scene.sessions.map(({ log }) => log.matching("figures").length);
+  const sum = () => lines().reduce((a, b) => a + b, 0);
+  scene.time.seconds(1);
+  assert.equal(sum(), 0, "none is due");
+  for (const expected of [20, 40]) {
+    scene.time.seconds(1);
+    assert.equal(sum(), expected);
+  }
+  // Those that were first are due again, and wait for the ten that have had none.
+  scene.time.seconds(1);
+  assert.equal(sum(), 60);
+  assert.ok(lines().every((count) => count >= 1), `${lines()}`);
+  scene.time.seconds(6);
+  assert.ok(Math.max(...lines()) - Math.min(...lines()) <= 1, "in turns");
+});
+
+test("server: connections without figures take no other's turn", async () => {
+  await using scene = await Scene.start("pithy_print_ms 1000;");
+  for (let i = 0; i < 30; i++) scene.client().text = i < 25 ? "" : "figures";
+  scene.time.seconds(1);
+  assert.equal(scene.sessions.filter(({ log }) => log.lines.length > 0).length, 5);
+});
+
+test("server: every connection has its tick, with the time", async () => {
+  await using scene = await Scene.start();
+  const [one, two] = [scene.client(), scene.client()];
+  scene.time.seconds(2);
+  const { now } = scene.time;
+  for (const { ticks } of [one, two]) assert.deepEqual(ticks, [now - 1000, now]);
+  scene.flv.finished(one as never);
+  scene.time.seconds(1);
+  assert.equal(one.ticks.length, 2);
+  assert.equal(two.ticks.length, 3);
+});
+
+test("server: a draining server has no RTMP port, whatever a reload says", async () => {
+  await using scene = await Scene.start();
+  assert.equal(await scene.accepts(), true);
+  await scene.server.reload(scene.config());
+  assert.equal(scene.server.rtmpAddresses.length, 1, "a reload alone releases nothing");
+  assert.equal(await scene.accepts(), true);
+  scene.server.drain(null);
+  assert.deepEqual(scene.server.rtmpAddresses, []);
+  assert.equal(await scene.accepts(), false);
+  await scene.server.reload(scene.config());
+  assert.deepEqual(scene.server.rtmpAddresses, []);
+  assert.equal(await scene.accepts(), false);
+  assert.equal(scene.flv.admit("127.0.0.1"), "the server drains");
+});
+
+test("server: while it drains, players are let go 3 s after their stream has ended, and no others", async () => {
+  await using scene = await Scene.start();
+  const stream = scene.stream();
+  const publisher = new FakePublisher(stream);
+  publisher.start();
+  const source = scene.client(stream, true);
+  const player = scene.client(stream);
+  const waiting = scene.client(scene.stream("other"));
+  scene.server.drain("rtmp://b/live");
+  assert.deepEqual(player.reconnects, ["rtmp://b/live"], "asked at once");
+  scene.time.seconds(2);
+  assert.deepEqual(waiting.shutdowns, []);
+  scene.time.seconds(1);
+  assert.deepEqual(waiting.shutdowns, ["its stream has ended, and the server drains"]);
+  assert.deepEqual([player.shutdowns, source.shutdowns], [[], []]);
+  publisher.stop();
+  scene.time.seconds(3);
+  assert.deepEqual(player.shutdowns, []);
+  // The publisher is back in time: the count begins anew.
+  publisher.start();
+  scene.time.seconds(1);
+  publisher.stop();
+  scene.time.seconds(3);
+  assert.deepEqual(player.shutdowns, []);
+  scene.time.seconds(1);
+  assert.equal(player.shutdowns.length, 1);
+  assert.deepEqual(source.shutdowns, [], "a publisher is never let go");
+  assert.ok(player.reconnects.length > 5, "asked every second");
+});
+
+test("server: who has been admitted counts until it is dismissed or finished", async () => {
+  await using scene = await Scene.start("max_connections 2;");
+  const { flv } = scene;
+  const full = "max_connections=2";
+  assert.equal(flv.admit("127.0.0.1"), null);
+  assert.equal(flv.admit("127.0.0.1"), null);
+  assert.equal(flv.admit("127.0.0.1"), full);
+  flv.dismiss("127.0.0.1");
+  assert.equal(flv.admit("127.0.0.1"), null);
+  assert.equal(flv.admit("127.0.0.1"), full);
+  const session = scene.client();
+  flv.finished(session as never);
+  assert.equal(scene.server.clients, 0);
+  assert.equal(flv.admit("127.0.0.1"), null);
+  assert.equal(flv.admit("127.0.0.1"), full);
+  // Another limit is for those that come from now on.
+  await scene.server.reload(scene.config("max_connections 3;"));
+  assert.equal(flv.admit("127.0.0.1"), null);
+  assert.equal(flv.admit("127.0.0.1"), "max_connections=3");
+});
+
+test("server: a connection to the RTMP port counts from its accept to its end", async () => {
+  await using scene = await Scene.start("max_connections 1;");
+  const connect = async () => {
+    const socket = net.connect({ host: "127.0.0.1", port: scene.port });
+    socket.on("error", () => {});
+    await once(socket, "connect");
+    return socket;
+  };
+  const first = await connect();
+  await scene.until("the first", () => scene.server.clients === 1);
+  assert.equal(scene.view.totals.connections, 1);
+  const second = await connect();
+  await once(second.resume(), "close");
+  assert.equal(scene.server.clients, 1, "refused");
+  first.destroy();
+  await scene.until("its end", () => scene.server.clients === 0);
+  assert.equal(await scene.accepts(), true);
+  second.destroy();
+});
+
+test("server: a reload is for streams, vhosts and sockets that are there already", async () => {
+  await using scene = await Scene.start("", "tcp_nodelay on; min_latency on;");
+  const stream = scene.stream();
+  const session = scene.client(stream);
+  const next = scene.config("", "enabled off; tcp_nodelay off; min_latency off;");
+  await scene.server.reload(next);
+  assert.equal(scene.server.config, next);
+  assert.equal(scene.flv.config, next, "what the routes ask");
+  assert.equal(stream.vhost.minLatency, false);
+  assert.deepEqual(session.noDelays, [false]);
+  assert.deepEqual([...scene.view.vhosts.values()].map(({ enabled }) => enabled), [false]);
+  await scene.server.reload(scene.config("", "tcp_nodelay on;"));
+  assert.deepEqual(session.noDelays, [false, true]);
+});
+
+test("server: a reload whose port cannot be had changes nothing", async () => {
+  await using scene = await Scene.start("max_connections 5;");
+  const taken = Deno.listen({ hostname: "127.0.0.1", port: freePort() });
+  const { config } = scene.server;
+  try {
+    const listen = `listen 127.0.0.1:${scene.port} 127.0.0.1:${taken.addr.port};`;
+    const next = configOf(`${listen} max_connections 1; vhost __defaultVhost__ { }`);
+    await assert.rejects(scene.server.reload(next), new RegExp(`${taken.addr.port}`));
+  } finally {
+    taken.close();
+  }
+  assert.equal(scene.server.config, config);
+  for (let i = 0; i < 5; i++) assert.equal(scene.flv.admit("127.0.0.1"), null);
+  assert.equal(await scene.accepts(), false, "five are let in, as before");
+  scene.flv.dismiss("127.0.0.1");
+  assert.equal(await scene.accepts(), true);
+});
+
+test("server: rates and short windows are sampled, and a stream that nobody uses is forgotten", async () => {
+  await using scene = await Scene.start();
+  const stream = scene.stream();
+  const publisher = new FakePublisher(stream);
+  publisher.start();
+  const session = scene.client(stream, true);
+  const shown = () => [...scene.view.streams.values()][0];
+  for (let i = 0; i < 36; i++) {
+    session.recvBytes += 125_000;
+    scene.time.seconds(1);
+  }
+  assert.equal(shown().kbps.recv30s, 1000);
+  assert.ok(Math.abs(shown().edge.recvKbps - 1000) < 1);
+  assert.equal([...scene.view.clients.values()][0].kbps.recv30s, 1000);
+  publisher.stop();
+  scene.flv.left(session as never);
+  scene.flv.finished(session as never);
+  assert.equal(scene.view.clients.size, 0);
+  scene.time.seconds(2);
+  assert.equal(scene.view.streams.size, 1);
+  scene.time.seconds(2);
+  assert.equal(scene.view.streams.size, 0);
+  assert.equal(scene.flv.hub.find(stream.key), null);
+});
+
+test("server: a stream is kept until it is let go", async () => {
+  await using scene = await Scene.start();
+  const vhost = findVhost(scene.server.config, "any");
+  assert.ok(vhost);
+  const release = scene.server.keep("live/k", vhost, "live", "k");
+  scene.time.seconds(60);
+  const stream = scene.flv.hub.find("live/k");
+  assert.notEqual(stream, null);
+  release();
+  scene.time.seconds(2);
+  assert.equal(scene.flv.hub.find("live/k"), stream);
+  scene.time.seconds(1);
+  assert.equal(scene.flv.hub.find("live/k"), null);
+});
