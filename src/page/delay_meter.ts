@@ -26,17 +26,13 @@ interface Stamp {
   readonly clockMs: number;
 }
 
-/** The delays of one playing. */
-export class DelayMeter {
+/** How late the tags of one kind come: audio and video may lie apart by any time. */
+class Arrivals {
   /** By second: the least difference between arrival and timestamp. */
   readonly #least = new Map<number, number>();
   #mean: number | null = null;
-  #stamps: Stamp[] = [];
-  readonly #frames: number[] = [];
-  readonly #buffers: number[] = [];
 
-  /** A tag has arrived; the clock may have any origin. ms. */
-  arrived(timestampMs: number, nowMs: number): void {
+  add(timestampMs: number, nowMs: number): void {
     const late = nowMs - timestampMs;
     const second = Math.floor(nowMs / 1000);
     this.#least.set(second, Math.min(late, this.#least.get(second) ?? Infinity));
@@ -44,16 +40,42 @@ export class DelayMeter {
     this.#mean = this.#mean === null ? late : this.#mean + SMOOTHING * (late - this.#mean);
   }
 
-  /** Another publisher goes on: how quick the first one's media came means nothing any more. */
-  forgetArrivals(): void {
+  forget(): void {
     this.#least.clear();
     this.#mean = null;
   }
 
-  /** What the network and an uneven publisher cost at present, ms; null: nothing has come. */
-  get networkMs(): number | null {
+  /** ms later than the quickest, in the mean; null: nothing has come. */
+  get lateMs(): number | null {
     if (this.#mean === null) return null;
     return Math.max(0, this.#mean - Math.min(...this.#least.values()));
+  }
+}
+
+/** The delays of one playing. */
+export class DelayMeter {
+  readonly #audio = new Arrivals();
+  readonly #video = new Arrivals();
+  #stamps: Stamp[] = [];
+  readonly #frames: number[] = [];
+  readonly #buffers: number[] = [];
+
+  /** A tag has arrived; the clock may have any origin. ms. */
+  arrived(timestampMs: number, nowMs: number, isVideo = true): void {
+    (isVideo ? this.#video : this.#audio).add(timestampMs, nowMs);
+  }
+
+  /** Another publisher goes on: how quick the first one's media came means nothing any more. */
+  forgetArrivals(): void {
+    this.#audio.forget();
+    this.#video.forget();
+  }
+
+  /** What the network and an uneven publisher cost at present, ms; null: nothing has come. */
+  get networkMs(): number | null {
+    const audio = this.#audio.lateMs;
+    const video = this.#video.lateMs;
+    return audio === null || video === null ? audio ?? video : Math.max(audio, video);
   }
 
   /** The picture at `mediaMs` of the player's time was made at `clockMs` of the publisher's. */

@@ -13,8 +13,8 @@ import { type Loader, type LoaderError, LoaderStatus, mpegts } from "./mpegts.ts
 export interface LoaderObserver {
   /** Bytes have come. */
   received(bytes: number): void;
-  /** A tag of sound or pictures has come. */
-  media(timestampMs: number, nowMs: number): void;
+  /** A tag of sound or pictures has come; headers at the beginning are left out. */
+  media(timestampMs: number, nowMs: number, isVideo: boolean): void;
 }
 
 /** A loader class for one player. */
@@ -54,7 +54,12 @@ export function flvLoader(observer: LoaderObserver): new () => Loader {
       }
       this._status = LoaderStatus.BUFFERING;
       const reader = answer.body.getReader();
-      const scanner = new FlvScanner((timestamp) => observer.media(timestamp, performance.now()));
+      const begun = [false, false];
+      const scanner = new FlvScanner((timestamp, isVideo) => {
+        // The first tag of a kind is its header: it has the time of the other kind's frames, maybe.
+        if (begun[Number(isVideo)]) observer.media(timestamp, performance.now(), isVideo);
+        begun[Number(isVideo)] = true;
+      });
       let total = 0;
       while (true) {
         const { done, value } = await reader.read();

@@ -13,7 +13,7 @@ const VIDEO = 9;
 
 /** One connection's bytes. */
 export class FlvScanner {
-  readonly #onMedia: (timestampMs: number) => void;
+  readonly #onMedia: (timestampMs: number, isVideo: boolean) => void;
   /** Bytes to skip before what is looked for. */
   #skip = FILE_HEADER_BYTES;
   /** Trailer and tag header, as far as they have come. */
@@ -21,7 +21,7 @@ export class FlvScanner {
   #have = 0;
 
   /** `onMedia` is called for each tag of sound or pictures as soon as its header is there. */
-  constructor(onMedia: (timestampMs: number) => void) {
+  constructor(onMedia: (timestampMs: number, isVideo: boolean) => void) {
     this.#onMedia = onMedia;
   }
 
@@ -49,6 +49,6 @@ export class FlvScanner {
     this.#have = 0;
     this.#skip = (s2 << 16) | (s1 << 8) | s0;
     const timestamp = ((t3 << 24) | (t2 << 16) | (t1 << 8) | t0) >>> 0;
-    if (type === AUDIO || type === VIDEO) this.#onMedia(timestamp);
+    if (type === AUDIO || type === VIDEO) this.#onMedia(timestamp, type === VIDEO);
   }
 }

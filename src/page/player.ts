@@ -100,7 +100,7 @@ export class StreamPlayer {
           this.#bytes += bytes;
           this.#firstByteMs ??= performance.now() - this.#startedAt;
         },
-        media: (timestampMs, nowMs) => this.#meter.arrived(timestampMs, nowMs),
+        media: (...arrival) => this.#meter.arrived(...arrival),
       }),
       enableStashBuffer: false,
       liveBufferLatencyChasing: true,

@@ -44,8 +44,28 @@ export interface Spread {
 
 /** The spread of what is in a window, less `base`; null if nothing is. */
 export function spread(window: SampleWindow, base = 0): Spread | null {
-  const values = window.sorted();
+  return spreadOf(window.sorted(), base);
+}
+
+/** The spread of values in ascending order, less `base`; null if there are none. */
+export function spreadOf(values: Float64Array, base = 0): Spread | null {
   if (values.length === 0) return null;
   const at = (share: number) => values[Math.ceil(share * values.length) - 1] - base;
   return { min: values[0] - base, p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+/** What is in some windows, each less its own smallest value, in ascending order. */
+export function sortedAboveLeast(...windows: readonly SampleWindow[]): Float64Array {
+  const parts = windows.map((window) => {
+    const values = window.sorted();
+    const [least] = values;
+    return values.map((value) => value - least);
+  });
+  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all.sort();
 }

@@ -3,7 +3,7 @@
  *
  * Lag: message `m` was sent when its timestamp said so, give or take a constant. `arrival - timestamp`
  * is that constant plus its way; the smallest value seen stands for the quickest way, and how much later
- * another message comes is its lag. A player needs a buffer as long as the largest lag that it wants to
+ * another message comes is its lag. Audio and video may lie apart by any time: each has its own. A player needs a buffer as long as the largest lag that it wants to
  * ride out.
  * @module
  */
@@ -13,7 +13,7 @@ import { audioConfigOffset } from "../flv/audio_header.ts";
 import { FrameFlag } from "../flv/ex_header.ts";
 import { videoConfigOffset, videoFlags } from "../flv/video_header.ts";
 import { type Message, MessageType } from "../rtmp/message.ts";
-import { SampleWindow, type Spread, spread } from "./sample_window.ts";
+import { SampleWindow, sortedAboveLeast, type Spread, spread, spreadOf } from "./sample_window.ts";
 import { readStamp, type Stamp } from "./stamp.ts";
 import { publisherClock } from "./publisher_clock.ts";
 
@@ -42,7 +42,25 @@ export class Track {
   span = 0;
   /** How uneven the frames come, ms (RFC 3550 §6.4.1). */
   jitterMs = 0;
+  /** `arrival - timestamp` of all frames but the first burst. */
+  offsets = new SampleWindow();
+  smallestOffset = Infinity;
+  /** Of the last frame, those of the first burst included. */
+  newestOffset: number | null = null;
   #lastOffset: number | null = null;
+
+  /** A frame has come, with this `arrival - timestamp`. */
+  addOffset(offset: number, inBurst: boolean): void {
+    // A timeline that starts over has nothing to do with the one before.
+    const { newestOffset } = this;
+    if (newestOffset !== null && Math.abs(offset - newestOffset) > NEW_TIMELINE_MS) {
+      this.smallestOffset = Infinity;
+      this.offsets = new SampleWindow();
+    }
+    this.smallestOffset = Math.min(this.smallestOffset, offset);
+    this.newestOffset = offset;
+    if (!inBurst) this.offsets.add(offset);
+  }
 
   /** A frame; `nowMs` null: it came in the first burst. */
   add(timestamp: number, bytes: number, nowMs: number | null): void {
@@ -98,11 +116,9 @@ export class StreamMeter {
   gaps = 0;
   longestPauseMs = 0;
 
-  /** `arrival - timestamp` of all messages but the first burst. */
-  #offsets = new SampleWindow();
-  #smallestOffset = Infinity;
-  #lastOffset: number | null = null;
-  #startOffset: number | null = null;
+  #firstTrack: Track | null = null;
+  #lastTrack: Track | null = null;
+  #startOffset = 0;
 
   /** Delay by the publisher's own clock. */
   readonly #delays = new SampleWindow();
@@ -143,18 +159,18 @@ export class StreamMeter {
 
   /** How much later than the quickest message the others came; null: nothing yet. */
   get lag(): Spread | null {
-    const values = this.#offsets.sorted();
-    return values.length === 0 ? null : spread(this.#offsets, values[0]);
+    return spreadOf(sortedAboveLeast(this.video.offsets, this.audio.offsets));
   }
 
   /** Lag of the last message, ms. */
   get lagNow(): number | null {
-    return this.#lastOffset === null ? null : this.#lastOffset - this.#smallestOffset;
+    const track = this.#lastTrack;
+    return track === null ? null : (track.newestOffset ?? 0) - track.smallestOffset;
   }
 
   /** How old the first message was, compared with the live ones: the cached GOP, ms. */
   get startLag(): number | null {
-    return this.#startOffset === null ? null : this.#startOffset - this.#smallestOffset;
+    return this.#firstTrack === null ? null : this.#startOffset - this.#firstTrack.smallestOffset;
   }
 
   /** Delay from the publisher's clock to ours, ms; null: it does not tell its clock. */
@@ -234,21 +250,19 @@ export class StreamMeter {
   #arrived(track: Track, { timestamp, payload }: Message, nowMs: number): void {
     const offset = nowMs - timestamp;
     this.firstMediaAt ??= nowMs;
-    track.add(timestamp, payload.length, this.#bursting(nowMs) ? null : nowMs);
-    this.#startOffset ??= offset;
-    // A timeline that starts over has nothing to do with the one before.
-    if (this.#lastOffset !== null && Math.abs(offset - this.#lastOffset) > NEW_TIMELINE_MS) {
-      this.#smallestOffset = Infinity;
-      this.#offsets = new SampleWindow();
+    const inBurst = this.#bursting(nowMs);
+    track.add(timestamp, payload.length, inBurst ? null : nowMs);
+    if (this.#firstTrack === null) {
+      this.#firstTrack = track;
+      this.#startOffset = offset;
     }
-    this.#smallestOffset = Math.min(this.#smallestOffset, offset);
-    if (!this.#bursting(nowMs)) {
+    track.addOffset(offset, inBurst);
+    if (!inBurst) {
       const pause = nowMs - this.lastMediaAt;
       this.longestPauseMs = Math.max(this.longestPauseMs, pause);
       if (pause > GAP_MS) this.gaps++;
-      this.#offsets.add(offset);
     }
     this.lastMediaAt = nowMs;
-    this.#lastOffset = offset;
+    this.#lastTrack = track;
   }
 }

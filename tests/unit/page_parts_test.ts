@@ -94,6 +94,21 @@ Deno.test("delay: network is what comes later than the quickest", () => {
   assert.equal(meter.networkMs, 0, "another publisher's media have another reference");
 });
 
+Deno.test("F1: delay: audio and video that lie apart are no delay", () => {
+  for (const apart of [-20_000, 1000]) {
+    const meter = new DelayMeter();
+    for (let i = 0; i < 200; i++) {
+      meter.arrived(i * 40, 5000 + i * 40, true);
+      meter.arrived(i * 40 + apart, 5000 + i * 40, false);
+    }
+    assert.equal(meter.networkMs, 0);
+    for (let i = 200; i < 500; i++) meter.arrived(i * 40 + apart, 5000 + i * 40 + 50, false);
+    assert.ok(Math.abs((meter.networkMs ?? 0) - 50) < 1, `${meter.networkMs}`);
+    meter.forgetArrivals();
+    assert.equal(meter.networkMs, null);
+  }
+});
+
 Deno.test("delay: end to end is from the stamp to the screen, also between stamps", () => {
   const meter = new DelayMeter();
   meter.shown(0, TIME, 100);

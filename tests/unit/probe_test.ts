@@ -159,6 +159,20 @@ Deno.test("gaps: pauses in the arrival; jumps: in the timestamps", () => {
   assert.equal(lost.video.rate, 25, "what is not there does not count");
 });
 
+Deno.test("F1: audio and video that lie apart are no lag", () => {
+  for (const apart of [-20_000, 1000, 100_000]) {
+    const meter = new StreamMeter(() => WALL);
+    for (let i = 0; i < 200; i++) {
+      const late = i === 150 ? 30 : 0;
+      meter.add(message(9, 200_000 + 40 * i, i % 50 === 0 ? KEY : INTER), 40 * i + late);
+      meter.add(message(8, 200_000 + 40 * i + apart, SOUND), 40 * i + late);
+      if (i > 0) assert.equal(meter.lagNow, late);
+    }
+    assert.deepEqual(meter.lag, { min: 0, p50: 0, p99: 0, max: 30 }, `${apart} ms`);
+    assert.equal(meter.startLag, 0);
+  }
+});
+
 Deno.test("a timeline that starts over is no lag of an hour", () => {
   const meter = measure(100, () => 0);
   for (let i = 0; i < 100; i++) meter.add(message(9, 40 * i, INTER), 9000 + 40 * i);
