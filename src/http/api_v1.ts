@@ -36,6 +36,9 @@ const NO_VHOST = 2014;
 const NO_STREAM = 2048;
 const NO_CLIENT = 2049;
 
+/** SRS's number for what the server does not allow; its console has words for it. */
+const NOT_ALLOWED = 1062;
+
 /** Entries of a page, unless asked for another number (SRS). */
 const PAGE_DEFAULT = 10;
 /** Entries of a page at most: an answer of some MB, more than the clients of one server by default. */
@@ -141,7 +144,7 @@ export function apiV1(view: ServerView, options: ApiOptions): Hono {
   // SRS's console has no other way to kick.
   api.get("/api/v1/clients/*", (c, next) => {
     if (!wantsScriptedDelete(c)) return next();
-    return scriptFromOwnPage(c) ? kick(c) : c.text(KICK_REFUSED, 403);
+    return scriptFromOwnPage(c) ? kick(c) : json(c, { code: NOT_ALLOWED });
   });
   collection(
     view,
