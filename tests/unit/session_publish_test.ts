@@ -4,12 +4,18 @@
  */
 
 import assert from "node:assert/strict";
+import { Gate, type Visit } from "../../src/hooks/gate.ts";
+import { HookCaller } from "../../src/hooks/hook_caller.ts";
+import { NO_RELAYS } from "../../src/relay/relays.ts";
 import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import { AmfEcmaArray } from "../../src/rtmp/amf_value.ts";
+import { ErrorCode, RtmpError } from "../../src/rtmp/error.ts";
 import { concat, toHex } from "./hex.ts";
 import { chunk } from "./support/naive_chunks.ts";
 import { command, type Peer, recipe, type Sent, TestServer } from "./support/rtmp_peer.ts";
 import type { Plain } from "./support/server_messages.ts";
+import { FakePublisher } from "./support/live_fixture.ts";
+import { IDENTITY } from "./support/visits.ts";
 
 const ON_FC_PUBLISH: Plain[] = [5, 1, 20, "onFCPublish", 0, null, {
   code: "NetStream.Publish.Start",
@@ -227,6 +233,42 @@ for (const style of ["fmle", "haivision", "flash"] as const) {
     assert.equal(media(player).length, 1);
   });
 }
+
+/** Counts the visits that it has opened: each is about to ask hooks. */
+class CountingGate extends Gate {
+  visits = 0;
+
+  override visit(...args: Parameters<Gate["visit"]>): Visit {
+    this.visits++;
+    return super.visit(...args);
+  }
+}
+
+Deno.test("hooks are not asked about a stream that its publisher keeps; at an edge the origin decides", () => {
+  const edge = "cluster { mode remote; origin 127.0.0.1:1; }";
+  for (
+    const [vhost, published, visits] of [["", true, 0], ["", false, 1], [edge, true, 1]] as const
+  ) {
+    const server = new TestServer(recipe(vhost));
+    const gate = new CountingGate(IDENTITY, new HookCaller("srs-edge/1.2.3"));
+    const relay = {
+      ...NO_RELAYS,
+      openUplink: () => {
+        throw new RtmpError(ErrorCode.LIMIT, "the origin was asked");
+      },
+    };
+    Object.assign(server.host, { gate, relay });
+    const [config] = server.config.vhosts;
+    const stream = server.hub.obtain("/live/s", config, "live", "s");
+    if (published) new FakePublisher(stream).start();
+    const peer = server.created();
+    peer.send(command("publish", 5, null, "s", "live"));
+    assert.equal(gate.visits, visits, `${vhost} ${published}`);
+    if (vhost) peer.assertClosed(ErrorCode.LIMIT, /the origin was asked/);
+    else if (published) peer.assertClosed(ErrorCode.STREAM_BUSY, /being published already/);
+    else peer.assertOpen();
+  }
+});
 
 Deno.test("a new publisher may take the stream once the first is gone; players go on (spec: 6.4)", () => {
   const server = new TestServer();

@@ -1,0 +1,263 @@
+/**
+ * What an HTTP player's request takes and gives back on its way to a session: a place among the
+ * connections, the stream, a visit of the hook servers.
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { Gate, Visit } from "../../src/hooks/gate.ts";
+import { HookCaller } from "../../src/hooks/hook_caller.ts";
+import { type Refusal, RefusalCode } from "../../src/hooks/visitor.ts";
+import { type FlvHost, flvRoutes } from "../../src/http/flv_routes.ts";
+import { Hub } from "../../src/live/hub.ts";
+import type { LiveStream } from "../../src/live/live_stream.ts";
+import type { HttpPeer } from "../../src/net/http_listener.ts";
+import { NO_RELAYS, type RelayService } from "../../src/relay/relays.ts";
+import { ErrorCode, RtmpError } from "../../src/rtmp/error.ts";
+import { FakePublisher, payloads } from "./support/live_fixture.ts";
+import { ManualClock } from "./support/manual_clock.ts";
+import { configOf } from "./support/rtmp_peer.ts";
+import { IDENTITY } from "./support/visits.ts";
+
+type Answer = (refusal: Refusal | null) => void;
+
+/** A gate whose question the test answers. */
+class HeldGate extends Gate {
+  readonly asked: Answer[] = [];
+  ends = 0;
+  fault: Error | null = null;
+
+  constructor() {
+    super(IDENTITY, new HookCaller("srs-edge/1.2.3"));
+  }
+
+  override visit(...args: Parameters<Gate["visit"]>): Visit {
+    const visit = super.visit(...args);
+    const end = visit.end.bind(visit);
+    visit.ask = (answer) => {
+      if (this.fault) throw this.fault;
+      this.asked.push(answer);
+    };
+    visit.end = () => {
+      this.ends++;
+      end();
+    };
+    return visit;
+  }
+}
+
+const EDGE = "cluster { mode remote; origin 127.0.0.1:1; }";
+
+/** A server's part of the routes. */
+class Scene {
+  readonly clock = new ManualClock();
+  readonly hub = new Hub(this.clock, "1.2.3");
+  readonly gate = new HeldGate();
+  readonly config;
+  readonly calls: string[] = [];
+  limit: string | null = null;
+  readonly relay: RelayService;
+  readonly #routes;
+  readonly #host: FlvHost;
+
+  constructor(vhost = "", relay: Partial<RelayService> = {}) {
+    this.relay = { ...NO_RELAYS, ...relay };
+    this.config = configOf(`listen 1935; http_server { enabled on; listen 8080; }
+      vhost __defaultVhost__ { ${vhost} http_remux { enabled on; } }`);
+    const { clock, hub, gate, config, calls } = this;
+    this.#host = {
+      clock,
+      hub,
+      gate,
+      config,
+      relay: this.relay,
+      admit: (address) => {
+        if (this.limit === null) calls.push(`admit ${address}`);
+        return this.limit;
+      },
+      dismiss: (address) => void calls.push(`dismiss ${address}`),
+      streamId: ({ key }) => `id of ${key}`,
+      opened: () => void calls.push("opened"),
+      left: () => void calls.push("left"),
+      finished: () => void calls.push("finished"),
+    };
+    this.#routes = flvRoutes(this.#host);
+  }
+
+  stream(): LiveStream {
+    return this.hub.obtain("/live/s", this.config.vhosts[0], "live", "s");
+  }
+
+  /** Asks for it; does not wait for the answer. */
+  get(init: RequestInit = {}): Promise<Response> {
+    const peer: HttpPeer = {
+      address: "192.0.2.7",
+      port: 50123,
+      keepOpen: () => void this.calls.push("keepOpen"),
+      cutOff: () => {},
+      upgrade: () => null,
+    };
+    return Promise.resolve(this.#routes.request("http://h/live/s.flv", init, { peer }));
+  }
+
+  /** Seconds of the hub; how many streams are left. */
+  seconds(count: number): number {
+    for (let i = 0; i < count; i++) {
+      this.clock.advance(1000);
+      this.hub.tick();
+    }
+    return [...this.hub.streams].length;
+  }
+}
+
+/** Lets what has been promised happen. */
+async function settled(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+function publishing(scene: Scene): FakePublisher {
+  const publisher = new FakePublisher(scene.stream());
+  publisher.start();
+  publisher.headers();
+  publisher.video(0, payloads.keyframe(1));
+  return publisher;
+}
+
+Deno.test("FLV routes: a stream is not forgotten while hooks are asked about it, and is afterwards", async () => {
+  const scene = new Scene();
+  const publisher = publishing(scene);
+  const stream = scene.stream();
+  const answer = scene.get();
+  await settled();
+  publisher.stop();
+  assert.equal(scene.seconds(60), 1, "it is being asked about");
+  publisher.start();
+  assert.equal(scene.stream(), stream);
+  scene.gate.asked[0](null);
+  const response = await answer;
+  assert.equal(response.status, 200);
+  assert.deepEqual(scene.calls, ["admit 192.0.2.7", "keepOpen", "opened"]);
+  await response.body?.cancel();
+  assert.deepEqual(scene.calls.slice(3), ["left", "finished"]);
+  assert.equal(scene.gate.ends, 1);
+  publisher.stop();
+  assert.equal(scene.seconds(3), 0, "nothing holds it any more");
+});
+
+Deno.test("FLV routes: a client that hooks refuse gives everything back", async () => {
+  const scene = new Scene();
+  const publisher = publishing(scene);
+  const answer = scene.get();
+  await settled();
+  scene.gate.asked[0]({ code: RefusalCode.HOOK, reason: "refused by the hook on_play" });
+  const response = await answer;
+  assert.equal(response.status, 403);
+  assert.match(await response.text(), /on_play/);
+  assert.deepEqual(scene.calls, ["admit 192.0.2.7", "dismiss 192.0.2.7"]);
+  assert.equal(scene.gate.ends, 1);
+  publisher.stop();
+  assert.equal(scene.seconds(3), 0);
+});
+
+Deno.test("FLV routes: a stream that has ended while hooks were asked is 404, and nothing is kept", async () => {
+  const scene = new Scene();
+  const publisher = publishing(scene);
+  const answer = scene.get();
+  await settled();
+  publisher.stop();
+  scene.gate.asked[0](null);
+  assert.equal((await answer).status, 404);
+  assert.deepEqual(scene.calls, ["admit 192.0.2.7", "dismiss 192.0.2.7"]);
+  assert.equal(scene.gate.ends, 1);
+  assert.equal(scene.seconds(3), 0);
+});
+
+Deno.test("FLV routes: a fault while hooks are asked gives everything back", async () => {
+  const scene = new Scene();
+  const publisher = publishing(scene);
+  scene.gate.fault = new Error("ours");
+  const error = console.error;
+  console.error = () => {};
+  try {
+    assert.equal((await scene.get()).status, 500);
+  } finally {
+    console.error = error;
+  }
+  assert.deepEqual(scene.calls, ["admit 192.0.2.7", "dismiss 192.0.2.7"]);
+  assert.equal(scene.gate.ends, 1);
+  publisher.stop();
+  assert.equal(scene.seconds(3), 0);
+});
+
+Deno.test("FLV routes: who is not let in, asks for the head alone or for nothing takes nothing", async () => {
+  const scene = new Scene();
+  assert.equal((await scene.get()).status, 404);
+  publishing(scene);
+  assert.equal((await scene.get({ method: "HEAD" })).status, 200);
+  scene.limit = "max_connections=1";
+  const refused = await scene.get();
+  assert.equal(refused.status, 503);
+  assert.match(await refused.text(), /max_connections=1/);
+  assert.deepEqual(scene.calls, []);
+  assert.equal(scene.gate.asked.length, 0);
+});
+
+Deno.test("FLV routes: at an edge the viewer waits for the stream, and gives back what never came", async () => {
+  for (const comes of [true, false]) {
+    let wanted = 0;
+    const scene = new Scene(EDGE, { play: () => void wanted++ });
+    const answer = scene.get();
+    await settled();
+    scene.gate.asked[0](null);
+    await settled();
+    assert.ok(wanted > 0, "the pull is asked for");
+    scene.clock.advance(20);
+    await settled();
+    assert.ok(wanted > 1, "again and again");
+    const publisher = comes ? publishing(scene) : null;
+    for (let i = 0; i < 500; i++) {
+      scene.clock.advance(20);
+      if (i % 50 === 0) scene.hub.tick();
+      await Promise.resolve();
+      await Promise.resolve();
+      await Promise.resolve();
+    }
+    const response = await answer;
+    assert.equal(response.status, comes ? 200 : 404);
+    await response.body?.cancel();
+    assert.equal(scene.calls[1], comes ? "keepOpen" : "dismiss 192.0.2.7");
+    publisher?.stop();
+    assert.equal(scene.seconds(3), 0);
+  }
+});
+
+Deno.test("FLV routes: what an origin refuses is refused, and what came through here before is a loop", async () => {
+  const scene = new Scene(EDGE, {
+    admit: (_client, answer) => void answer(new RtmpError(ErrorCode.LIMIT, "not at the origin")),
+  });
+  const answer = scene.get();
+  await settled();
+  scene.gate.asked[0](null);
+  const response = await answer;
+  assert.equal(response.status, 403);
+  assert.match(await response.text(), /not at the origin/);
+  assert.deepEqual(scene.calls, ["admit 192.0.2.7", "dismiss 192.0.2.7"]);
+  assert.equal(scene.gate.ends, 1);
+  // Nor is an origin asked about a client that hooks refuse.
+  const asked: string[] = [];
+  const refused = new Scene(EDGE, {
+    admit: (_client, answer) => {
+      asked.push("admit");
+      answer(null);
+    },
+    play: () => void asked.push("play"),
+  });
+  const no = refused.get();
+  await settled();
+  refused.gate.asked[0]({ code: RefusalCode.HOOK, reason: "refused by the hook on_play" });
+  assert.equal((await no).status, 403);
+  assert.deepEqual(asked, []);
+  const looped = new Scene(EDGE, { refuse: () => "it has been here" });
+  assert.equal((await looped.get()).status, 508);
+  assert.deepEqual(looped.calls, []);
+});
