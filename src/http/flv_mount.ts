@@ -4,16 +4,18 @@
  */
 
 import type { HttpRemuxConfig } from "../config/types.ts";
-import { type Config, DEFAULT_VHOST, findVhost, type VhostConfig } from "../config/types.ts";
+import { type Config, findVhost, type VhostConfig } from "../config/types.ts";
 import {
   asName,
   checkName,
+  identityVhost,
   nameInKey,
   pathParts,
   readPart,
   readStream,
   streamKey,
   urlPath,
+  vhostInKey,
   vhostInQuery,
 } from "../rtmp/stream_name.ts";
 
@@ -51,7 +53,7 @@ export function findFlvTarget(config: Config, url: URL): FlvTarget | null {
   checkName("stream name", stream);
   // What the mount cuts off may have kept an escape alive.
   const name = asName(readPart(stream));
-  return { vhost, app, stream: name, key: streamKey(vhost.name, app, name) };
+  return { vhost, app, stream: name, key: streamKey(identityVhost(vhost, url.search), app, name) };
 }
 
 /** The path and query by which a stream is to be had on the host of `url`. */
@@ -70,7 +72,8 @@ export function flvPath(url: URL, vhost: VhostConfig, app: string, stream: strin
  */
 export function flvPathOf(vhost: VhostConfig, app: string, key: string): string | null {
   if (!vhost.httpRemux.enabled) return null;
-  const query = vhost.name === DEFAULT_VHOST ? "" : `?vhost=${encodeURIComponent(vhost.name)}`;
+  const asked = vhostInKey(key);
+  const query = asked === "" ? "" : `?vhost=${encodeURIComponent(asked)}`;
   return flvPath(new URL(`http://localhost/${query}`), vhost, app, nameInKey(key));
 }
 

@@ -19,7 +19,7 @@ import type { RelayClient } from "../relay/client.ts";
 import type { RelayService } from "../relay/relays.ts";
 import { RtmpError } from "../rtmp/error.ts";
 import { HOPS_HEADER, parseHops } from "../rtmp/hops.ts";
-import { nameInKey } from "../rtmp/stream_name.ts";
+import { nameInKey, vhostInKey } from "../rtmp/stream_name.ts";
 import type { HttpEnv } from "./answer.ts";
 import { clientAddress, proxyHeaders } from "./client_address.ts";
 import { findFlvTarget, flvPath, type FlvTarget } from "./flv_mount.ts";
@@ -234,7 +234,7 @@ function notLive(
   // Where a hook decides who plays, or the API wants a password, names are not for everybody.
   const open = vhost.hooks.on_play.length === 0 && config.httpApi.auth === null;
   const live = [...open ? hub.streams : []]
-    .filter((stream) => stream.active && stream.vhost === vhost)
+    .filter((stream) => stream.active && vhostInKey(stream.key) === vhostInKey(target.key))
     .map(({ app, key }) => new URL(flvPath(url, vhost, app, nameInKey(key)), url).href).sort();
   const streams = live.slice(0, MAX_LISTED);
   const more = live.length - streams.length;

@@ -8,6 +8,7 @@ import process from "node:process";
 import { DELAY_BOUNDS_MS } from "../live/delay_histogram.ts";
 import { redactQuery } from "../log/text.ts";
 import type { RelayFigures } from "../relay/relays.ts";
+import { vhostInKey } from "../rtmp/stream_name.ts";
 import { SERVER_NAME, VERSION } from "../version.ts";
 import { Exposition, type Sample } from "./exposition.ts";
 import { attempt, type SelfFigures, type SystemStats } from "./system_stats.ts";
@@ -195,7 +196,7 @@ function writeStreams(
   const samples = (value: (stream: StreamView) => number): Sample[] => {
     return shown.map((stream) => ({
       labels: {
-        vhost: vhosts.get(stream.vhostId)?.name,
+        vhost: redactQuery(vhostInKey(stream.url)) || vhosts.get(stream.vhostId)?.name,
         app: redactQuery(stream.app),
         stream: redactQuery(stream.name),
       },

@@ -4,10 +4,10 @@
  */
 
 const RTMP_PORT = "1935";
-const DEFAULT_VHOST = "__defaultVhost__";
 
 /** What is needed to address a stream. */
 export interface Target {
+  /** As in the stream's identity; empty: the default one. */
   readonly vhost: string;
   readonly app: string;
   /** As in the stream's identity. */
@@ -27,13 +27,18 @@ export interface Addresses {
   readonly play: string;
 }
 
+/** The vhost in a stream's identity, `[vhost]/app/name`; empty: the default one. */
+export function vhostOf(url: string): string {
+  return url.slice(0, url.indexOf("/"));
+}
+
 /** `base` is the page's directory; `listen` where the server listens for RTMP, as the API says. */
 export function addressesOf(target: Target, base: URL, listen: readonly string[]): Addresses {
   const { vhost, app, name, flv } = target;
   const server = `rtmp://${rtmpHost(base.hostname, listen)}/${rtmpPath(app)}`;
   const stream = rtmpPath(name);
   // Any name in the server's address that is a vhost's own would do as well; this always does.
-  const key = vhost === DEFAULT_VHOST ? stream : `${stream}?vhost=${vhost}`;
+  const key = vhost === "" ? stream : `${stream}?vhost=${vhost}`;
   const rtmp = `${server}/${key}`;
   return {
     server,

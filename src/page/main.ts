@@ -5,7 +5,7 @@
  * @module
  */
 
-import { addressesOf, type Target } from "./addresses.ts";
+import { addressesOf, type Target, vhostOf } from "./addresses.ts";
 import {
   BASE,
   getClients,
@@ -166,8 +166,8 @@ async function round(): Promise<void> {
   clients.show(players ?? { list: [], total: 0 });
 }
 
-function targetOf({ app, url, edge: { vhost, flv } }: Stream): Target {
-  return { vhost, app, name: url.slice(url.lastIndexOf("/") + 1), flv };
+function targetOf({ app, url, edge: { flv } }: Stream): Target {
+  return { vhost: vhostOf(url), app, name: url.slice(url.lastIndexOf("/") + 1), flv };
 }
 
 function record({ url, publish, edge }: Stream, second: number): void {
@@ -189,7 +189,7 @@ function drawCharts(url: string, second: number): void {
 }
 
 function showFirstStream(rtmpListen: readonly string[]): void {
-  const target = { vhost: "__defaultVhost__", app: "live", name: "livestream", flv: null };
+  const target = { vhost: "", app: "live", name: "livestream", flv: null };
   const { server, key, rtmp, push } = addressesOf(target, BASE, rtmpListen);
   showFirst.ffmpeg({ push });
   showFirst.obs({ server, key });

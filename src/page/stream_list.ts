@@ -5,6 +5,7 @@
  * @module
  */
 
+import { vhostOf } from "./addresses.ts";
 import type { Page, Stream } from "./api.ts";
 import { byId, el, keyed, nameBy, setText } from "./dom.ts";
 import { bitrate, duration } from "./format.ts";
@@ -92,7 +93,7 @@ function update(row: HTMLElement, stream: Stream, selected: boolean): void {
   dot.classList.toggle("live", publish.active);
   open.setAttribute("aria-current", String(selected));
   setText(open, `${stream.app}/${stream.name}`);
-  setText(vhost, edge.vhost === "__defaultVhost__" ? "" : edge.vhost);
+  setText(vhost, vhostOf(stream.url));
   setText(video, publish.active ? videoText(stream) : "–");
   setText(audio, publish.active ? audioText(stream) : "–");
   setText(kbps, publish.active ? bitrate(edge.recv_kbps) : "–");

@@ -7,7 +7,13 @@ import { DEFAULT_VHOST, type EdgeConfig, type OriginAddress } from "../config/ty
 import type { VhostConfig } from "../config/types.ts";
 import { AmfObject } from "../rtmp/amf_value.ts";
 import { SERVER_NAME, VERSION } from "../version.ts";
-import { urlPath, withoutEnding } from "../rtmp/stream_name.ts";
+import {
+  readPart,
+  upstreamVhost,
+  urlPath,
+  vhostInQuery,
+  withoutEnding,
+} from "../rtmp/stream_name.ts";
 import type { RtmpTarget } from "./target.ts";
 
 /** What it has said, and which stream it means. */
@@ -38,29 +44,53 @@ export function originTarget(
   { vhost }: EdgeConfig,
   { host, port }: OriginAddress,
 ): RtmpTarget {
-  const name = vhost.replaceAll("[vhost]", client.vhost.name);
+  const asked = vhostAtOrigin(client, vhost);
   return {
     schema: "rtmp",
     host,
     port: port ?? 1935,
     app: client.app,
-    stream: upstreamName(client) + paramWithoutVhost(client.param),
-    vhost: name === DEFAULT_VHOST || name === "" ? null : name,
+    stream: upstreamName(client) + upstreamParam(client, asked),
+    vhost: asked || null,
   };
+}
+
+function vhostAtOrigin(client: RelayClient, template: string): string {
+  const own = upstreamVhost(client.vhost.name, client.param) || DEFAULT_VHOST;
+  const name = template.replaceAll("[vhost]", own);
+  return name === DEFAULT_VHOST ? "" : name;
 }
 
 /** The same by HTTP-FLV (spec: cluster §1.4). */
 export function originUrl(
   client: RelayClient,
   protocol: "flv" | "flvs",
+  { vhost }: EdgeConfig,
   { host, port }: OriginAddress,
 ): URL {
   const schema = protocol === "flvs" ? "https" : "http";
   const name = host.includes(":") ? `[${host}]` : host;
   const path = urlPath(`${client.app}/${upstreamName(client)}`);
   const url = new URL(`${schema}://${name}${port === null ? "" : `:${port}`}/${path}.flv`);
-  url.search = paramWithoutVhost(client.param).replace(/#.*$/s, "");
+  // The host is the origin's own, so that the vhost can only be told here.
+  const asked = vhostAtOrigin(client, vhost);
+  url.search = withVhost(asked, paramWithoutVhost(client.param)).replace(/#.*$/s, "");
   return url;
+}
+
+/**
+ * A client's parameters at another RTMP server, which the tcUrl tells the vhost. If the client has named
+ * one explicitly, so do we: a server on the way that is an edge itself passes on nothing else.
+ */
+export function upstreamParam({ param }: RelayClient, vhost: string): string {
+  const explicit = vhostInQuery(param.split("#", 1)[0]) !== "";
+  return withVhost(explicit ? vhost : "", paramWithoutVhost(param));
+}
+
+function withVhost(vhost: string, param: string): string {
+  if (vhost === "") return param;
+  const rest = param.startsWith("?") ? `&${param.slice(1)}` : param;
+  return `?vhost=${encodeURIComponent(vhost)}${rest}`;
 }
 
 /** The stream's name at another server: without the media ending that may stand behind it. */
@@ -68,11 +98,18 @@ export function upstreamName({ stream }: RelayClient): string {
   return withoutEnding(stream);
 }
 
-/** A client's parameters for another server: whose vhosts are its own. */
+/**
+ * A client's parameters without what another server could take for a vhost's name: a client that one
+ * vhost serves does not get another one's streams (H38). SRS separates pairs by `&`, `;` and `,`, its
+ * edges by `?`, and HTTP servers decode names.
+ */
 export function paramWithoutVhost(param: string): string {
   const [, query = "", fragment = ""] = /^\??([^#]*)(.*)$/s.exec(param) ?? [];
-  const pairs = query.split("&").filter((pair) => pair !== "" && !/^(vhost|domain)=/.test(pair));
-  return (pairs.length > 0 ? `?${pairs.join("&")}` : "") + fragment;
+  const kept = query.replace(/(^|[&,;?])([^&,;?=]*)(?:=[^&,;?]*)?/g, (pair, _, key: string) => {
+    const name = readPart(key);
+    return pair === "&" || name === "vhost" || name === "domain" ? "" : pair;
+  }).replace(/^[&,;?]+/, "");
+  return (kept === "" ? "" : `?${kept}`) + fragment;
 }
 
 /** What SRS's edges tell their origin of themselves (`debug_srs_upnode`). */

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { DEFAULT_VHOST, type EdgeConfig } from "../config/types.ts";
+import type { EdgeConfig } from "../config/types.ts";
 import { isStreamUrl, maskedDestination, maskedKey, parseServer } from "../config/upstreams.ts";
 import type { Clock } from "../live/clock.ts";
 import type { LiveStream } from "../live/live_stream.ts";
@@ -12,13 +12,14 @@ import { connectionLog } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
 import { formatAddress } from "../net/tcp.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
+import { upstreamVhost } from "../rtmp/stream_name.ts";
 import {
   originTarget,
   originUrl,
-  paramWithoutVhost,
   type RelayClient,
   upnodeArgs,
   upstreamName,
+  upstreamParam,
 } from "./client.ts";
 import { type OriginAnswer, Uplink } from "./edge_publish.ts";
 import {
@@ -322,7 +323,7 @@ export class Relays implements RelayService {
       open: (tour, hops, handler) => {
         const common = this.#common(client, edge, tour, hops);
         if (protocol !== "rtmp") {
-          const url = moved ?? originUrl(client, protocol, tour.origin);
+          const url = moved ?? originUrl(client, protocol, edge, tour.origin);
           moved = null;
           const { hops } = common;
           const upstream = openFlv(url, { hops }, handler, clock);
@@ -416,13 +417,13 @@ export function forwardTarget(client: RelayClient, destination: string): RtmpTar
   }
   const server = parseServer(destination);
   if (!server) throw new RtmpError(ErrorCode.FORWARD, "it is no host:port");
-  const vhost = client.vhost.name;
+  const vhost = upstreamVhost(client.vhost.name, client.param);
   return {
     schema: "rtmp",
     host: server.host,
     port: server.port ?? 1935,
     app: client.app,
-    stream: upstreamName(client) + paramWithoutVhost(client.param),
-    vhost: vhost === DEFAULT_VHOST ? null : vhost,
+    stream: upstreamName(client) + upstreamParam(client, vhost),
+    vhost: vhost || null,
   };
 }

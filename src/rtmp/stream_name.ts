@@ -10,7 +10,7 @@
  * @module
  */
 
-import { DEFAULT_VHOST } from "../config/types.ts";
+import { DEFAULT_VHOST, type VhostConfig } from "../config/types.ts";
 import { ErrorCode, RtmpError } from "./error.ts";
 
 /**
@@ -107,8 +107,7 @@ function stemOf(text: string): string | null {
 }
 
 /**
- * The identity of a stream: `[vhost unless default]/app/stream`. `vhost` is the name of a configured
- * block; `app` is of parts as `readPart` gives them, `name` as `withoutEnding` does.
+ * The identity of a stream: `[vhost unless default]/app/stream`. `vhost` is as `identityVhost` gives it; `app` is of parts as `readPart` gives them, `name` as `withoutEnding` does.
  */
 export function streamKey(vhost: string, app: string, name: string): string {
   return `${vhost === DEFAULT_VHOST ? "" : vhost}/${app}/${name}`;
@@ -135,6 +134,40 @@ export function queryValue(query: string, key: string): string {
     if (pair.startsWith(`${key}=`)) value = pair.slice(key.length + 1);
   }
   return value;
+}
+
+/** A name that a vhost of another server may have. */
+const HOST_NAME = /^(?:[\p{L}\p{N}_-]+\.)*[\p{L}\p{N}_-]+$/u;
+/** Longest host name, characters (RFC 1035). */
+const HOST_NAME_MAX = 255;
+
+/**
+ * The vhost that other servers are asked for: the block's, or the one that a client names by `?vhost=`
+ * or `?domain=` and the default block serves. "": none. The name of the host that a client has connected
+ * to is none (srs#2130).
+ * @param vhost The name of the configured block.
+ * @param param `?query#fragment`, or empty.
+ */
+export function upstreamVhost(vhost: string, param: string): string {
+  if (vhost !== DEFAULT_VHOST) return vhost;
+  const asked = vhostInQuery(param.split("#", 1)[0]);
+  return asked.length <= HOST_NAME_MAX && HOST_NAME.test(asked) ? asked : "";
+}
+
+/**
+ * The vhost in a stream's identity. The default block of an edge serves what the origin has in the vhost
+ * that was asked for: that is another stream (H38).
+ */
+export function identityVhost(
+  { name, edge }: Pick<VhostConfig, "name" | "edge">,
+  param: string,
+): string {
+  return edge ? upstreamVhost(name, param) || name : name;
+}
+
+/** The vhost that a stream's key names; "": the default one. */
+export function vhostInKey(key: string): string {
+  return key.slice(0, key.indexOf("/"));
 }
 
 /** The vhost that a query names, `vhost=` before `domain=`; "": none, or the default one. */

@@ -6,7 +6,7 @@
 import { type Config, findVhost, type VhostConfig } from "../config/types.ts";
 import type { AmfObject } from "../rtmp/amf_value.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
-import { streamKey } from "../rtmp/stream_name.ts";
+import { identityVhost, streamKey } from "../rtmp/stream_name.ts";
 import { parseStreamUrl, type StreamUrl } from "../rtmp/stream_url.ts";
 
 /** What a client said of itself with `connect`. */
@@ -60,5 +60,5 @@ export function findTarget(config: Config, info: ConnectInfo, name: string): Tar
   if (!vhost.enabled) {
     throw new RtmpError(ErrorCode.NO_VHOST, `vhost "${vhost.name}" is not enabled`);
   }
-  return { vhost, url, key: streamKey(vhost.name, url.app, url.name) };
+  return { vhost, url, key: streamKey(identityVhost(vhost, url.param), url.app, url.name) };
 }

@@ -11,7 +11,7 @@ import type { EdgeConfig } from "../../src/config/types.ts";
 import { streamBody } from "../../src/hooks/bodies.ts";
 import { checkSignature, signature } from "../../src/hooks/signed_url.ts";
 import { findFlvTarget, flvPathOf } from "../../src/http/flv_mount.ts";
-import { addressesOf } from "../../src/page/addresses.ts";
+import { addressesOf, vhostOf } from "../../src/page/addresses.ts";
 import { originTarget, originUrl, type RelayClient } from "../../src/relay/client.ts";
 import { forwardTarget } from "../../src/relay/relays.ts";
 import { type RtmpTarget, tcUrlOf } from "../../src/relay/target.ts";
@@ -23,6 +23,11 @@ const { config } = loadConfig("names.conf", () => `
   listen 1935;
   vhost __defaultVhost__ { http_remux { enabled on; } }
   vhost own.example { http_remux { enabled on; mount [vhost]/tv/[app]/ch-[stream].flv; } }`, {});
+
+const { config: origin } = loadConfig("origin.conf", () => `
+  listen 1935;
+  vhost __defaultVhost__ { http_remux { enabled on; } }
+  vhost own.example { http_remux { enabled on; } }`, {});
 
 const EDGE: EdgeConfig = {
   origins: [{ host: "o", port: null }],
@@ -70,6 +75,11 @@ function atOther({ ...target }: RtmpTarget): string {
   return findTarget(config, info(tcUrlOf(target)), target.stream).key;
 }
 
+/** An HTTP origin has no mounts of its own. */
+function atHttpOrigin(url: URL): string | undefined {
+  return findFlvTarget(origin, url)?.key;
+}
+
 /** Where every door leads that a client of this target is shown or sent through. */
 function doorsOf({ vhost, url, key }: Target, transport: "rtmp" | "flv"): Record<string, unknown> {
   const { app, param } = url;
@@ -87,7 +97,7 @@ function doorsOf({ vhost, url, key }: Target, transport: "rtmp" | "flv"): Record
   const flv = flvPathOf(vhost, app, key);
   const name = key.slice(key.lastIndexOf("/") + 1);
   const base = new URL("http://127.0.0.1:1985/");
-  const page = addressesOf({ vhost: vhost.name, app, name, flv }, base, ["0.0.0.0:1935"]);
+  const page = addressesOf({ vhost: vhostOf(key), app, name, flv }, base, ["0.0.0.0:1935"]);
   const body = JSON.parse(streamBody(SERVER, "on_publish", {
     ...client,
     action: "publish",
@@ -97,8 +107,7 @@ function doorsOf({ vhost, url, key }: Target, transport: "rtmp" | "flv"): Record
   const vhostQuery = vhost.name === "__defaultVhost__" ? "" : `?vhost=${vhost.name}`;
   const sign = signature("secret", "play", key, "2000000000");
   const signed = `?expires=2000000000&sign=${sign}`;
-  const pulled = originUrl(client, "flv", ORIGIN);
-  pulled.pathname = vhostQuery ? "" : pulled.pathname;
+  const pulled = originUrl(client, "flv", EDGE, ORIGIN);
   return {
     "API, flv": byHttp(`http://127.0.0.1${flv}`),
     "page, flv": byHttp(page.flv ?? ""),
@@ -113,7 +122,7 @@ function doorsOf({ vhost, url, key }: Target, transport: "rtmp" | "flv"): Record
     "signed URL": checkSignature(["secret"], "play", key, signed, 0) ?? key,
     "forward": atOther(forwardTarget(client, "127.0.0.1:1935")),
     "edge, pull and publish": atOther(originTarget(client, EDGE, ORIGIN)),
-    ...vhostQuery ? {} : { "edge, pull by HTTP": byHttp(pulled) },
+    "edge, pull by HTTP": atHttpOrigin(pulled),
   };
 }
 
@@ -221,4 +230,35 @@ Deno.test("F11 H12: names of 2048 bytes are names, and longer ones are told the 
 Deno.test("F11 H12: what is left when the ending is cut is looked at too", () => {
   assert.throws(() => byRtmp("live", "%2F..flv"), RtmpError);
   assert.throws(() => byHttp("http://127.0.0.1/live/%2F..flv"), RtmpError);
+});
+
+Deno.test("F10 H38: what an edge has of another vhost of its origin is another stream", () => {
+  const { config } = loadConfig("edge.conf", () => `
+    listen 1935;
+    vhost __defaultVhost__ {
+      http_remux { enabled on; }
+      cluster { mode remote; origin 127.0.0.1:1936; }
+    }
+    vhost own.example { cluster { mode remote; origin 127.0.0.1:1936; } }`, {});
+  const key = (name: string, tcUrl = "rtmp://push.example/live") =>
+    findTarget(config, info(tcUrl), name).key;
+  assert.equal(key("cam"), "/live/cam");
+  for (const query of ["?vhost=int.local", "?x=1;vhost=int.local", "?x=1,domain=int.local"]) {
+    assert.equal(key(`cam${query}`), "int.local/live/cam", query);
+    const found = findFlvTarget(config, new URL(`http://push.example/live/cam.flv${query}`));
+    assert.equal(found?.key, "int.local/live/cam", query);
+  }
+  assert.equal(key("cam", "rtmp://push.example/live?vhost=int.local"), "int.local/live/cam");
+  assert.equal(key("cam?vhost=own.example"), "own.example/live/cam");
+  assert.equal(key("cam?vhost=a/b"), "/live/cam");
+  const [vhost] = config.vhosts;
+  const path = flvPathOf(vhost, "live", "int.local/live/cam") ?? "";
+  assert.equal(path, "/live/cam.flv?vhost=int.local");
+  const back = findFlvTarget(config, new URL(path, "http://127.0.0.1"));
+  assert.equal(back?.key, "int.local/live/cam");
+});
+
+Deno.test("F10: without an edge, a vhost that is not configured is the default one", () => {
+  assert.equal(findTarget(config, info("rtmp://h/live"), "cam?vhost=x.example").key, "/live/cam");
+  assert.equal(byHttp("http://h/live/cam.flv?vhost=x.example"), "/live/cam");
 });

@@ -141,7 +141,7 @@ Deno.test("live edge: jumps when far behind, hurries when behind, and learns fro
 
 Deno.test("addresses: host, port, vhost and shell", () => {
   const base = new URL("http://box.local:1985/");
-  const target = { vhost: "__defaultVhost__", app: "live", name: "cam", flv: "/live/cam.flv" };
+  const target = { vhost: "", app: "live", name: "cam", flv: "/live/cam.flv" };
   const usual = addressesOf(target, base, ["0.0.0.0:1935"]);
   assert.equal(usual.server, "rtmp://box.local/live");
   assert.equal(usual.key, "cam");

@@ -77,8 +77,8 @@ Deno.test("self: by address and port, as far as it listens there", () => {
 
 Deno.test("at an origin: host, vhost, query", () => {
   const target = originTarget(client(), EDGE, { host: "o", port: null });
-  assert.equal(tcUrlOf(target), "rtmp://o/live");
-  assert.equal(target.stream, "s?token=9#f");
+  assert.equal(tcUrlOf(target), "rtmp://v/live");
+  assert.equal(target.stream, "s?vhost=v&token=9#f");
   const vhost = { ...vhostOf(), name: "v.com" };
   const other = originTarget(client({ vhost }), { ...EDGE, vhost: "a-[vhost]-b" }, {
     host: "o",
@@ -86,27 +86,75 @@ Deno.test("at an origin: host, vhost, query", () => {
   });
   assert.equal(tcUrlOf(other), "rtmp://a-v.com-b:1936/live");
   assert.equal(
-    originUrl(client(), "flv", { host: "o", port: null }).href,
-    "http://o/live/s.flv?token=9",
+    originUrl(client(), "flv", EDGE, { host: "o", port: null }).href,
+    "http://o/live/s.flv?vhost=v&token=9",
   );
-  const url = originUrl(client({ app: "a/b" }), "flvs", { host: "::1", port: 8443 });
-  assert.equal(url.href, "https://[::1]:8443/a/b/s.flv?token=9");
+  const url = originUrl(client({ app: "a/b" }), "flvs", EDGE, { host: "::1", port: 8443 });
+  assert.equal(url.href, "https://[::1]:8443/a/b/s.flv?vhost=v&token=9");
 });
 
-Deno.test("a vhost in a query is for us alone", () => {
+/** Where a client's stream is upstream: tcUrl and stream by RTMP, query by HTTP-FLV. */
+function upstream(more: Partial<RelayClient>, vhost = "[vhost]"): string[] {
+  const edge = { ...EDGE, vhost };
+  const target = originTarget(client(more), edge, { host: "o", port: null });
+  const forward = forwardTarget(client(more), "d");
+  return [
+    tcUrlOf(target),
+    target.stream,
+    originUrl(client(more), "flv", edge, { host: "o", port: null }).search,
+    tcUrlOf(forward),
+    forward.stream,
+  ];
+}
+
+Deno.test("F10: a vhost that the client names travels up, its host name does not (srs#2130)", () => {
+  const plain = ["rtmp://o/live", "s?k=1", "?k=1", "rtmp://d/live", "s?k=1"];
+  const told = ["rtmp://v.com/live", "s?vhost=v.com&k=1", "?vhost=v.com&k=1"];
+  const both = [...told, "rtmp://v.com/live", "s?vhost=v.com&k=1"];
+  assert.deepEqual(upstream({ tcUrl: "rtmp://push.example/live", param: "?k=1" }), plain);
+  assert.deepEqual(upstream({ param: "?vhost=v.com&k=1" }), both);
+  assert.deepEqual(upstream({ param: "?k=1&domain=v.com" }), both);
+  assert.deepEqual(upstream({ param: "?k=1;vhost=v.com" }), both);
+  assert.deepEqual(upstream({ param: "?vhost=__defaultVhost__&k=1" }), plain);
+  // What no host can be called is no vhost of an origin either.
+  assert.deepEqual(upstream({ param: "?vhost=a/b&k=1" }), plain);
+  assert.deepEqual(upstream({ param: "?vhost=v1...token...abc&k=1" }), plain);
+  assert.deepEqual(upstream({ param: `?vhost=${"v".repeat(256)}&k=1` }), plain);
+  assert.deepEqual(upstream({ param: "?k=1#&vhost=v.com" })[0], "rtmp://o/live");
+
+  const named = { vhost: { ...vhostOf(), name: "own.com" } };
+  assert.deepEqual(upstream({ ...named, param: "" }).slice(0, 3), [
+    "rtmp://own.com/live",
+    "s",
+    "?vhost=own.com",
+  ]);
+  assert.deepEqual(upstream({ ...named, param: "?vhost=own.com" }, "a.[vhost]").slice(0, 3), [
+    "rtmp://a.own.com/live",
+    "s?vhost=a.own.com",
+    "?vhost=a.own.com",
+  ]);
+});
+
+Deno.test("F10 H38: nothing of a client's query names another vhost upstream", () => {
   const rows = [
     ["", ""],
     ["?vhost=a", ""],
     ["?a=b&vhost=c&d=e", "?a=b&d=e"],
+    ["?vhost=a&b=c", "?b=c"],
     ["?domain=x#f", "#f"],
     ["?vhosts=1", "?vhosts=1"],
+    ["?x=1;vhost=int.local", "?x=1"],
+    ["?x=1,domain=int.local,y", "?x=1,y"],
+    ["?x=1?vhost=a?vhost=b", "?x=1"],
+    ["?x=1&%76host=int.local&d%6fmain=b", "?x=1"],
+    ["?sign=a+b/c==&t=%20", "?sign=a+b/c==&t=%20"],
   ];
-  for (const [param, expected] of rows) assert.equal(paramWithoutVhost(param), expected);
+  for (const [param, expected] of rows) assert.equal(paramWithoutVhost(param), expected, param);
 });
 
 Deno.test("at a destination: the same stream, or the one that it names, whose key is not shown", () => {
   const plain = forwardTarget(client(), "10.0.0.2:1940");
-  assert.equal(`${tcUrlOf(plain)} ${plain.stream}`, "rtmp://10.0.0.2:1940/live s?token=9#f");
+  assert.equal(`${tcUrlOf(plain)} ${plain.stream}`, "rtmp://v:1940/live s?vhost=v&token=9#f");
   const vhost = { ...vhostOf(), name: "v.com" };
   assert.equal(tcUrlOf(forwardTarget(client({ vhost }), "10.0.0.2")), "rtmp://v.com/live");
   const cdn = forwardTarget(client(), "rtmp://u.example/live2/abcd-efgh-ijkl?backup=1");
