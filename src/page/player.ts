@@ -127,7 +127,7 @@ export class StreamPlayer {
       // The browser wants a click first; the video's own button is there for that.
       if (this.#player === player) console.debug("play", error);
     });
-    this.#watchFrames(player);
+    this.#watchFrames(player, hasVideo);
     this.#timer = setInterval(() => this.#control(), CONTROL_MS);
   }
 
@@ -190,8 +190,11 @@ export class StreamPlayer {
     if (clockMs !== null) this.#meter.stamped(pts, clockMs);
   }
 
-  /** Looks at every picture when it is shown, or four times a second where that cannot be had. */
-  #watchFrames(player: Player): void {
+  /**
+   * Looks at every picture when it is shown, or four times a second at where the player is: where there is
+   * no picture, and in browsers that do not tell.
+   */
+  #watchFrames(player: Player, hasVideo: boolean): void {
     const video = this.#video;
     const shown = (mediaMs: number, inMs: number) => {
       if (this.#firstFrameMs === null) {
@@ -201,13 +204,16 @@ export class StreamPlayer {
       const now = Date.now() + this.#clockOffset() + inMs;
       this.#meter.shown(mediaMs, now, this.#bufferedEnd() * 1000 - mediaMs);
     };
-    if (!("requestVideoFrameCallback" in video)) {
-      const legacy: HTMLVideoElement = video;
+    if (!hasVideo || !("requestVideoFrameCallback" in video)) {
+      const element: HTMLVideoElement = video;
       const look = () => {
-        if (this.#player !== player) return legacy.removeEventListener("timeupdate", look);
-        if (legacy.readyState >= legacy.HAVE_CURRENT_DATA) shown(legacy.currentTime * 1000, 0);
+        if (this.#player !== player) return element.removeEventListener("timeupdate", look);
+        const plays = !element.paused && !element.seeking;
+        if (plays && element.readyState >= element.HAVE_CURRENT_DATA) {
+          shown(element.currentTime * 1000, 0);
+        }
       };
-      return legacy.addEventListener("timeupdate", look);
+      return element.addEventListener("timeupdate", look);
     }
     const look = (nowMs: number, frame: VideoFrameCallbackMetadata) => {
       if (this.#player !== player) return;

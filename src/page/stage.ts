@@ -21,6 +21,12 @@ const IMPOSSIBLE_MS = -50;
 const CLOCK_COMMAND =
   "ffmpeg … -vf \"drawtext=text='%{localtime\\:%T.%3N}':fontsize=64:box=1\" -c:v libx264 …";
 
+/**
+ * ms after which a track that a live stream has lost is no longer expected: the browser waits for it, and
+ * plays nothing. A publisher that has just come back may send one track a little after the other.
+ */
+const LOST_TRACK_MS = 3000;
+
 const PARTS = ["partServer", "partNetwork", "partBuffer", "partRest"] as const;
 type Parts = Readonly<Record<typeof PARTS[number], number>>;
 
@@ -46,6 +52,12 @@ export class Stage {
   #triedAt = 0;
   /** What the player was told to expect; it leaves everything else out. */
   #expected = { hasAudio: false, hasVideo: false };
+  /** Since when (ms) the stream lacks a track that is expected; null: it has all. */
+  #lackingSince: number | null = null;
+  /** The sound is on because there is nothing else to play, not because the user wants it. */
+  #soundIsOurs = false;
+  /** What was clicked has not begun to play yet. Later starts leave the sound as the user has set it. */
+  #clicked = false;
 
   /** `clockOffset`: ms to be added to this machine's clock to have the server's. */
   constructor(clockOffset: () => number) {
@@ -91,7 +103,7 @@ export class Stage {
     this.#stream = stream;
     const { hasAudio, hasVideo } = tracksOf(stream);
     const more = hasAudio && !this.#expected.hasAudio || hasVideo && !this.#expected.hasVideo;
-    if (this.#player.active && more) this.#start();
+    if (this.#player.active && (more || this.#hasLost(stream))) this.#start();
     const dry = !this.#player.active && performance.now() - this.#triedAt > RETRY_MS;
     if (this.#wanted && dry && this.#player.state !== "failed" && stream?.publish.active) {
       this.#start();
@@ -99,9 +111,19 @@ export class Stage {
     this.show();
   }
 
-  /** Plays the open stream, now or when it is there again. */
+  /** Whether a track that is expected has been missing for long enough, in a stream that is live. */
+  #hasLost(stream: Stream | null): boolean {
+    const { hasAudio, hasVideo } = tracksOf(stream);
+    const known = stream?.publish.active === true && (hasAudio || hasVideo);
+    const lost = this.#expected.hasAudio && !hasAudio || this.#expected.hasVideo && !hasVideo;
+    if (!known || !lost) this.#lackingSince = null;
+    else this.#lackingSince ??= performance.now();
+    return this.#lackingSince !== null && performance.now() - this.#lackingSince > LOST_TRACK_MS;
+  }
+
+  /** Plays the open stream, now or when it is there again; called by a click. */
   play(): void {
-    this.#wanted = true;
+    this.#wanted = this.#clicked = true;
     if (this.#stream?.publish.active) this.#start();
     this.show();
   }
@@ -113,6 +135,15 @@ export class Stage {
     this.show();
   }
 
+  /** A stream of sound alone is to be heard; one with pictures begins without, as the page always does. */
+  #setSound(alone: boolean): void {
+    const video = byId("video", HTMLVideoElement);
+    if (alone && video.muted) this.#soundIsOurs = true;
+    else if (alone || !this.#soundIsOurs) return;
+    else this.#soundIsOurs = false;
+    video.muted = !alone;
+  }
+
   #start(): void {
     const stream = this.#stream;
     if (!stream || stream.edge.flv === null) return;
@@ -120,6 +151,9 @@ export class Stage {
     // It has just begun: what it consists of is known by the next answer, or the one after it.
     if (!tracks.hasAudio && !tracks.hasVideo) return;
     this.#expected = tracks;
+    if (this.#clicked) this.#setSound(isAudioOnly(tracks));
+    this.#clicked = false;
+    this.#lackingSince = null;
     this.#triedAt = performance.now();
     this.#player.play({ url: pageUrl(stream.edge.flv), ...tracks });
   }
@@ -150,8 +184,10 @@ export class Stage {
 
   #showOverlay(stream: Stream, served: boolean): void {
     const { state, error } = this.#player;
-    const words = overlayText(state, this.#wanted, stream.publish.active, served);
+    const alone = isAudioOnly(this.#player.active ? this.#expected : tracksOf(stream));
+    const words = overlayText(state, this.#wanted, stream.publish.active, served, alone);
     this.#overlay.hidden = words === null;
+    this.#overlay.classList.toggle("playing", words === "audioOnly");
     this.#big.hidden = this.#wanted || !stream.publish.active || !served;
     const reason = words === "playFailed" ? error : "";
     setText(byId("overlay-text", HTMLElement), words ? text(words) + reason : "");
@@ -195,19 +231,26 @@ function overlayText(
   wanted: boolean,
   live: boolean,
   served: boolean,
+  audioOnly: boolean,
 ): TextKey | null {
+  const connecting = audioOnly ? "connectingAudio" : "connecting";
   if (!served) return "noFlv";
   if (state === "failed") return "playFailed";
-  if (state === "connecting") return "connecting";
+  if (state === "connecting") return connecting;
   if (state === "stalled" && !live) return "waitsForPublisher";
-  if (state === "playing" || state === "stalled") return null;
-  if (wanted) return live ? "connecting" : "waitsForPublisher";
-  return live ? "nothingPlays" : "offline";
+  if (state === "playing" || state === "stalled") return audioOnly ? "audioOnly" : null;
+  if (wanted) return live ? connecting : "waitsForPublisher";
+  if (!live) return "offline";
+  return audioOnly ? "nothingPlaysAudio" : "nothingPlays";
 }
 
 /** What the stream is known to have so far. */
 function tracksOf(stream: Stream | null): { hasAudio: boolean; hasVideo: boolean } {
   return { hasAudio: Boolean(stream?.audio), hasVideo: Boolean(stream?.video) };
+}
+
+function isAudioOnly({ hasAudio, hasVideo }: ReturnType<typeof tracksOf>): boolean {
+  return hasAudio && !hasVideo;
 }
 
 function uptimeOf(stream: Stream | null): number {

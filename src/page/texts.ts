@@ -50,8 +50,14 @@ const TEXTS = {
 
   play: ["Play", "播放"],
   stop: ["Stop", "停止"],
+  nothingPlaysAudio: [
+    "Press play to hear it: audio only, no pictures.",
+    "点击播放收听：只有音频，没有画面。",
+  ],
   nothingPlays: ["Press play to see the picture and its delay.", "点击播放，查看画面和延迟。"],
   connecting: ["Waiting for the first picture …", "等待首帧……"],
+  connectingAudio: ["Waiting for the first sound …", "等待首个声音……"],
+  audioOnly: ["Audio only: this stream has no pictures.", "只有音频：该流没有画面。"],
   waitsForPublisher: [
     "Nobody publishes; it goes on when the publisher is back.",
     "推流已断开，恢复后自动继续播放。",

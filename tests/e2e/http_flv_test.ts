@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import net from "node:net";
 import type { FlvTag } from "../../src/flv/flv_tag.ts";
 import { deafClient, FlvClient, request } from "../tools/flv_client.ts";
 import { media } from "../tools/media.ts";
@@ -356,7 +357,45 @@ scenario(
   { limitMs: 90_000 },
 );
 
+/** ms for which a stream must go on to count as going on. */
+const GOES_ON_MS = 1500;
+
 for (const runtime of ["deno", "bun"]) {
+  scenario(
+    `F21 on ${runtime}: a client that closes its sending side is served or forgotten`,
+    async (s) => {
+      const { server } = await live(s, "h264-aac", {
+        vhost: VHOST,
+        command: serverCommand(runtime),
+      });
+      const other = await FlvClient.open(flvUrl(server));
+      const half = net.connect({ port: server.apiPort, host: "127.0.0.1", allowHalfOpen: true });
+      let bytes = 0;
+      let ended = false;
+      half.on("data", (part: Uint8Array) => bytes += part.length);
+      half.on("error", () => {});
+      half.on("end", () => ended = true);
+      half.write("GET /live/livestream.flv HTTP/1.1\r\nHost: x\r\n\r\n");
+      await until("the first bytes", GONE_LIMIT_MS, () => bytes > 1000);
+      assert.equal((await flvClients(server)).length, 2);
+      half.end();
+      await sleep(GOES_ON_MS);
+      const before = bytes;
+      await sleep(GOES_ON_MS);
+      // Whether it goes on is the runtime's choice; that none is left over is ours.
+      console.log(`F21 on ${runtime}: the answer ${bytes > before ? "goes on" : "has ended"}`);
+      assert.equal(ended, bytes === before);
+      await until("the API to know of it", GONE_LIMIT_MS, async () => {
+        return (await flvClients(server)).length === (ended ? 1 : 2);
+      });
+      half.destroy();
+      const count = other.tags.length;
+      await other.received(count + 50);
+      other.close();
+      await gone(server, "players");
+    },
+  );
+
   scenario(`F13, F14 on ${runtime}: the first subprotocol is answered; no buffering`, async (s) => {
     const { server } = await live(s, "h264-aac", { vhost: VHOST, command: serverCommand(runtime) });
     const chosen = async (offered: string | null) => {

@@ -265,3 +265,61 @@ scenario("the page by keyboard: names, focus, play, the publisher's end", async 
     assert.deepEqual(browser.errors, []);
   });
 });
+
+scenario(
+  "F27: a stream of sound alone plays, is heard, and says that it has no pictures",
+  async (s) => {
+    const server = await s.server({ vhost: VHOST });
+    const path = "live/radio";
+    const video = `document.getElementById("video")`;
+    const playsOn = async (browser: Browser) => {
+      const before: number = await browser.value(`${video}.currentTime`);
+      await browser.until(`${video}.currentTime > ${before + 1}`);
+    };
+    await withBrowser(s, `${pageOf(server)}#/${path}`, async (browser) => {
+      let publisher = s.publish(await media("aac-only"), server.url(path), { loop: true });
+      await browser.until(
+        `${shown("overlay-text")}.startsWith("Press play to hear it: audio only")`,
+      );
+      await browser.click(`document.getElementById("overlay-play")`);
+      await browser.until(
+        `${shown("overlay-text")} === "Audio only: this stream has no pictures."`,
+      );
+      await playsOn(browser);
+      assert.equal(await browser.value(`${video}.muted`), false);
+      assert.equal(
+        await browser.value(`document.getElementById("overlay").checkVisibility()`),
+        true,
+      );
+      // The controls below the words can be used.
+      assert.equal(await browser.value(`getComputedStyle(overlay).pointerEvents`), "none");
+      await browser.until(`${DELAY_MS} > 0 && ${DELAY_MS} < ${MAX_DELAY_MS}`);
+      await browser.until(
+        `/^[\\d.]+ m?s$/.test(document.querySelector("[data-figure=buffer]").textContent)`,
+      );
+
+      // A publisher with pictures takes over where this one was, and goes again.
+      await publisher.stop("SIGINT");
+      publisher = s.publish(await media("h264-aac"), server.url(path), { loop: true });
+      await browser.until(`${video}.getVideoPlaybackQuality().totalVideoFrames > 20`);
+      await browser.until(`document.getElementById("overlay").hidden`);
+      await publisher.stop("SIGINT");
+      await browser.until(`${shown("panel-state")} === "no publisher"`);
+      s.publish(await media("aac-only"), server.url(path), { loop: true });
+      await browser.until(
+        `${shown("overlay-text")} === "Audio only: this stream has no pictures."`,
+      );
+      await playsOn(browser);
+
+      // Other streams begin without sound, as ever.
+      await browser.click(`document.getElementById("play")`);
+      s.publish(await media("h264-aac"), server.url("live/tv"), { loop: true });
+      await browser.click(
+        `${row("stream-rows", "live/tv")}?.querySelector("td:last-child button")`,
+      );
+      await browser.until(`document.getElementById("overlay").hidden`);
+      assert.equal(await browser.value(`${video}.muted`), true);
+      assert.deepEqual(browser.errors, []);
+    });
+  },
+);
