@@ -8,6 +8,7 @@ import { quote } from "./config/diagnostic.ts";
 import { nearest, optionHint } from "./config/suggest.ts";
 import { parseProbe, type ProbeOptions, ProbeUsageError } from "./probe/options.ts";
 import { ProbeExit } from "./probe/report.ts";
+import type { SignOptions } from "./sign.ts";
 
 /** What the user wants. */
 export type Invocation =
@@ -20,14 +21,20 @@ export type Invocation =
   | { readonly action: "print-config"; readonly name: string }
   /** `root`: the folder that counts as `/`. */
   | { readonly action: "install" | "uninstall"; readonly root: string }
-  /** `file` null: settings from the environment alone (`-e`). */
+  /** `file` null: settings from the environment alone (`-e`), here and below. */
+  | { readonly action: "sign"; readonly file: string | null; readonly sign: SignOptions }
   | { readonly action: "test" | "run"; readonly file: string | null };
 
 /** Exit status for a bad command line (SRS). */
 const EXIT_USAGE = 255;
 
 /** Words that may stand first. */
-const COMMANDS = ["probe", "install", "uninstall"] as const;
+const COMMANDS = ["probe", "install", "uninstall", "sign"] as const;
+
+/** s that a signed URL is good for unless said otherwise. */
+const DEFAULT_SIGNED_SECONDS = 3600;
+/** s, ten years: `expires` is to keep the digits that it may have. */
+const MAX_SIGNED_SECONDS = 315_360_000;
 
 const OPTIONS = {
   config: { type: "string", short: "c" },
@@ -38,6 +45,7 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
   "print-config": { type: "string" },
   root: { type: "string" },
+  seconds: { type: "string" },
 } as const;
 
 /** The command line makes no sense; the message says what to do. */
@@ -64,6 +72,9 @@ Usage: ${program} <-h?vVge>|<[-t] -c FILE>
   --print-config NAME       print one of the configurations that come with it; "" lists them
   install [--root DIR]      make it a service of systemd (as root; DIR: of an image)
   uninstall [--root DIR]    take the service away again
+  sign -c FILE [--seconds N] publish|play URL
+                            print the URL with a signature, for a vhost with a secret; good for N seconds
+                            (${DEFAULT_SIGNED_SECONDS})
 
 Examples:
   ${program} -c conf/realtime.conf
@@ -96,8 +107,15 @@ export function parseCommandLine(
   if (positionals.length === 1 && (command === "install" || command === "uninstall")) {
     return { action: command, root: values.root ?? "/" };
   }
-  const action = values.test ? "test" : "run";
   const file = env.SRS_CONFIG_FILE || values.config;
+  if (command === "sign") {
+    const sign = signOptions(positionals.slice(1), values.seconds);
+    if (values.env || env.SRS_ENV_ONLY === "on") return { action: "sign", file: null, sign };
+    if (file !== undefined) return { action: "sign", file, sign };
+    throw new UsageError("sign needs the configuration with the secret: sign -c FILE ...");
+  }
+  if (values.seconds !== undefined) throw new UsageError("--seconds is for sign and probe alone");
+  const action = values.test ? "test" : "run";
   if (positionals.length > 0) {
     throw new UsageError(unexpected(positionals));
   }
@@ -105,6 +123,18 @@ export function parseCommandLine(
   if (file !== undefined) return { action, file };
   if (values.test) throw new UsageError("-t needs a configuration file: -t -c FILE");
   return { action: "help" };
+}
+
+function signOptions(words: readonly string[], seconds: string | undefined): SignOptions {
+  const [action, url, ...more] = words;
+  if ((action !== "publish" && action !== "play") || url === undefined || more.length > 0) {
+    throw new UsageError("say what is signed: sign -c FILE publish|play rtmp://host/app/stream");
+  }
+  const number = Number(seconds ?? DEFAULT_SIGNED_SECONDS);
+  if (!Number.isInteger(number) || number < 1 || number > MAX_SIGNED_SECONDS) {
+    throw new UsageError(`--seconds ${quote(seconds ?? "")}: give 1 to ${MAX_SIGNED_SECONDS}`);
+  }
+  return { action, url, seconds: number };
 }
 
 function probeOptions(args: readonly string[]): ProbeOptions | null {

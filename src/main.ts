@@ -4,8 +4,8 @@
  */
 
 import { writeFileSync } from "node:fs";
-import { availableParallelism, networkInterfaces } from "node:os";
-import { basename } from "node:path";
+import { availableParallelism } from "node:os";
+import { basename, resolve } from "node:path";
 import process from "node:process";
 import { Cluster } from "./cluster.ts";
 import { COMMIT } from "./commit.ts";
@@ -13,13 +13,11 @@ import { helpText, type Invocation, parseCommandLine, UsageError } from "./cli.t
 import { ConfigError } from "./config/diagnostic.ts";
 import type { Loaded } from "./config/load.ts";
 import { formatSummary } from "./config/summary.ts";
-import type { ListenAddress } from "./config/types.ts";
 import { EXAMPLES } from "./examples.ts";
 import { install, InstallError, uninstall } from "./install/install.ts";
 import { serverLog } from "./log/log.ts";
 import { closeLog, openLog } from "./log/tank.ts";
 import { fileShortage } from "./net/file_limit.ts";
-import { formatAddress } from "./net/tcp.ts";
 import { probeHelp } from "./probe/options.ts";
 import { runProbe } from "./probe/probe.ts";
 import { httpService } from "./http_service.ts";
@@ -28,16 +26,14 @@ import { ConfigSource } from "./reload.ts";
 import { runtimeShortage } from "./runtime_version.ts";
 import { Server } from "./server.ts";
 import { ServiceManager } from "./service_manager.ts";
+import { SignError, type SignOptions, signUrl } from "./sign.ts";
 import { BUILD, SERVER_NAME, VERSION } from "./version.ts";
+import { publicAddress, welcome } from "./welcome.ts";
 
 /** Exit status for a bad command line or configuration (SRS). */
 const EXIT_CONFIG = 255;
 /** Exit status when the server cannot start for another reason. */
 const EXIT_START = 1;
-/** The port that RTMP URLs need not name. */
-const RTMP_PORT = 1935;
-/** Left out of URLs. */
-const HTTP_PORT = 80;
 
 /** Prints one problem to stderr. */
 function complain(text: string): void {
@@ -79,6 +75,8 @@ async function main(): Promise<number | null> {
     case "install":
     case "uninstall":
       return installation(invocation.action, invocation.root);
+    case "sign":
+      return sign(invocation.file, invocation.sign);
     case "test":
       return testConfig(invocation.file);
     case "run":
@@ -128,6 +126,19 @@ function load(source: ConfigSource): Loaded | number {
   }
 }
 
+/** `sign`: nothing but the URL goes to stdout, for `"$(srs-edge sign ...)"`. */
+function sign(file: string | null, options: SignOptions): number {
+  try {
+    console.log(signUrl(new ConfigSource(file).load().config, options, Date.now()));
+    return 0;
+  } catch (error) {
+    if (error instanceof SignError) complain(error.message);
+    else if (error instanceof ConfigError) complain(error.message.split("\n")[0]);
+    else throw error;
+    return EXIT_CONFIG;
+  }
+}
+
 /** `-t`. Scripts look at the exit status and at the last line, which are SRS's. */
 function testConfig(file: string | null): number {
   const name = file ?? "(environment)";
@@ -155,6 +166,9 @@ async function run(file: string | null): Promise<number | null> {
     complain(shortage);
     return EXIT_CONFIG;
   }
+  // Before work_dir changes what a relative path means.
+  const signWords = signCommand(file === null ? null : resolve(file));
+  const publicHost = publicAddress();
   const lifecycle = new Lifecycle(source, loaded);
   let server: Server | Cluster;
   let manager: ServiceManager;
@@ -181,7 +195,9 @@ async function run(file: string | null): Promise<number | null> {
   lifecycle.begin(server, manager);
   manager.ready(process.env);
   // The log is written at the end of the turn; this belongs below it.
-  setTimeout(() => console.log(welcome(server)), 0);
+  const { rtmpAddresses, httpAddress } = server;
+  const running = { config, rtmpAddresses, httpAddress, signCommand: signWords, publicHost };
+  setTimeout(() => console.log(welcome(running)), 0);
   return null;
 }
 
@@ -209,37 +225,15 @@ function writePidFile(path: string): void {
   }
 }
 
-/** What it listens on, and the lines to try it with. */
-function welcome(server: Server | Cluster): string {
-  const [first] = server.rtmpAddresses;
-  const http = server.httpAddress;
-  const url = `rtmp://${reachable(first, RTMP_PORT)}/live/livestream`;
-  return [
-    "",
-    `  RTMP   ${server.rtmpAddresses.map(formatAddress).join("  ")}`,
-    `  page   ${http ? `http://${reachable(http, HTTP_PORT)}/` : "off"}`,
-    "",
-    `  push   ffmpeg -re -stream_loop -1 -i source.flv -c copy -f flv ${url}`,
-    `  watch  ffplay -fflags nobuffer -flags low_delay ${url}`,
-    "",
-  ].join("\n");
-}
-
-/** The address as others would write it in a URL whose scheme has the port `usual`. */
-function reachable({ host, port }: ListenAddress, usual: number): string {
-  const everywhere = host === "0.0.0.0" || host === "::";
-  const shown = everywhere ? firstPublicAddress() : host;
-  const bracketed = shown.includes(":") ? `[${shown}]` : shown;
-  return port === usual ? bracketed : `${bracketed}:${port}`;
-}
-
-function firstPublicAddress(): string {
-  try {
-    const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-    return all.find((each) => !each.internal && each.family === "IPv4")?.address ?? "127.0.0.1";
-  } catch {
-    return "127.0.0.1";
-  }
+/**
+ * The words that run `sign` of this program with its configuration, wherever they are typed. `file` is
+ * its absolute path; null: the environment alone.
+ */
+function signCommand(file: string | null): string[] {
+  const { execPath, argv: [, script], versions } = process;
+  const permissions = versions.deno ? ["run", "--allow-read", "--allow-env"] : [];
+  const program = COMMIT === "" ? [execPath, ...permissions, resolve(script)] : [execPath];
+  return [...program, "sign", ...file === null ? ["-e"] : ["-c", file]];
 }
 
 const status = await main();

@@ -18,13 +18,13 @@ function told(...args: string[]): string {
 
 Deno.test("F29: every command and every option with a typing error gets the right one named", () => {
   const meant = (word: string) => new RegExp(`did you mean "${word}"\\?`);
-  for (const command of ["probe", "install", "uninstall"]) {
+  for (const command of ["probe", "install", "uninstall", "sign"]) {
     assert.match(told(command.slice(0, -1)), meant(command));
     assert.match(told(command[1] + command[0] + command.slice(2), "x"), meant(command));
     assert.match(told(command.toUpperCase()), meant(command));
   }
   for (
-    const option of "config test env version signature help print-config root".split(" ")
+    const option of "config test env version signature help print-config root seconds".split(" ")
   ) {
     assert.match(told(`--${option[1]}${option[0]}${option.slice(2)}`), meant(`--${option}`));
     assert.match(told(`--${option}x=y`), meant(`--${option}`));
