@@ -347,6 +347,10 @@ export class Cluster {
       case "claim":
         this.#names.set(message.key, [message.vhost, message.app, message.name]);
         return directory.claim(worker, message.id, message.key, message.address);
+      case "clear":
+        return directory.clear(worker, message.id, message.key, message.address);
+      case "cleared":
+        return directory.cleared(worker, message.id, message.found);
       case "release":
         return directory.release(worker, message.key, message.epoch);
       case "yielded":

@@ -153,7 +153,6 @@ export class Server {
     this.#link = worker?.link ?? null;
     this.#listens = worker?.listens ?? true;
     this.#hub = new Hub(CLOCK, VERSION, this.#link);
-    this.#link?.attach(this.#hub);
     this.#loop = new LoopLag(CLOCK.now);
     const { identity, listen } = worker ?? { identity: newIdentity(), listen: config.listen };
     const claims = this.#link ?? NO_CLAIMS;
@@ -175,6 +174,7 @@ export class Server {
     );
     const serverName = `${SERVER_NAME}/${VERSION}`;
     this.#gate = new Gate(identity, new HookCaller(serverName));
+    this.#link?.attach(this.#hub, (key) => this.#gate.departed(key));
     const current = () => this.#config;
     this.#host = {
       get config() {

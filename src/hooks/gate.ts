@@ -64,6 +64,11 @@ export class Gate {
     });
   }
 
+  /** Waits until the on_unpublish of publishers of a stream that have gone has been delivered, for 5 s. */
+  departed(key: string): Promise<void> {
+    return this.#departures.delivered(key, DEPARTURE_WAIT_MS);
+  }
+
   /** Waits until hook servers know all there is to tell, but no longer than `ms`. */
   settle(ms: number): Promise<void> {
     return this.#caller.settle(ms);
@@ -126,12 +131,48 @@ export class Visit {
     });
   }
 
-  /** It publishes or plays now. */
-  begin(): void {
+  /**
+   * It publishes or plays now. `departed`: hooks were asked while another publisher had the stream, whose
+   * on_unpublish comes after the on_publish of this one; settles when other threads have delivered it.
+   */
+  begin(departed: (() => Promise<void>) | null = null): void {
     if (this.#over) return;
     this.#begun = true;
     // Now the stream is there for sure.
     if (this.#told.length > 0) this.#id();
+    if (departed) this.#announceAgain(departed);
+  }
+
+  /**
+   * The last that an application hears of a stream is to be that it is live: what has been said of this
+   * publisher is taken back and said again, behind the end of the other one. The answer does not count.
+   */
+  #announceAgain(departed: () => Promise<void>): void {
+    const { vhost: { hooks: { on_publish, on_unpublish } }, key } = this.#visitor;
+    if (!this.#counted || on_publish.length === 0 || on_unpublish.length === 0) return;
+    const { log } = this.#parts;
+    let due = false;
+    const before = async () => {
+      await within(
+        DEPARTURE_WAIT_MS,
+        Promise.all([this.#departures.delivered(key, DEPARTURE_WAIT_MS), departed()]),
+      );
+      return due = !this.#over;
+    };
+    const back = {
+      action: "on_unpublish",
+      urls: on_unpublish,
+      body: this.#body("on_unpublish"),
+      log,
+    } as const;
+    const again = {
+      action: "on_publish",
+      urls: on_publish,
+      body: this.#body("on_publish"),
+      log,
+    } as const;
+    void this.#caller.tell(back, before);
+    void this.#caller.tell(again, () => due);
   }
 
   /** It does no more, or never has. */
@@ -189,6 +230,14 @@ export class Visit {
     const id = this.#id();
     return () => streamBody(this.#server, action, this.#visitor, id);
   }
+}
+
+/** Waits for `promise`, but no longer than `ms`. */
+async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
 }
 
 function refusedBy(action: HookAction): Refusal {

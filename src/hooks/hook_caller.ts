@@ -81,9 +81,9 @@ export class HookCaller {
    * @param due Asked when its turn has come: whether there is anything to tell at all.
    * @returns Settles when all URLs have been told, or cannot be.
    */
-  tell(event: HookEvent, due: () => boolean = () => true): Promise<void> {
+  tell(event: HookEvent, due: () => boolean | Promise<boolean> = () => true): Promise<void> {
     return this.#inTurn(event, async () => {
-      if (!due()) return;
+      if (!await due()) return;
       for (const url of event.urls) await this.#call(event, url, false, this.#limits.timeoutMs);
     });
   }

@@ -29,7 +29,7 @@ import type { Player, PlayerOptions, PlayerSink } from "./player.ts";
 import { Rendition, type RenditionSource } from "./rendition.ts";
 import { COLLECTED_MEMORY, type SegmentPool } from "./segment_pool.ts";
 import { StreamStats } from "./stream_stats.ts";
-import { type PutOut, STALLED_MS, TakeoverRule } from "./takeover.ts";
+import { CLEAR, type Clearance, type PutOut, STALLED_MS, TakeoverRule } from "./takeover.ts";
 import { Timeline, trackKey } from "./timeline.ts";
 
 /**
@@ -104,6 +104,9 @@ export interface Publisher {
   replaced(): void;
 }
 
+/** A publisher, as far as it can be ended for another one. */
+export type Replaceable = Pick<Publisher, "lastBytesAt" | "replaced">;
+
 /** A live stream, keyed by `[vhost]/app/stream`. */
 export class LiveStream implements RenditionSource {
   readonly key: string;
@@ -149,6 +152,8 @@ export class LiveStream implements RenditionSource {
   #contents = new Contents();
   #publisher: Publisher | null = null;
   readonly #takeover: TakeoverRule;
+  /** Clients that publish it to the origin of an edge: their media do not come through the log. */
+  readonly #uplinks = new Set<Replaceable>();
   /** From the publisher in another thread; null: there is none. */
   #inlet: Inlet | null = null;
   #reserved = 0;
@@ -348,12 +353,43 @@ export class LiveStream implements RenditionSource {
     this.#shared.listener?.unpublished(this);
   }
 
-  /** Ends the publisher of this thread if it has stalled, and `takeover` lets any newcomer replace it. */
-  endStalled(): void {
-    const present = this.#publisher;
-    if (present && this.#takeover.givesUp(present.lastBytesAt, this.#shared.clock.now())) {
-      present.replaced();
+  /**
+   * Makes way for a newcomer before hooks are asked about it: ends a publisher of this thread that has
+   * stalled, if `takeover` allows that. One that sends is left alone: the newcomer may be a stranger.
+   */
+  clear(newcomer: string): Clearance {
+    const now = this.#shared.clock.now();
+    for (const uplink of [...this.#uplinks]) {
+      if (this.#takeover.givesUp(uplink.lastBytesAt, now)) uplink.replaced();
     }
+    // At an edge the stream's publisher is the pull from the origin, and the origin decides.
+    if (this.#vhost.edge) return { kept: false, present: this.#uplinks.size > 0 };
+    const publisher = this.#publisher;
+    if (!publisher) return CLEAR;
+    if (this.#takeover.givesUp(publisher.lastBytesAt, now)) {
+      publisher.replaced();
+      return CLEAR;
+    }
+    const kept = !this.#takeover.allows(newcomer, publisher.lastBytesAt, now);
+    return { kept, present: true };
+  }
+
+  /** A client publishes the stream to the origin through this edge; at its end `removeUplink`. */
+  addUplink(uplink: Replaceable): void {
+    this.#uplinks.add(uplink);
+  }
+
+  removeUplink(uplink: Replaceable): void {
+    this.#uplinks.delete(uplink);
+  }
+
+  /**
+   * The origin has accepted another publisher, `except`: with `takeover replace` the others of this thread
+   * end here, without waiting until the origin ends them.
+   */
+  replaceUplinks(except: Replaceable | null): void {
+    if (this.#takeover.policy !== "replace") return;
+    for (const uplink of [...this.#uplinks]) if (uplink !== except) uplink.replaced();
   }
 
   /** Whether `newcomer`, in another thread, gets the stream; the present publisher is ended then. */

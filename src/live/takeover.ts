@@ -23,6 +23,17 @@ export interface PutOut {
   readonly agoMs: number;
 }
 
+/** What a newcomer finds when it wants to publish a stream. */
+export interface Clearance {
+  /** A publisher has the stream and keeps it: the newcomer is refused. */
+  readonly kept: boolean;
+  /** A publisher has the stream, and leaves it to the newcomer once hooks have accepted that. */
+  readonly present: boolean;
+}
+
+/** No publisher has the stream. */
+export const CLEAR: Clearance = { kept: false, present: false };
+
 /** Decides for one stream. Time is an argument, ms of the clock. */
 export class TakeoverRule {
   /** May be exchanged at any time. */

@@ -5,7 +5,7 @@
  */
 
 import type { Visit } from "../hooks/gate.ts";
-import type { LiveStream } from "../live/live_stream.ts";
+import type { LiveStream, Replaceable } from "../live/live_stream.ts";
 import { peerText } from "../log/text.ts";
 import type { Uplink, UplinkOwner } from "../relay/edge_publish.ts";
 import { MAX_MESSAGE_SIZE } from "../rtmp/chunk_reader.ts";
@@ -13,10 +13,10 @@ import { type Command, onFcStatus, onStatus, result } from "../rtmp/command.ts";
 import { ErrorCode } from "../rtmp/error.ts";
 import { ChunkStream, type Message, MessageType, STREAM_ID } from "../rtmp/message.ts";
 import { applyVhost, BasePhase, type ClientRole, type SessionContext } from "./phase.ts";
-import { endsPublish, type PublishRequest } from "./publish_phase.ts";
+import { departureOf, endsPublish, type PublishRequest } from "./publish_phase.ts";
 
 /** Media flow from the client to the origin. */
-export class EdgePublishPhase extends BasePhase implements UplinkOwner {
+export class EdgePublishPhase extends BasePhase implements UplinkOwner, Replaceable {
   override readonly role: ClientRole;
   readonly #request: PublishRequest;
   readonly #visit: Visit;
@@ -38,7 +38,6 @@ export class EdgePublishPhase extends BasePhase implements UplinkOwner {
   ) {
     super(session);
     this.#visit = visit;
-    visit.begin();
     const { style, target, stream } = request;
     this.#request = request;
     this.#uplink = uplink;
@@ -47,6 +46,9 @@ export class EdgePublishPhase extends BasePhase implements UplinkOwner {
     this.role = { type: `${style}-publish`, publish: true, stream, name: target.url.stream };
     uplink.owner = this;
     stream.reserve();
+    stream.addUplink(this);
+    stream.replaceUplinks(this);
+    visit.begin(request.replaces ? departureOf(session, stream) : null);
     applyVhost(session, target.vhost);
     session.maxMessageSize = MAX_MESSAGE_SIZE;
     this.#status(onStatus("status", "NetStream.Publish.Start", "Started publishing stream."));
@@ -86,6 +88,7 @@ export class EdgePublishPhase extends BasePhase implements UplinkOwner {
     this.#left = true;
     this.#uplink.owner = null;
     this.#uplink.close();
+    this.#stream.removeUplink(this);
     this.#stream.unreserve();
     this.#visit.end();
     if (this.#waits) this.session.socket.resumeReading();
@@ -94,6 +97,18 @@ export class EdgePublishPhase extends BasePhase implements UplinkOwner {
 
   override summary(): string {
     return `<- EPB ${peerText(this.#request.target.key)} msgs=${this.#messages}`;
+  }
+
+  /** `Replaceable`: clock ms of the last bytes. While it has to wait its silence is our doing. */
+  get lastBytesAt(): number {
+    return this.#waits ? this.session.host.clock.now() : this.#lastBytesAt;
+  }
+
+  /** `Replaceable`: another publisher takes the stream over, and this one is told. */
+  replaced(): void {
+    const reason = "another publisher has taken the stream over";
+    this.#status(onStatus("error", "NetStream.Publish.BadName", reason));
+    this.session.close(ErrorCode.STREAM_BUSY, reason);
   }
 
   // ---- from the uplink

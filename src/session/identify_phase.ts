@@ -15,7 +15,7 @@ import { HOOKS_TIMEOUT_MS, MAX_COMMAND_BYTES, MAX_CREATE_STREAM } from "./limits
 import { BasePhase, type SessionContext } from "./phase.ts";
 import { PlayPhase } from "./play_phase.ts";
 import { PublishPhase, type PublishStyle } from "./publish_phase.ts";
-import { askToPlay, askToPublish, startPublishing } from "./relayed.ts";
+import { askToClear, askToPlay, askToPublish, startPublishing } from "./relayed.ts";
 import type { Target } from "./target.ts";
 
 function busy(error: RtmpError): boolean {
@@ -28,8 +28,10 @@ export class IdentifyPhase extends BasePhase {
   #createdStreams = 0;
   #hasStream: boolean;
   #style: PublishStyle = "flash";
-  /** What the client wants, until it has it. */
-  #asked: { readonly visit: Visit; readonly stream: LiveStream } | null = null;
+  /** The visit that hooks are asked about. */
+  #visit: Visit | null = null;
+  /** The stream that the client wants: it must not be forgotten until the client has it. */
+  #reserved: LiveStream | null = null;
 
   /**
    * @param deadline Clock ms by which the client must have said what it wants.
@@ -94,21 +96,31 @@ export class IdentifyPhase extends BasePhase {
       }
       return PublishPhase.prepare(this.session, this.#style, name);
     });
-    // In this order, so that the application hears of the old one's end first (F8). At an edge the stream's
-    // publisher is the pull from the origin, which is nobody's to end.
-    const { edge, hooks } = request.target.vhost;
-    if (!edge && hooks.on_unpublish.length > 0) request.stream.endStalled();
-    this.#askHooks(code, "publish", request, (visit) => {
-      // Not before: a claim may end the publisher that has the stream now.
-      this.session.consult(
-        (answer) => askToPublish(this.session, request, answer),
-        (verdict) =>
-          this.session.enter(this.#orRefuse(code, () => {
-            if (verdict) throw verdict;
-            return startPublishing(this.session, request, visit);
-          })),
-      );
-    });
+    const ask = () => {
+      this.#askHooks(code, "publish", request, (visit) => {
+        // Not before: a claim may end the publisher that has the stream now.
+        this.session.consult(
+          (answer) => askToPublish(this.session, request, answer),
+          (verdict) =>
+            this.session.enter(this.#orRefuse(code, () => {
+              if (verdict) throw verdict;
+              return startPublishing(this.session, request, visit);
+            })),
+        );
+      });
+    };
+    // The application hears of the old publisher's end first (F8).
+    if (request.target.vhost.hooks.on_publish.length === 0) return ask();
+    this.#reserve(request.stream);
+    this.session.consult(
+      (answer) => askToClear(this.session, request, answer),
+      (verdict) => {
+        this.#orRefuse(code, () => {
+          if (verdict) throw verdict;
+        });
+        ask();
+      },
+    );
   }
 
   #play(command: Command): void {
@@ -140,8 +152,8 @@ export class IdentifyPhase extends BasePhase {
   ): void {
     const { session } = this;
     const visit = visitOf(session, target, action, stream);
-    this.#asked = { visit, stream };
-    stream.reserve();
+    this.#visit = visit;
+    this.#reserve(stream);
     session.consult(
       (answer) => visit.ask((refusal) => void answer(refusal && refused(refusal))),
       (verdict) => {
@@ -155,11 +167,16 @@ export class IdentifyPhase extends BasePhase {
   }
 
   override leave(): void {
-    const asked = this.#asked;
-    this.#asked = null;
-    if (!asked) return;
-    if (!asked.visit.begun) asked.visit.end();
-    asked.stream.unreserve();
+    if (this.#visit?.begun === false) this.#visit.end();
+    this.#visit = null;
+    this.#reserved?.unreserve();
+    this.#reserved = null;
+  }
+
+  #reserve(stream: LiveStream): void {
+    if (this.#reserved === stream) return;
+    this.#reserved = stream;
+    stream.reserve();
   }
 
   /** Runs `start`; the peer is told why it is refused before the error ends the connection. */

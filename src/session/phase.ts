@@ -13,6 +13,7 @@ import type { Clock } from "../live/clock.ts";
 import type { Hub } from "../live/hub.ts";
 import type { Gate } from "../hooks/gate.ts";
 import type { LiveStream } from "../live/live_stream.ts";
+import { CLEAR, type Clearance } from "../live/takeover.ts";
 import type { Player } from "../live/player.ts";
 import type { Log } from "../log/log.ts";
 import type { TcpSocket } from "../net/tcp.ts";
@@ -34,12 +35,20 @@ export type Answer = (verdict: Verdict) => boolean;
 
 /** Who decides whether a client may have a stream for itself, when this thread cannot alone. */
 export interface Claims {
+  /**
+   * Ends publishers of the stream in other threads as `LiveStream.clear` does, and waits until their
+   * on_unpublish has been delivered. `address`: the newcomer's; null: it has the stream already.
+   */
+  clear(stream: LiveStream, address: string | null, done: (found: Clearance) => void): void;
   /** `address`: the publisher's, without a port. */
   claim(stream: LiveStream, address: string, answer: Answer): void;
 }
 
 /** With one thread the stream itself knows. */
-export const NO_CLAIMS: Claims = { claim: (_stream, _address, answer) => void answer(null) };
+export const NO_CLAIMS: Claims = {
+  clear: (_stream, _address, done) => done(CLEAR),
+  claim: (_stream, _address, answer) => void answer(null),
+};
 
 /** What a session needs of the server around it. */
 export interface SessionHost {

@@ -36,6 +36,8 @@ export interface PublishRequest {
   uplink?: Uplink;
   /** Where it is to be forwarded. */
   destinations: readonly string[];
+  /** Another publisher had the stream while hooks were asked about this one. */
+  replaces?: boolean;
 }
 
 /**
@@ -111,7 +113,7 @@ export class PublishPhase extends BasePhase implements Publisher {
     const { vhost, key } = target;
     const phase = new PublishPhase(session, style, stream, target, visit);
     if (!stream.publish(phase)) throw busy(key);
-    visit.begin();
+    visit.begin(request.replaces ? departureOf(session, stream) : null);
     applyVhost(session, vhost);
     session.maxMessageSize = MAX_MESSAGE_SIZE;
     status(
@@ -313,7 +315,8 @@ export class PublishPhase extends BasePhase implements Publisher {
   }
 }
 
-function busy(key: string): RtmpError {
+/** The refusal of a client whose stream another one publishes. */
+export function busy(key: string): RtmpError {
   return new RtmpError(ErrorCode.STREAM_BUSY, `stream ${key} is being published already`);
 }
 
@@ -321,6 +324,11 @@ function busy(key: string): RtmpError {
 function figures(info: VideoInfo | AudioInfo | null): string {
   return Object.entries(info ?? {}).filter(([, value]) => value !== null)
     .map(([key, value]) => `${key}=${value}`).join(", ");
+}
+
+/** Waits until the end of the publisher that had the stream has been delivered in the other threads. */
+export function departureOf(session: SessionContext, stream: LiveStream): () => Promise<void> {
+  return () => new Promise((done) => session.host.claims.clear(stream, null, () => done()));
 }
 
 function status(session: SessionContext, payload: Uint8Array): void {

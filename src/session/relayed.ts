@@ -8,7 +8,7 @@ import { RtmpError } from "../rtmp/error.ts";
 import { EdgePublishPhase } from "./edge_publish_phase.ts";
 import type { Answer, Phase, SessionContext } from "./phase.ts";
 import type { PlayRequest } from "./play_phase.ts";
-import { PublishPhase, type PublishRequest } from "./publish_phase.ts";
+import { busy, PublishPhase, type PublishRequest } from "./publish_phase.ts";
 import { relayClient } from "./relay_client.ts";
 
 /** Whether the client may play, as far as the origin of an edge knows. */
@@ -18,6 +18,26 @@ export function askToPlay(
   answer: Answer,
 ): void {
   session.host.relay.admit(relayClient(session, target), answer);
+}
+
+/**
+ * Before hooks are asked about a publisher: ends a stalled one that has the stream, in any thread, and
+ * waits for the delivery of its on_unpublish. Busy if a publisher keeps the stream: hooks that accepted
+ * the newcomer would be told of its end while the other one is live.
+ */
+export function askToClear(
+  session: SessionContext,
+  request: PublishRequest,
+  answer: Answer,
+): void {
+  const { stream, target } = request;
+  const address = session.socket.remoteAddress;
+  const here = stream.clear(address);
+  if (here.kept) return void answer(busy(target.key));
+  session.host.claims.clear(stream, address, (there) => {
+    request.replaces = here.present || there.present;
+    answer(there.kept ? busy(target.key) : null);
+  });
 }
 
 /** Whether the client may publish: the origin of an edge decides, else this server. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PutOut } from "../live/takeover.ts";
+import { CLEAR, type Clearance, type PutOut } from "../live/takeover.ts";
 import type { ToWorker } from "./messages.ts";
 
 /** A client that wants to publish. */
@@ -27,11 +27,22 @@ interface Entry {
   putOut: readonly PutOut[];
 }
 
+/** A `clear` that not all others have answered. */
+interface Clearing {
+  /** Who wants to know, and by which id. */
+  readonly worker: number;
+  readonly id: number;
+  readonly waiting: Set<number>;
+  found: Clearance;
+}
+
 /** The coordinator's table of streams. Driven by calls alone. */
 export class Directory {
   readonly #send: (worker: number, message: ToWorker) => void;
   readonly #liveChanged: (key: string, live: boolean) => void;
   readonly #entries = new Map<string, Entry>();
+  readonly #clearings = new Map<number, Clearing>();
+  #nextClearing = 1;
 
   /** `liveChanged` is told when a stream has a worker that publishes it, and when it has none. */
   constructor(
@@ -74,6 +85,35 @@ export class Directory {
     this.#decide(entry);
   }
 
+  /**
+   * All others that know the stream are asked to make way; also one whose publisher has just gone may have
+   * something to deliver. The answer is `cleared`.
+   */
+  clear(worker: number, id: number, key: string, address: string | null): void {
+    const waiting = new Set(this.#entries.get(key)?.watchers);
+    waiting.delete(worker);
+    const number = this.#nextClearing++;
+    const clearing: Clearing = { worker, id, waiting, found: CLEAR };
+    this.#clearings.set(number, clearing);
+    for (const other of waiting) this.#send(other, { kind: "clear", id: number, key, address });
+    this.#answerClearing(number, clearing);
+  }
+
+  /** The answer of one of them. */
+  cleared(worker: number, number: number, { kept, present }: Clearance): void {
+    const clearing = this.#clearings.get(number);
+    if (!clearing?.waiting.delete(worker)) return;
+    const { found } = clearing;
+    clearing.found = { kept: found.kept || kept, present: found.present || present };
+    this.#answerClearing(number, clearing);
+  }
+
+  #answerClearing(number: number, { worker, id, waiting, found }: Clearing): void {
+    if (waiting.size > 0) return;
+    this.#clearings.delete(number);
+    this.#send(worker, { kind: "cleared", id, found });
+  }
+
   /** The publisher of a worker has gone. An older grant than the newest one is not meant any more. */
   release(worker: number, key: string, epoch: number): void {
     const entry = this.#entries.get(key);
@@ -101,6 +141,10 @@ export class Directory {
 
   /** A worker has ended: what it had is free. */
   gone(worker: number): void {
+    for (const [number, clearing] of this.#clearings) {
+      if (clearing.worker === worker) this.#clearings.delete(number);
+      else this.cleared(worker, number, CLEAR);
+    }
     for (const entry of this.#entries.values()) {
       entry.watchers.delete(worker);
       if (entry.owner === worker) {

@@ -11,7 +11,7 @@
 import type { Config, ListenAddress } from "../config/types.ts";
 import type { ClientView, ServerFigures, StreamView, VhostView } from "../http/view.ts";
 import type { FeedMessage } from "../live/feed.ts";
-import type { PutOut } from "../live/takeover.ts";
+import type { Clearance, PutOut } from "../live/takeover.ts";
 import type { ServerIdentity } from "../log/ids.ts";
 import type { LineLevel } from "../log/line.ts";
 
@@ -65,6 +65,15 @@ export type ToCoordinator =
     readonly app: string;
     readonly name: string;
   }
+  /** A newcomer is about to be asked about, or has the stream (null); see `Claims.clear`. */
+  | {
+    readonly kind: "clear";
+    readonly id: number;
+    readonly key: string;
+    readonly address: string | null;
+  }
+  /** The answer to `clear`, once the end of whoever has gone is delivered. */
+  | { readonly kind: "cleared"; readonly id: number; readonly found: Clearance }
   /** Nobody publishes there any more. */
   | { readonly kind: "release"; readonly key: string; readonly epoch: number }
   /** The answer to `yield`. */
@@ -104,6 +113,15 @@ export type ToWorker =
     readonly putOut: readonly PutOut[];
   }
   | { readonly kind: "deny"; readonly id: number }
+  /** A publisher elsewhere is about to be asked about, or has the stream (null). */
+  | {
+    readonly kind: "clear";
+    readonly id: number;
+    readonly key: string;
+    readonly address: string | null;
+  }
+  /** The answers of all others together. */
+  | { readonly kind: "cleared"; readonly id: number; readonly found: Clearance }
   /** A publisher elsewhere wants the stream. */
   | { readonly kind: "yield"; readonly key: string; readonly address: string }
   /** Another worker wants the stream, or does not any more. */

@@ -7,6 +7,7 @@
 import type { FeedMessage } from "../live/feed.ts";
 import type { Hub } from "../live/hub.ts";
 import type { HubListener, LiveStream } from "../live/live_stream.ts";
+import { CLEAR, type Clearance } from "../live/takeover.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
 import type { Answer, Claims } from "../session/phase.ts";
 import type { ToCoordinator, ToPeer, ToWorker } from "./messages.ts";
@@ -42,16 +43,22 @@ export class StreamLink implements HubListener, Claims {
   readonly #posts: LinkPosts;
   readonly #intakes = new Map<string, Intake>();
   readonly #claims = new Map<number, PendingClaim>();
+  readonly #clearings = new Map<number, (found: Clearance) => void>();
   #nextClaim = 1;
   #hub: Hub | null = null;
+  #departed: (key: string) => Promise<void> = () => Promise.resolve();
 
   constructor(posts: LinkPosts) {
     this.#posts = posts;
   }
 
-  /** The hub that has this link for its listener. */
-  attach(hub: Hub): void {
+  /**
+   * The hub that has this link for its listener. `departed` settles when the end of publishers of a
+   * stream that have gone is delivered to hook servers.
+   */
+  attach(hub: Hub, departed: (key: string) => Promise<void> = () => Promise.resolve()): void {
     this.#hub = hub;
+    this.#departed = departed;
   }
 
   // ---- from the hub and the sessions
@@ -79,6 +86,16 @@ export class StreamLink implements HubListener, Claims {
     queueMicrotask(() => this.#releaseUnless(stream));
   }
 
+  clear(
+    { key }: LiveStream,
+    address: string | null,
+    done: (found: Clearance) => void,
+  ): void {
+    const id = this.#nextClaim++;
+    this.#clearings.set(id, done);
+    this.#posts.coordinator({ kind: "clear", id, key, address });
+  }
+
   claim(stream: LiveStream, address: string, answer: Answer): void {
     const id = this.#nextClaim++;
     stream.reserve();
@@ -101,6 +118,10 @@ export class StreamLink implements HubListener, Claims {
         return this.#granted(message);
       case "deny":
         return this.#denied(message.id);
+      case "clear":
+        return this.#clear(message.id, message.key, message.address);
+      case "cleared":
+        return this.#cleared(message.id, message.found);
       case "yield":
         return this.#yield(message.key, message.address);
       case "subscribe":
@@ -142,6 +163,23 @@ export class StreamLink implements HubListener, Claims {
     const text = `stream ${stream.key} is being published already`;
     answer(new RtmpError(ErrorCode.STREAM_BUSY, text));
     stream.unreserve();
+  }
+
+  #clear(id: number, key: string, address: string | null): void {
+    const stream = this.#find(key);
+    let found = CLEAR;
+    if (address === null) stream?.replaceUplinks(null);
+    else if (stream) found = stream.clear(address);
+    const answer = () => this.#posts.coordinator({ kind: "cleared", id, found });
+    // A refusal needs no waiting.
+    if (found.kept) answer();
+    else void this.#departed(key).then(answer);
+  }
+
+  #cleared(id: number, found: Clearance): void {
+    const done = this.#clearings.get(id);
+    this.#clearings.delete(id);
+    done?.(found);
   }
 
   #yield(key: string, address: string): void {

@@ -23,6 +23,7 @@ class WaitingServer extends TestServer {
     super(recipe());
     Object.assign(this.host, {
       claims: {
+        clear: this.#own.clear,
         claim: (...[stream, address, answer]: Parameters<typeof this.host.claims.claim>) => {
           if (this.held) this.answers.push(answer);
           else this.#own.claim(stream, address, answer);
