@@ -141,7 +141,7 @@ function buildVhost(
   const minLatency = vhost.get(VHOST_ROOT.min_latency);
   const publish = buildPublish(vhost.enter(VHOST_ROOT.publish));
   // At an edge the pull is the publisher, and what becomes of others is up to the origin.
-  const edge = buildEdge(vhost, reading);
+  const edge = buildEdge(vhost, publish.takeover, reading);
   return {
     name,
     enabled,

@@ -11,10 +11,14 @@ import {
   PUBLISH,
   VHOST_ROOT,
 } from "./table_vhost.ts";
-import type { EdgeConfig, ForwardConfig } from "./types.ts";
+import type { EdgeConfig, ForwardConfig, Takeover } from "./types.ts";
 
 /** The vhost as an edge; null: it is an origin. */
-export function buildEdge(vhost: Section, { report }: Reading): EdgeConfig | null {
+export function buildEdge(
+  vhost: Section,
+  takeover: Takeover,
+  { report }: Reading,
+): EdgeConfig | null {
   const cluster = vhost.enter(CLUSTER_BLOCK);
   const mode = cluster.get(CLUSTER.mode);
   const edge: EdgeConfig = {
@@ -22,6 +26,7 @@ export function buildEdge(vhost: Section, { report }: Reading): EdgeConfig | nul
     protocol: cluster.get(CLUSTER.protocol),
     followClient: cluster.get(CLUSTER.follow_client),
     tokenTraverse: cluster.get(CLUSTER.token_traverse),
+    takeover,
     vhost: cluster.get(CLUSTER.vhost),
     debugUpnode: cluster.get(CLUSTER.debug_srs_upnode),
   };

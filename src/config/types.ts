@@ -221,6 +221,8 @@ export interface EdgeConfig {
   readonly followClient: boolean;
   /** Asks the origin with the client's own `connect` before it is served. */
   readonly tokenTraverse: boolean;
+  /** What becomes of a client that publishes through this edge when another one does: see `PublishConfig`. */
+  readonly takeover: Takeover;
   /** The vhost to ask for; each `[vhost]` in it stands for the client's. */
   readonly vhost: string;
   /** Whether the origin is told who asks (SRS's `srs_*` fields). */

@@ -29,7 +29,14 @@ import type { Player, PlayerOptions, PlayerSink } from "./player.ts";
 import { Rendition, type RenditionSource } from "./rendition.ts";
 import { COLLECTED_MEMORY, type SegmentPool } from "./segment_pool.ts";
 import { StreamStats } from "./stream_stats.ts";
-import { CLEAR, type Clearance, type PutOut, STALLED_MS, TakeoverRule } from "./takeover.ts";
+import {
+  CLEAR,
+  type Clearance,
+  givesUp,
+  type PutOut,
+  STALLED_MS,
+  TakeoverRule,
+} from "./takeover.ts";
 import { Timeline, trackKey } from "./timeline.ts";
 
 /**
@@ -359,11 +366,14 @@ export class LiveStream implements RenditionSource {
    */
   clear(newcomer: string): Clearance {
     const now = this.#shared.clock.now();
-    for (const uplink of [...this.#uplinks]) {
-      if (this.#takeover.givesUp(uplink.lastBytesAt, now)) uplink.replaced();
+    const { edge } = this.#vhost;
+    if (edge) {
+      for (const uplink of [...this.#uplinks]) {
+        if (givesUp(edge.takeover, uplink.lastBytesAt, now)) uplink.replaced();
+      }
+      // The stream's publisher is the pull, which is nobody's to end. Of the others the origin decides.
+      return { kept: false, present: this.#uplinks.size > 0 };
     }
-    // At an edge the stream's publisher is the pull from the origin, and the origin decides.
-    if (this.#vhost.edge) return { kept: false, present: this.#uplinks.size > 0 };
     const publisher = this.#publisher;
     if (!publisher) return CLEAR;
     if (this.#takeover.givesUp(publisher.lastBytesAt, now)) {
@@ -388,7 +398,7 @@ export class LiveStream implements RenditionSource {
    * end here, without waiting until the origin ends them.
    */
   replaceUplinks(except: Replaceable | null): void {
-    if (this.#takeover.policy !== "replace") return;
+    if (this.#vhost.edge?.takeover !== "replace") return;
     for (const uplink of [...this.#uplinks]) if (uplink !== except) uplink.replaced();
   }
 

@@ -34,6 +34,11 @@ export interface Clearance {
 /** No publisher has the stream. */
 export const CLEAR: Clearance = { kept: false, present: false };
 
+/** Whether a publisher that has last sent something at `lastBytesAt` may be ended by any newcomer. */
+export function givesUp(policy: Takeover, lastBytesAt: number, nowMs: number): boolean {
+  return policy !== "deny" && nowMs - lastBytesAt >= STALLED_MS;
+}
+
 /** Decides for one stream. Time is an argument, ms of the clock. */
 export class TakeoverRule {
   /** May be exchanged at any time. */
@@ -53,7 +58,7 @@ export class TakeoverRule {
 
   /** Whether a publisher that has last sent something at `lastBytesAt` may be ended by any newcomer. */
   givesUp(lastBytesAt: number, nowMs: number): boolean {
-    return this.policy !== "deny" && nowMs - lastBytesAt >= STALLED_MS;
+    return givesUp(this.policy, lastBytesAt, nowMs);
   }
 
   /**

@@ -266,7 +266,10 @@ export class RawClient {
   /** Waits until `condition` gives something; it is looked at whenever something came. */
   async #waitFor<T>(what: string, condition: () => T | undefined): Promise<T> {
     let gone = false;
-    this.ended.then(() => gone = true);
+    this.ended.then(() => {
+      gone = true;
+      this.#wake();
+    });
     const wait = async () => {
       while (true) {
         const woken = new Promise<void>((resolve) => this.#wake = resolve);

@@ -164,5 +164,10 @@ export async function startServer(
       return accepts(number);
     });
   }
+  // With several workers the port is tried first, by a listener that refuses everyone.
+  const config = await Deno.readTextFile(file);
+  if (/\bworkers [2-9]/.test(config) && !/srs_log_tank\s+file/.test(config)) {
+    await until("the workers", READY_LIMIT_MS, () => server.log.includes("RTMP listen at"));
+  }
   return server;
 }

@@ -37,6 +37,7 @@ Deno.test("config: an edge", () => {
     protocol: "flv",
     followClient: true,
     tokenTraverse: true,
+    takeover: "if_stalled",
     vhost: "[vhost].example.com",
     debugUpnode: false,
   });

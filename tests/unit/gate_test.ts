@@ -254,3 +254,37 @@ test("F8: a newcomer is asked about when the last publisher's on_unpublish has b
     assert.deepEqual(order, ["on_publish", "on_unpublish", "on_publish"]);
     await gate.settle(5000);
   }));
+
+test("F8: accepted while another publisher had the stream: said again behind the other one's end", () =>
+  withVisit(async (hooks) => {
+    for (const leaves of [false, true]) {
+      hooks.clear();
+      const gate = newGate();
+      let answers = 0;
+      const start = async (id: string) => {
+        const log = new MemoryLog(id);
+        const visit = gate.visit(visitorOf(hooks.block, { id }), { ...parts(), log });
+        const before = answers;
+        visit.ask(() => answers++);
+        await until("the answer", 5000, () => answers > before);
+        return visit;
+      };
+      const old = await start("client01");
+      old.begin();
+      const next = await start("client02");
+      const elsewhere = Promise.withResolvers<void>();
+      old.end();
+      next.begin(() => elsewhere.promise);
+      await hooks.received(5);
+      if (leaves) next.end();
+      elsewhere.resolve();
+      await gate.settle(5000);
+      if (!leaves) next.end();
+      await gate.settle(5000);
+      const said = hooks.calls.filter(({ body }) => body.action !== "on_connect")
+        .map(({ body }) => `${body.action} ${body.client_id}`);
+      const asked = ["on_publish client01", "on_publish client02", "on_unpublish client01"];
+      const again = leaves ? [] : ["on_unpublish client02", "on_publish client02"];
+      assert.deepEqual(said, [...asked, ...again, "on_unpublish client02"]);
+    }
+  }));

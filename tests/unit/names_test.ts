@@ -34,6 +34,7 @@ const EDGE: EdgeConfig = {
   protocol: "rtmp",
   followClient: false,
   tokenTraverse: false,
+  takeover: "if_stalled",
   vhost: "[vhost]",
   debugUpnode: false,
 };

@@ -24,6 +24,7 @@ const EDGE: EdgeConfig = {
   protocol: "rtmp",
   followClient: false,
   tokenTraverse: false,
+  takeover: "if_stalled",
   vhost: "[vhost]",
   debugUpnode: true,
 };

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { Takeover } from "../../src/config/types.ts";
+import type { EdgeConfig, Takeover } from "../../src/config/types.ts";
 import { REVENGE_MS, STALLED_MS } from "../../src/live/takeover.ts";
 import { FakePlayer } from "./support/fake_player.ts";
 import { FakePublisher, Fixture, payloads, vhostOf, words } from "./support/live_fixture.ts";
@@ -84,4 +84,75 @@ Deno.test("takeover replace: who lost the fight gets the stream when the other f
   clock.advance(STALLED_MS);
   assert.equal(a.start(), true);
   assert.equal(b.replacements, 1);
+});
+
+Deno.test("F8: before a newcomer is asked about, a stalled publisher is ended and a healthy one is not", () => {
+  for (const policy of ["deny", "if_stalled", "replace"] as const) {
+    const { clock, live, a, b } = scene(policy);
+    assert.deepEqual(live.clear(b.address), { kept: false, present: false }, "nobody publishes");
+    a.start();
+    silent(a, clock.now());
+    clock.advance(STALLED_MS - 1);
+    const kept = policy !== "replace";
+    assert.deepEqual(live.clear(b.address), { kept, present: true }, policy);
+    assert.equal(a.replacements, 0, "whoever it is may be a stranger");
+    clock.advance(1);
+    const ended = policy !== "deny";
+    assert.deepEqual(live.clear(b.address), { kept: !ended, present: !ended }, policy);
+    assert.equal(a.replacements, ended ? 1 : 0);
+    assert.equal(live.active, !ended);
+  }
+});
+
+Deno.test("F8: replace: who was put out is refused before hooks are asked, as long as the other sends", () => {
+  const { clock, live, a, b } = scene("replace");
+  a.start();
+  silent(a, clock.now());
+  b.start();
+  silent(b, clock.now());
+  assert.deepEqual(live.clear(a.address), { kept: true, present: true });
+  assert.deepEqual(live.clear("10.0.0.3"), { kept: false, present: true });
+  assert.equal(b.replacements, 0);
+});
+
+Deno.test("F8: at an edge clients that publish upwards make way, the pull does not", () => {
+  const origins = [{ host: "127.0.0.1", port: null }];
+  const fixture = new Fixture();
+  const { publish } = vhostOf();
+  for (const takeover of ["deny", "if_stalled", "replace"] as const) {
+    const edge: EdgeConfig = {
+      origins,
+      protocol: "rtmp",
+      followClient: false,
+      tokenTraverse: false,
+      takeover,
+      vhost: "[vhost]",
+      debugUpnode: false,
+    };
+    const live = fixture.stream({}, { edge, publish: { ...publish, takeover: "deny" } });
+    const pull = new FakePublisher(live);
+    pull.start();
+    silent(pull, fixture.clock.now());
+    const uplink = () => {
+      const client = {
+        lastBytesAt: fixture.clock.now(),
+        ended: 0,
+        replaced() {
+          this.ended++;
+          live.removeUplink(this);
+        },
+      };
+      live.addUplink(client);
+      return client;
+    };
+    const stalled = uplink();
+    fixture.clock.advance(STALLED_MS);
+    const healthy = uplink();
+    assert.deepEqual(live.clear("10.0.0.2"), { kept: false, present: true });
+    assert.equal(stalled.ended, takeover === "deny" ? 0 : 1, takeover);
+    const next = uplink();
+    live.replaceUplinks(next);
+    assert.deepEqual([healthy.ended, next.ended], [takeover === "replace" ? 1 : 0, 0], takeover);
+    assert.equal(pull.replacements, 0);
+  }
 });

@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import type { Clearance } from "../../src/live/takeover.ts";
 import { Directory } from "../../src/workers/directory.ts";
 import type { ToWorker } from "../../src/workers/messages.ts";
 
@@ -12,9 +13,11 @@ class Scene {
   readonly sent: string[] = [];
   readonly live: string[] = [];
   readonly grants: Extract<ToWorker, { kind: "grant" }>[] = [];
+  readonly found: Clearance[] = [];
   readonly directory = new Directory(
     (worker, message) => {
       if (message.kind === "grant") this.grants.push(message);
+      if (message.kind === "cleared") this.found.push(message.found);
       const what = "id" in message ? message.id : "worker" in message ? message.worker : "";
       this.sent.push(`${worker}: ${message.kind} ${what}`.trim());
     },
@@ -121,4 +124,42 @@ Deno.test("a stream that no worker knows is forgotten, and a claim for it denied
   scene.directory.watch(3, "s");
   scene.directory.gone(3);
   assert.equal(scene.directory.size, 0);
+});
+
+Deno.test("F8: all others that know a stream make way, and the answer is what they found together", () => {
+  const scene = new Scene();
+  scene.claim(1, 10);
+  for (const worker of [2, 3, 4]) scene.directory.watch(worker, "s");
+  scene.take();
+  scene.directory.clear(2, 20, "s", "10.0.0.2");
+  assert.deepEqual(scene.take(), ["1: clear 1", "3: clear 1", "4: clear 1"]);
+  scene.directory.cleared(2, 1, { kept: true, present: true });
+  scene.directory.cleared(1, 1, { kept: false, present: true });
+  scene.directory.cleared(1, 1, { kept: true, present: true });
+  assert.deepEqual(scene.take(), [], "neither who asks nor anybody twice");
+  scene.directory.cleared(3, 1, { kept: false, present: false });
+  assert.deepEqual(scene.take(), []);
+  // The last one dies: it keeps nothing.
+  scene.directory.gone(4);
+  assert.deepEqual(scene.take(), ["2: cleared 20"]);
+  assert.deepEqual(scene.found, [{ kept: false, present: true }]);
+  scene.directory.clear(2, 21, "s", null);
+  scene.take();
+  scene.directory.cleared(1, 2, { kept: true, present: true });
+  scene.directory.cleared(3, 2, { kept: false, present: false });
+  assert.deepEqual(scene.take(), ["2: cleared 21"]);
+  assert.deepEqual(scene.found.at(-1), { kept: true, present: true });
+});
+
+Deno.test("F8: nobody else knows the stream: there is nothing to wait for; who asked and died gets nothing", () => {
+  const scene = new Scene();
+  scene.directory.clear(1, 10, "s", "10.0.0.1");
+  assert.deepEqual(scene.take(), ["1: cleared 10"]);
+  scene.directory.watch(1, "s");
+  scene.directory.watch(2, "s");
+  scene.directory.clear(2, 20, "s", "10.0.0.2");
+  scene.directory.gone(2);
+  scene.take();
+  scene.directory.cleared(1, 2, { kept: false, present: false });
+  assert.deepEqual(scene.take(), []);
 });
