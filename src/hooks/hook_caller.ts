@@ -83,7 +83,9 @@ export class HookCaller {
    */
   tell(event: HookEvent, due: () => boolean | Promise<boolean> = () => true): Promise<void> {
     return this.#inTurn(event, async () => {
-      if (!await due()) return;
+      // No turn is lost where the answer is there at once: calls are taken in the order of their coming.
+      const wanted = due();
+      if (wanted !== true && !await wanted) return;
       for (const url of event.urls) await this.#call(event, url, false, this.#limits.timeoutMs);
     });
   }
