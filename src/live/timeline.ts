@@ -33,6 +33,8 @@ class Track {
   /** Stream time of the last message, ms; may be a little below 0, which is told as 0. */
   lastOutput = 0;
   lastArrival = 0;
+  /** Its last step if that was a large one, ms: that of a slow camera. */
+  slowStep = 0;
   /** The least and the most that it has been ahead of the other tracks' last message, ms. */
   leastLead = Infinity;
   mostLead = -Infinity;
@@ -181,15 +183,20 @@ export class Timeline {
     const step = difference(original, track.lastOriginal);
     if (step <= MAX_STEP_MS && step >= -MAX_STEP_MS) {
       track.lastOutput = Math.max(track.lastOutput + step, -MAX_BELOW_ZERO_MS);
+      track.slowStep = 0;
       this.#noteLead(track);
     } else if (this.#jumpsWithAnother(track, step, arrivalMs)) {
       track.lastOutput += step + this.#jumpShift;
       track.jump = this.#jump;
     } else if (this.#isReal(track, step, arrivalMs)) {
       track.lastOutput += step;
+      track.slowStep = step;
     } else {
-      track.lastOutput += SUBSTITUTE_STEP_MS;
-      this.#jumpShift = SUBSTITUTE_STEP_MS - step;
+      // A slow camera goes on at its pace: other tracks that jump with it keep their distance.
+      const isSlow = track.slowStep > 0 && track.slowStep <= JUMP_TOGETHER_MS;
+      const substitute = isSlow ? track.slowStep : SUBSTITUTE_STEP_MS;
+      track.lastOutput += substitute;
+      this.#jumpShift = substitute - step;
       this.#jumpArrival = arrivalMs;
       track.jump = ++this.#jump;
     }

@@ -293,10 +293,23 @@ Deno.test("F1: both tracks jump together and keep their distance", () => {
 });
 
 Deno.test("F1: both jump together, and the video has one frame in a second", () => {
-  const audio = jump(frames(AUDIO, 20, 10_000, 9000), 5000, HOUR_MS);
-  const video = jump(frames(VIDEO, 1000, 10_000, 9000), 5000, HOUR_MS);
-  const stamped = run(interleave(audio, video));
-  assertOneOffset(stamped.filter(({ at }) => at >= 5000), "1 fps");
+  for (const audioMs of [20, 1024 / 44.1, 1000]) {
+    for (const skew of [-1000, 0, 450]) {
+      for (const byMs of [-9000, HOUR_MS]) {
+        const audio = jump(frames(AUDIO, audioMs, 10_000 + skew, 9000), 5000, byMs);
+        const video = jump(frames(VIDEO, 1000, 10_000, 9000), 5000, byMs);
+        for (const sent of [interleave(audio, video), interleave(video, audio)]) {
+          const stamped = run(sent);
+          const label = `audio ${audioMs} ms, skew ${skew}, jump ${byMs}, first ${sent[0].track}`;
+          const [before, after] = [4000, 5000].map((at) =>
+            stamped.filter((s) => s.track === VIDEO && s.at === at)[0].out
+          );
+          assert.ok(after > before && after <= before + 1250, `${label}: ${before} -> ${after}`);
+          assertOneOffset(stamped.filter(({ at }) => at >= 5000), label);
+        }
+      }
+    }
+  }
 });
 
 Deno.test("F1: a track that jumps twice takes no other track's jump for its own", () => {
