@@ -33,7 +33,9 @@ class Track {
   /** Stream time of the last message, ms; may be a little below 0, which is told as 0. */
   lastOutput = 0;
   lastArrival = 0;
-  /** Its last step if that was a large one, ms: that of a slow camera. */
+  /** The last step was a large one and real. */
+  wasLarge = false;
+  /** That step if the one before it was large too, ms: it is a slow camera's, and no gap. */
   slowStep = 0;
   /** The least and the most that it has been ahead of the other tracks' last message, ms. */
   leastLead = Infinity;
@@ -183,6 +185,7 @@ export class Timeline {
     const step = difference(original, track.lastOriginal);
     if (step <= MAX_STEP_MS && step >= -MAX_STEP_MS) {
       track.lastOutput = Math.max(track.lastOutput + step, -MAX_BELOW_ZERO_MS);
+      track.wasLarge = false;
       track.slowStep = 0;
       this.#noteLead(track);
     } else if (this.#jumpsWithAnother(track, step, arrivalMs)) {
@@ -190,7 +193,8 @@ export class Timeline {
       track.jump = this.#jump;
     } else if (this.#isReal(track, step, arrivalMs)) {
       track.lastOutput += step;
-      track.slowStep = step;
+      if (track.wasLarge) track.slowStep = step;
+      track.wasLarge = true;
     } else {
       // A slow camera goes on at its pace: other tracks that jump with it keep their distance.
       const isSlow = track.slowStep > 0 && track.slowStep <= JUMP_TOGETHER_MS;

@@ -312,6 +312,23 @@ Deno.test("F1: both jump together, and the video has one frame in a second", () 
   }
 });
 
+Deno.test("F1: only a slow camera's pace goes on over a jump, no gap's", () => {
+  const last = (originals: number[], gapMs: number) => {
+    const timeline = new Timeline("full");
+    let now = 0;
+    const out = originals.map((time, i) => {
+      if (i > 0 && time > originals[i - 1]) now += gapMs;
+      return timeline.stamp(VIDEO, time, now);
+    });
+    return out[out.length - 1] - out[out.length - 2];
+  };
+  assert.equal(last([0, 1000, 2000, 3000, 0], 1000), 1000);
+  assert.equal(last([0, 1000, 0], 1000), 10);
+  assert.equal(last([0, 1000, 2000, 2040, 0], 1000), 10);
+  assert.equal(last([0, 1000, 2000, 2040, 3040, 0], 1000), 10);
+  assert.equal(last([0, 6000, 12_000, 18_000, 0], 6000), 10);
+});
+
 Deno.test("F1: a track that jumps twice takes no other track's jump for its own", () => {
   const jumps = [[VIDEO, 0], [VIDEO, 5000], [VIDEO, 10_200]];
   const timeline = new Timeline("full");
