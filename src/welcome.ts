@@ -14,7 +14,7 @@ const RTMP_PORT = 1935;
 /** Left out of URLs. */
 const HTTP_PORT = 80;
 
-/** Pictures with a clock, and a tone: every ffmpeg has them. */
+/** Pictures with a clock, and a tone: every ffmpeg has them. The page's line has the same. */
 const SOURCE = "-re -f lavfi -i testsrc=size=640x360:rate=25 -re -f lavfi -i sine";
 /** What every player and browser plays; a keyframe each second, and no frame is held back. */
 const ENCODED = "-c:v libx264 -preset veryfast -tune zerolatency -g 25 -pix_fmt yuv420p -c:a aac";

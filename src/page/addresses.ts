@@ -5,6 +5,12 @@
 
 const RTMP_PORT = "1935";
 
+/** Pictures with a clock, and a tone: every ffmpeg has them. The line printed at start has the same. */
+export const SOURCE = "-re -f lavfi -i testsrc=size=640x360:rate=25 -re -f lavfi -i sine";
+/** What every player and browser plays; a keyframe each second, and no frame is held back. */
+export const ENCODED =
+  "-c:v libx264 -preset veryfast -tune zerolatency -g 25 -pix_fmt yuv420p -c:a aac";
+
 /** What is needed to address a stream. */
 export interface Target {
   /** As in the stream's identity; empty: the default one. */
@@ -45,7 +51,7 @@ export function addressesOf(target: Target, base: URL, listen: readonly string[]
     key,
     rtmp,
     flv: flv === null ? null : new URL(`.${flv}`, base).href,
-    push: `ffmpeg -re -stream_loop -1 -i source.flv -c copy -f flv ${quote(rtmp)}`,
+    push: `ffmpeg ${SOURCE} ${ENCODED} -f flv ${quote(rtmp)}`,
     play: `ffplay -fflags nobuffer -flags low_delay ${quote(rtmp)}`,
   };
 }
@@ -68,5 +74,5 @@ function rtmpPath(name: string): string {
 
 /** For a shell: names may have quotes, spaces and `$`. */
 function quote(text: string): string {
-  return /^[\w@%+=:,./[\]-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

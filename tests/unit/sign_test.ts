@@ -8,6 +8,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { checkSignature } from "../../src/hooks/signed_url.ts";
 import { SignError, signUrl } from "../../src/sign.ts";
 import type { Action, Config } from "../../src/config/types.ts";
+import { ENCODED, SOURCE } from "../../src/page/addresses.ts";
 import { type Running, welcome } from "../../src/welcome.ts";
 
 const NOW_MS = 1_795_356_543_210;
@@ -172,4 +173,11 @@ Deno.test("F30: where a signature is needed the line makes it; no secret is prin
 Deno.test("F30: a vhost's name is no command for the shell", () => {
   const text = printed(configOf(`vhost "a'$(reboot)" { }`));
   assert.ok(text.includes(`'rtmp://127.0.0.1/live/livestream?vhost=a'\\''$(reboot)'`), text);
+});
+
+Deno.test("F30: the page's line to push has the same source", () => {
+  const text = printed(configOf("vhost __defaultVhost__ { }"));
+  assert.ok(
+    text.includes(`  push   ffmpeg ${SOURCE} ${ENCODED} -f flv rtmp://127.0.0.1/live/livestream\n`),
+  );
 });
