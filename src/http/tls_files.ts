@@ -109,7 +109,7 @@ function labelsOf(text: string): string[] {
 }
 
 function has(labels: readonly string[], what: keyof Paths): boolean {
-  return labels.some((label) => WANTED[what].label.test(label) && !label.startsWith("ENCRYPTED"));
+  return labels.some((label) => WANTED[what].label.test(label));
 }
 
 function attempt<T>(make: () => T): T | null {

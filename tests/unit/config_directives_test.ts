@@ -274,7 +274,7 @@ vhost a {
   http_hooks { enabled off; on_dvr http://127.0.0.1/; on_hls http://127.0.0.1/; }
   cluster { origin_cluster off; }
 }
-vhost b { enabled off; hls { enabled on; } }`;
+vhost b { enabled off; hls { enabled on; } http_hooks { enabled on; on_hls http://127.0.0.1/; } }`;
   assert.deepEqual(warningsOf(off), []);
   assert.deepEqual(loadConfig("a.conf", () => off, {}).ignored, []);
 });

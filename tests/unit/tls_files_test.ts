@@ -33,6 +33,7 @@ Deno.test("F28: what is wrong is said, with the file and the cure", () => {
       TEST_KEY,
       /^key k\.pem is a certificate and cert c\.pem is a private key: ex/,
     ],
+    [TEST_CERTIFICATE, pem("ENCRYPTED PRIVATE KEY"), /: exchange them$/],
     [TEST_CERTIFICATE, TEST_CERTIFICATE, /^key k\.pem has no private key in it, only: certificate/],
     [TEST_KEY, TEST_KEY, /^cert c\.pem has no certificate in it, only: private key\. Name/],
     [pem("PUBLIC KEY"), TEST_CERTIFICATE, /^key k\.pem has no private key in it, only: public key/],
