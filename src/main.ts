@@ -16,7 +16,7 @@ import { formatSummary } from "./config/summary.ts";
 import { EXAMPLES } from "./examples.ts";
 import { install, InstallError, uninstall } from "./install/install.ts";
 import { serverLog } from "./log/log.ts";
-import { closeLog, openLog } from "./log/tank.ts";
+import { closeLog, logWritten, openLog } from "./log/tank.ts";
 import { fileShortage } from "./net/file_limit.ts";
 import { probeHelp } from "./probe/options.ts";
 import { runProbe } from "./probe/probe.ts";
@@ -194,10 +194,10 @@ async function run(file: string | null): Promise<number | null> {
   }
   lifecycle.begin(server, manager);
   manager.ready(process.env);
-  // The log is written at the end of the turn; this belongs below it.
   const { rtmpAddresses, httpAddress } = server;
   const running = { config, rtmpAddresses, httpAddress, signCommand: signWords, publicHost };
-  setTimeout(() => console.log(welcome(running)), 0);
+  // Below what the log has to say of the start.
+  void logWritten().then(() => console.log(welcome(running)));
   return null;
 }
 

@@ -119,6 +119,11 @@ export function writeForwarded(line: string, level: LineLevel): void {
   writeLine(line, level);
 }
 
+/** Resolves when the lines so far have been handed to the system. */
+export function logWritten(): Promise<void> {
+  return drain();
+}
+
 /** Writes what is queued and closes the log. Later lines go to stdout again. */
 export async function closeLog(): Promise<void> {
   if (open === null) return;

@@ -81,6 +81,9 @@ scenario("F30: the lines of the recipe's configuration", async (s) => {
   assert.notEqual(text, shipped, "conf/realtime.conf listens on 1935");
   const { server, api } = await start(s, text);
   assert.match(await line(server, "push"), /rtmp:\/\/127\.0\.0\.1:\d+\/live\/livestream$/);
+  const said = server.process.stdout;
+  assert.ok(said.indexOf("RTMP listen at") < said.indexOf("  push "), `below the log\n${said}`);
+  assert.ok(said.includes("RTMP listen at"), said);
   await assertLinesWork(s, server, api);
 });
 
