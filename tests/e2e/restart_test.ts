@@ -15,7 +15,7 @@ import { accepts, type Server } from "../tools/server.ts";
 /** ms for something that takes a second at most. */
 const SOON_MS = 10_000;
 /** ms for a stop, which takes about a second at most: the machine may be busy. */
-const STOP_LIMIT_MS = 3000;
+const STOP_LIMIT_MS = 2200;
 /** ms from the order to restart until the new process accepts. A cold start is most of it. */
 const RESTART_LIMIT_MS = 5000;
 const PLAYERS = 20;
@@ -104,6 +104,10 @@ for (const workers of [1, 2]) {
         assert.ok(restarted < RESTART_LIMIT_MS, `the new process accepts after ${restarted} ms`);
         const took = await stopped;
         assert.ok(took < STOP_LIMIT_MS, `the process ends after ${took} ms`);
+
+        // All ports are closed before anyone is sent away.
+        const closed = server.log.indexOf("HTTP-API listen no more");
+        assert.ok(closed >= 0 && closed < server.log.indexOf("server disconnect"), server.log);
 
         for (const player of players) {
           assert.equal(await within("the player's end", SOON_MS, player.ended), "end");

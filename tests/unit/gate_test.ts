@@ -8,7 +8,9 @@ import { connectBody, streamBody } from "../../src/hooks/bodies.ts";
 import type { Visitor } from "../../src/hooks/visitor.ts";
 import { clientAddress } from "../../src/http/client_address.ts";
 import { parseNetwork } from "../../src/config/network.ts";
+import type { Clearance } from "../../src/live/takeover.ts";
 import { ErrorCode } from "../../src/rtmp/error.ts";
+import { NO_CLAIMS } from "../../src/session/phase.ts";
 import { HookServer } from "../tools/hook_server.ts";
 import { until } from "../tools/process.ts";
 import { MemoryLog } from "./support/memory_log.ts";
@@ -154,6 +156,37 @@ test("session: a stream that nobody has is kept while hooks are asked about it",
     assert.deepEqual(hooks.actions, ["on_connect", "on_publish", "on_unpublish", "on_close"]);
     server.pass(10_000);
     assert.equal([...server.hub.streams].length, 0, "nothing is left of it");
+  }));
+
+test("F8: a stream is kept, and hooks are not asked, while the other threads make way for a newcomer", () =>
+  withVisit(async (hooks) => {
+    let found: (clearance: Clearance) => void = () => {};
+    const server = new TestServer(recipe(hooks.block));
+    Object.assign(server.host, {
+      claims: {
+        ...NO_CLAIMS,
+        clear: (...[, , done]: Parameters<typeof NO_CLAIMS.clear>) => found = done,
+      },
+    });
+    for (const kept of [false, true]) {
+      hooks.clear();
+      const peer = server.created();
+      peer.send(command("publish", 5, null, "s", "live"));
+      server.pass(9000);
+      peer.assertOpen();
+      const [stream] = server.hub.streams;
+      assert.deepEqual(hooks.actions, []);
+      found({ kept, present: kept });
+      if (kept) peer.assertClosed(ErrorCode.STREAM_BUSY, /being published/);
+      else await until("the answer", 5000, () => stream.published);
+      assert.equal([...server.hub.streams][0], stream);
+      end(peer);
+      await server.host.gate.settle(5000);
+      const asked = ["on_connect", "on_publish", "on_unpublish", "on_close"];
+      assert.deepEqual(hooks.actions, kept ? ["on_close"] : asked);
+      server.pass(10_000);
+      assert.equal([...server.hub.streams].length, 0, "nothing is left of it");
+    }
   }));
 
 test("session: hooks that do not come to an end do not keep a client for ever", () =>
