@@ -3,12 +3,11 @@
  * @module
  */
 
-import { type Action, type Config, findVhost } from "./config/types.ts";
+import type { Action, Config } from "./config/types.ts";
 import { signature } from "./hooks/signed_url.ts";
 import { findFlvTarget } from "./http/flv_mount.ts";
 import { RtmpError } from "./rtmp/error.ts";
-import { streamKey } from "./rtmp/stream_name.ts";
-import { parseStreamUrl } from "./rtmp/stream_url.ts";
+import { findTarget } from "./session/target.ts";
 
 /** The URL cannot be signed; the message says why, and what to do. */
 export class SignError extends Error {}
@@ -55,10 +54,8 @@ function streamOf(
     if (!/^rtmps?:\/\//i.test(url)) {
       throw new SignError(`"${url}" is no rtmp:// or http:// address`);
     }
-    const { vhost: asked, app, name } = parseStreamUrl(url, "");
-    const vhost = findVhost(config, asked);
-    if (!vhost) throw new SignError(`no vhost "${asked}" in the configuration`);
-    return { key: streamKey(vhost.name, app, name), secrets: vhost[action].secrets };
+    const { key, vhost } = findTarget(config, { tcUrl: url, app: null }, "");
+    return { key, secrets: vhost[action].secrets };
   } catch (error) {
     if (error instanceof RtmpError) throw new SignError(error.message);
     throw error;

@@ -51,7 +51,11 @@ export function connectTarget(
  * The stream `name` on the connection that `info` describes.
  * @throws {RtmpError} when the name is unusable, or the vhost is unknown or switched off.
  */
-export function findTarget(config: Config, info: ConnectInfo, name: string): Target {
+export function findTarget(
+  config: Config,
+  info: Pick<ConnectInfo, "tcUrl" | "app">,
+  name: string,
+): Target {
   const url = parseStreamUrl(info.tcUrl, name, info.app);
   const vhost = findVhost(config, url.vhost);
   if (!vhost) {

@@ -89,3 +89,35 @@ scenario("F10: ?vhost= travels with a forward, the plain host name does not", as
     await untilStream(key, target, key, LIMIT_MS, ({ publish }) => publish.active);
   }
 });
+
+scenario("F11: a name of 2048 bytes, by RTMP and HTTP-FLV; one byte more is told so", async (s) => {
+  const server = await s.server({ vhost: FLV });
+  const name = "\u76f4".repeat(682) + "ab";
+  assert.equal(new TextEncoder().encode(name).length, 2048);
+  s.command(
+    "probe",
+    "--publish",
+    "--seconds",
+    "60",
+    server.url(`live/${encodeURIComponent(name)}`),
+  );
+  const key = `/live/${name}`;
+  const { edge } = await untilStream(
+    "2048 bytes",
+    server,
+    key,
+    LIMIT_MS,
+    ({ publish }) => publish.active,
+  );
+  assert.equal(edge.players, 1, "the probe plays what it publishes");
+  const ask = async (path: string) => {
+    const answer = await fetch(`http://127.0.0.1:${server.apiPort}/live/${path}.flv`);
+    if (answer.status === 200) await answer.body?.cancel();
+    return `${answer.status} ${answer.status === 200 ? "" : await answer.text()}`;
+  };
+  assert.equal(await ask(name), "200 ");
+  assert.match(await ask(`${name}c`), /^404 .*the stream name has 2049 bytes, 2048 are allowed/);
+  const child = s.command("probe", "--seconds", "1", server.url(`live/${name}c`));
+  await child.finish(LIMIT_MS);
+  assert.match(child.stderr + child.stdout, /has 2049 bytes, 2048 are allowed/);
+});

@@ -17,6 +17,7 @@ import { forwardTarget } from "../../src/relay/relays.ts";
 import { type RtmpTarget, tcUrlOf } from "../../src/relay/target.ts";
 import { RtmpError } from "../../src/rtmp/error.ts";
 import { NAME_MAX_BYTES } from "../../src/rtmp/stream_name.ts";
+import { signUrl } from "../../src/sign.ts";
 import { type ConnectInfo, findTarget, type Target } from "../../src/session/target.ts";
 
 const { config } = loadConfig("names.conf", () => `
@@ -28,6 +29,14 @@ const { config: origin } = loadConfig("origin.conf", () => `
   listen 1935;
   vhost __defaultVhost__ { http_remux { enabled on; } }
   vhost own.example { http_remux { enabled on; } }`, {});
+
+const { config: secret } = loadConfig("secret.conf", () => `
+  listen 1935;
+  vhost __defaultVhost__ { http_remux { enabled on; } play { secret s3; } }
+  vhost own.example {
+    http_remux { enabled on; mount [vhost]/tv/[app]/ch-[stream].flv; }
+    play { secret s3; }
+  }`, {});
 
 const EDGE: EdgeConfig = {
   origins: [{ host: "o", port: null }],
@@ -76,6 +85,12 @@ function atOther({ ...target }: RtmpTarget): string {
   return findTarget(config, info(tcUrlOf(target)), target.stream).key;
 }
 
+/** The key that `srs-edge sign` signs: the one whose signature it makes; null: another than `key`. */
+function signedFor(key: string, url: string): string | null {
+  const { searchParams } = new URL(signUrl(secret, { action: "play", url, seconds: 60 }, 0));
+  return searchParams.get("sign") === signature("s3", "play", key, "60") ? key : null;
+}
+
 /** An HTTP origin has no mounts of its own. */
 function atHttpOrigin(url: URL): string | undefined {
   return findFlvTarget(origin, url)?.key;
@@ -121,6 +136,8 @@ function doorsOf({ vhost, url, key }: Target, transport: "rtmp" | "flv"): Record
       body.stream + vhostQuery,
     ).key,
     "signed URL": checkSignature(["secret"], "play", key, signed, 0) ?? key,
+    "sign, page's rtmp": signedFor(key, page.rtmp),
+    "sign, page's flv": signedFor(key, page.flv ?? ""),
     "forward": atOther(forwardTarget(client, "127.0.0.1:1935")),
     "edge, pull and publish": atOther(originTarget(client, EDGE, ORIGIN)),
     "edge, pull by HTTP": atHttpOrigin(pulled),
