@@ -51,7 +51,7 @@ export function findFlvTarget(config: Config, url: URL): FlvTarget | null {
   if (app === undefined || stream === undefined) return null;
   checkName("app", app);
   checkName("stream name", stream);
-  // What the mount cuts off may have kept an escape alive.
+  // Without the ending an escape may not be needed any more.
   const name = asName(readPart(stream));
   return { vhost, app, stream: name, key: streamKey(identityVhost(vhost, url.search), app, name) };
 }

@@ -103,6 +103,13 @@ Deno.test("H23: metrics have series of their own for few streams, the most playe
   assert.equal(players[0].labels.vhost, "__defaultVhost__");
 });
 
+Deno.test("F10: streams of two vhosts of an edge's origin have labels that differ", async () => {
+  const other = { ...stream, id: "vid-other", url: `int.local${stream.url}` };
+  const metrics = await scrape({ streams: byId(stream, other) });
+  const labels = metrics.get("srs_edge_stream_players")?.samples.map(({ labels }) => labels.vhost);
+  assert.deepEqual(labels?.sort(), ["__defaultVhost__", "int.local"]);
+});
+
 Deno.test("metrics: without a live stream there is none of theirs", async () => {
   const metrics = await scrape({ streams: new Map() });
   assert.ok(![...metrics.keys()].some((name) => name.startsWith("srs_edge_stream_")));

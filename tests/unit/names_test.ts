@@ -163,6 +163,7 @@ const TABLE: [string, string, string, string][] = [
   ["live", "s.flv.flv", "/live/s.flv.flv", "/live/s%2Eflv"],
   ["live", "s%2Eflv", "/live/s%2Eflv.flv", "/live/s%2Eflv"],
   ["live", "..flv.flv", "/live/..flv.flv", "/live/..flv"],
+  ["live", "...vhost...flv", "/live/...vhost...flv", "/live/...vhost.."],
   ["live", "a.", "/live/a..flv", "/live/a."],
   ["live", "front drive", "/live/front drive.flv", "/live/front drive"],
   ["live", "front%20drive", "/live/front%20drive.flv", "/live/front drive"],
