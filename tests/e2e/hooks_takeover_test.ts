@@ -10,6 +10,7 @@ import { sleep, until, within } from "../tools/process.ts";
 import { RawClient, statusCode, Type } from "../tools/raw_client.ts";
 import { type Scenario, scenario } from "../tools/scenario.ts";
 import type { Server } from "../tools/server.ts";
+import { whyNoWorkers } from "../tools/workers.ts";
 
 /** ms for what takes a moment. */
 const SOON_MS = 10_000;
@@ -64,7 +65,11 @@ class Application {
   }
 }
 
-function test(name: string, work: (s: Scenario, app: Application) => Promise<void>): void {
+function test(
+  name: string,
+  ignore: string | null,
+  work: (s: Scenario, app: Application) => Promise<void>,
+): void {
   scenario(name, async (s) => {
     const app = new Application();
     try {
@@ -72,7 +77,7 @@ function test(name: string, work: (s: Scenario, app: Application) => Promise<voi
     } finally {
       await app.hooks.stop();
     }
-  });
+  }, { ignore });
 }
 
 /** Asks to publish in vain; resolves to the last status, once the server has closed. */
@@ -127,9 +132,14 @@ async function replacing(s: Scenario, app: Application, server: Server): Promise
   }
 }
 
+const impossible = await whyNoWorkers();
+
 for (const workers of [1, 2]) {
+  const ignore = workers === 1 ? null : impossible;
+
   test(
     `F8: a stalled publisher's end comes before the newcomer; workers ${workers}`,
+    ignore,
     async (s, app) => {
       const server = await s.server({ global: `workers ${workers};`, vhost: app.block });
       await publishers(s, server);
@@ -141,13 +151,18 @@ for (const workers of [1, 2]) {
     },
   );
 
-  test(`F8: replace: the last word is that it is live; workers ${workers}`, async (s, app) => {
-    const vhost = `${REPLACE} ${app.block}`;
-    await replacing(s, app, await s.server({ global: `workers ${workers};`, vhost }));
-  });
+  test(
+    `F8: replace: the last word is that it is live; workers ${workers}`,
+    ignore,
+    async (s, app) => {
+      const vhost = `${REPLACE} ${app.block}`;
+      await replacing(s, app, await s.server({ global: `workers ${workers};`, vhost }));
+    },
+  );
 
   test(
     `F8: replace on an edge: the last word is that it is live; workers ${workers}`,
+    ignore,
     async (s, app) => {
       const origin = await s.server({ vhost: REPLACE });
       const cluster = `cluster { mode remote; origin 127.0.0.1:${origin.port}; }`;
@@ -158,6 +173,7 @@ for (const workers of [1, 2]) {
 
   test(
     `F8: a healthy publisher's newcomer is not even asked about; workers ${workers}`,
+    ignore,
     async (s, app) => {
       const server = await s.server({ global: `workers ${workers};`, vhost: app.block });
       const old = await publishers(s, server);
@@ -171,6 +187,7 @@ for (const workers of [1, 2]) {
 
   test(
     `F8: on an edge a stalled publisher's end comes before the newcomer; workers ${workers}`,
+    ignore,
     async (s, app) => {
       const origin = await s.server();
       const cluster = `cluster { mode remote; origin 127.0.0.1:${origin.port}; }`;

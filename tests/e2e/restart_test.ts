@@ -11,6 +11,7 @@ import { type Child, until, within } from "../tools/process.ts";
 import { isMedia, RawClient, statusCode } from "../tools/raw_client.ts";
 import { scenario } from "../tools/scenario.ts";
 import { accepts, type Server } from "../tools/server.ts";
+import { whyNoWorkers } from "../tools/workers.ts";
 
 /** ms for something that takes a second at most. */
 const SOON_MS = 10_000;
@@ -56,7 +57,11 @@ async function terminate(server: Server): Promise<number> {
   return performance.now() - start;
 }
 
+const impossible = await whyNoWorkers();
+
 for (const workers of [1, 2]) {
+  const ignore = workers === 1 ? null : impossible;
+
   scenario(
     `F31: SIGTERM, and a new process has encoder and players back at once; workers ${workers}`,
     async (s) => {
@@ -91,10 +96,13 @@ for (const workers of [1, 2]) {
 
         const ordered = performance.now();
         const stopped = terminate(server);
+        // Should the test fail before it waits for this, that is what it says.
+        stopped.catch(() => {});
         for (const mover of Object.values(movers)) {
           assert.equal(await mover.asked(), undefined, "at the same address");
         }
-        assert.ok(!await accepts(server.port), "the ports are closed first");
+        // Deno 2.6 takes some ms for it.
+        await until("the closed port", SOON_MS, async () => !await accepts(server.port));
         const second = s.command("-c", server.configFile);
         await until("the new process", SOON_MS, async () => {
           assert.equal(second.exit, null, second.report());
@@ -106,8 +114,11 @@ for (const workers of [1, 2]) {
         assert.ok(took < STOP_LIMIT_MS, `the process ends after ${took} ms`);
 
         // All ports are closed before anyone is sent away.
-        const closed = server.log.indexOf("HTTP-API listen no more");
-        assert.ok(closed >= 0 && closed < server.log.indexOf("server disconnect"), server.log);
+        // Those of workers are their own, and not logged.
+        for (const port of workers === 1 ? ["HTTP-API", "RTMP"] : ["HTTP-API"]) {
+          const closed = server.log.indexOf(`${port} listen no more`);
+          assert.ok(closed >= 0 && closed < server.log.indexOf("server disconnect"), server.log);
+        }
 
         for (const player of players) {
           assert.equal(await within("the player's end", SOON_MS, player.ended), "end");
@@ -139,6 +150,7 @@ for (const workers of [1, 2]) {
         await hooks.stop();
       }
     },
+    { ignore },
   );
 }
 

@@ -19,6 +19,7 @@ import {
   serverCommand,
   type ServerOptions,
 } from "../tools/server.ts";
+import { whyNoWorkers } from "../tools/workers.ts";
 
 const WORKERS = "workers 3;";
 const REALTIME = "min_latency on; play { gop_cache on; mw_latency 100; }";
@@ -29,30 +30,7 @@ const MAX_CONNECTIONS = 100;
 /** ms for something that takes a second at most. */
 const SOON_MS = 10_000;
 
-/** Whether the runtime can do it: Deno since 2026, Bun, Linux. */
 const impossible = await whyNoWorkers();
-
-async function whyNoWorkers(): Promise<string | null> {
-  const folder = await Deno.makeTempDir();
-  const port = freePort();
-  await Deno.writeTextFile(
-    `${folder}/a.conf`,
-    configText(port, freePort(), { global: WORKERS }),
-  );
-  const child = new Child("probe", [...serverCommand(), "-c", `${folder}/a.conf`], {
-    cwd: new URL("../../", import.meta.url).pathname,
-  });
-  try {
-    await until("a start or a refusal", 30_000, async () => child.exit || await accepts(port));
-    if (!child.exit) return null;
-    const refusal = /workers 3: .* cannot listen on one port/.exec(child.stderr);
-    if (!refusal) throw new Error(child.report());
-    return refusal[0];
-  } finally {
-    await child.kill();
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 interface Stream {
   readonly name: string;
