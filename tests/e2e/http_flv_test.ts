@@ -11,7 +11,13 @@ import { media } from "../tools/media.ts";
 import { assertSameConfig } from "../tools/packets.ts";
 import { run, sleep, until } from "../tools/process.ts";
 import { assertPlayed, kindsOf, type Scenario, scenario } from "../tools/scenario.ts";
-import { freePort, type Server, serverCommand, type ServerOptions } from "../tools/server.ts";
+import {
+  freePort,
+  runtimes,
+  type Server,
+  serverCommand,
+  type ServerOptions,
+} from "../tools/server.ts";
 
 const REMUX = "http_remux { enabled on; }";
 const VHOST = `min_latency on; play { gop_cache on; queue_length 5; mw_latency 100; } ${REMUX}`;
@@ -360,7 +366,7 @@ scenario(
 /** ms for which a stream must go on to count as going on. */
 const GOES_ON_MS = 1500;
 
-for (const runtime of ["deno", "bun"]) {
+for (const runtime of runtimes()) {
   scenario(
     `F21 on ${runtime}: a client that closes its sending side is served or forgotten`,
     async (s) => {

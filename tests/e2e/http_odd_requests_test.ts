@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { until } from "../tools/process.ts";
 import { scenario } from "../tools/scenario.ts";
-import { serverCommand } from "../tools/server.ts";
+import { runtimes, serverCommand } from "../tools/server.ts";
 
 const ANSWER_LIMIT_MS = 10_000;
 
@@ -47,7 +47,7 @@ const HEADERS = ["Authorization: \xff", "Referer: http://[", "Origin: http://[",
     "Cookie: =;%zz",
   );
 
-for (const runtime of ["deno", "bun"]) {
+for (const runtime of runtimes()) {
   scenario(`F18 on ${runtime}: nothing that a stranger types is an exception`, async (s) => {
     const { apiPort, process } = await s.server({
       global: "http_server { enabled off; trusted_proxies 127.0.0.1; }",

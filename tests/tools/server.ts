@@ -30,6 +30,12 @@ export function serverCommand(runtime = Deno.env.get("SRS_EDGE_RUNTIME") || "den
   throw new Error(`SRS_EDGE_RUNTIME=${runtime}: say deno, bun or exe`);
 }
 
+/** The runtimes to try where they differ in what they make of HTTP: the one that is asked for, or both. */
+export function runtimes(): string[] {
+  const asked = Deno.env.get("SRS_EDGE_RUNTIME");
+  return asked ? [asked] : ["deno", "bun"];
+}
+
 /** Runs the server with these arguments, in the repository's root. */
 export function launch(
   label: string,

@@ -26,6 +26,7 @@ async function corsOf(options: AppOptions, headers: Record<string, string>, meth
     credentials: named("Allow-Credentials"),
     methods: named("Allow-Methods"),
     headers: named("Allow-Headers"),
+    exposed: named("Expose-Headers"),
     vary: answer.headers.get("Vary"),
   };
 }
@@ -39,6 +40,8 @@ Deno.test("F23: an origin that is named is echoed, and may send credentials", as
       assert.equal(found.credentials, "true");
       assert.equal(found.methods, "GET, HEAD, OPTIONS");
       assert.equal(found.vary, "Origin");
+      // With credentials a star would be a header's name.
+      assert.match(found.exposed ?? "", /^Content-Length, [\w, -]+$/);
     }
   }
   const asks = { Origin: PAGE, "Access-Control-Request-Headers": "authorization, range" };

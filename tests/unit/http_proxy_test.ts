@@ -90,6 +90,8 @@ Deno.test("F15: Forwarded (RFC 7239)", () => {
     ["for=", PROXY],
     // A client cannot swallow or replace what the proxy appends.
     ['for=", for=1.2.3.4', PROXY],
+    ['for=9.9.9.9, for=", for=1.2.3.4', PROXY],
+    ["for=9.9.9.9, junk, for=1.2.3.4", PROXY],
     ['for=9.9.9.9;x=", for="[2001:db8::1]"', PROXY],
     ['for="9.9.9.9\\", for=1.2.3.4', PROXY],
     ["for=9.9.9.9; , for=1.2.3.4", "1.2.3.4"],
