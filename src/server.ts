@@ -4,6 +4,7 @@
  */
 
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import type { Config, ListenAddress, VhostConfig } from "./config/types.ts";
 import type { FlvHost } from "./http/flv_routes.ts";
@@ -291,6 +292,9 @@ export class Server {
     this.#loop.stop();
     this.#orphans ??= new Map();
     this.#ports.release();
+    // Deno gives a listener's descriptor back a turn later: a client that is sent away and connects anew
+    // at once must not reach this process again.
+    await nextTurn();
     const sessions = this.#registry.sessions;
     const asked = new Set<string>();
     for (const { session } of this.#registry.roles) {
@@ -428,4 +432,9 @@ async function gone(ms: number, done: () => boolean): Promise<void> {
   while (!done() && CLOCK.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS));
   }
+}
+
+/** Lets the runtime's event loop take a whole turn. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(() => setImmediate(resolve), 0));
 }
