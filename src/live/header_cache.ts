@@ -3,18 +3,22 @@
  * @module
  */
 
+import { audioCodec, audioTrackId } from "../flv/audio_header.ts";
+import { FrameFlag } from "../flv/ex_header.ts";
+import { videoCodec, videoTrackId } from "../flv/video_header.ts";
 import { MessageType } from "../rtmp/message.ts";
 import { Entry } from "./broadcast_log.ts";
 import type { MessageFormat } from "./message_format.ts";
+import { type Audience, sameBytes, type TrackHeader, TrackHeaders } from "./track_headers.ts";
 
-/** Headers remembered of one kind: tracks of a multitrack stream, and their colour metadata. */
-const MAX_HEADERS = 32;
+/** Bytes of a message that tell its codec: the extended header and its FourCC. */
+const SAMPLE_BYTES = 8;
 
-/** Bytes of an audio message that tell its codec: the extended header and its FourCC. */
-const AUDIO_SAMPLE_BYTES = 8;
+/** The track that everybody plays. */
+const MAIN_TRACK = 0;
 
-/** Who gets a message: everybody, or only players that do, or do not, understand multitrack ones. */
-export type Audience = "all" | "multitrack" | "main track";
+/** A codec that cannot be told. */
+const NO_CODEC = 0;
 
 /** What a header for an audience is in the log. */
 const AUDIENCE_FLAG: Readonly<Record<Audience, number>> = {
@@ -23,26 +27,11 @@ const AUDIENCE_FLAG: Readonly<Record<Audience, number>> = {
   "main track": Entry.MAIN_TRACK,
 };
 
-interface Header {
-  readonly payload: Uint8Array;
-  readonly audience: Audience;
-}
-
-/** Whether two payloads are the same to the byte. */
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
-/** A header of one kind, as it is sent to another thread. */
-export interface HeaderEntry extends Header {
-  readonly key: number;
-}
-
 /** The contents of a cache. */
 export interface HeaderSnapshot {
   readonly metadata: Uint8Array | null;
-  readonly audio: readonly HeaderEntry[];
-  readonly video: readonly HeaderEntry[];
+  readonly audio: readonly TrackHeader[];
+  readonly video: readonly TrackHeader[];
 }
 
 /** The configuration messages of one publisher. */
@@ -50,28 +39,27 @@ export class HeaderCache {
   /** Grows with every change. */
   version = 0;
   #metadata: Uint8Array | null = null;
-  readonly #audio = new Map<number, Header>();
-  readonly #video = new Map<number, Header>();
+  readonly #audio = new TrackHeaders(audioCodec);
+  readonly #video = new TrackHeaders(videoCodec);
   /** MP3, G.711 and the like have no sequence header: the first bytes of a message tell the codec. */
   #audioSample: Uint8Array | null = null;
+  #videoSample: Uint8Array | null = null;
 
   /** A cache with the contents of another one. */
   static from({ metadata, audio, video }: HeaderSnapshot): HeaderCache {
     const cache = new HeaderCache();
     cache.#metadata = metadata;
-    for (const { key, payload, audience } of audio) cache.#audio.set(key, { payload, audience });
-    for (const { key, payload, audience } of video) cache.#video.set(key, { payload, audience });
+    for (const header of audio) cache.#audio.set(header);
+    for (const header of video) cache.#video.set(header);
     return cache;
   }
 
   /** All that a joining player needs. */
   snapshot(): HeaderSnapshot {
-    const entries = (headers: ReadonlyMap<number, Header>) =>
-      Array.from(headers, ([key, header]) => ({ key, ...header }));
     return {
       metadata: this.#metadata,
-      audio: entries(this.#audio),
-      video: entries(this.#video),
+      audio: [...this.#audio.current()],
+      video: [...this.#video.current()],
     };
   }
 
@@ -80,14 +68,14 @@ export class HeaderCache {
     return this.#metadata;
   }
 
-  /** The first audio sequence header; without one, the beginning of an audio message; or null. */
+  /** The main track's audio sequence header; without one, the beginning of an audio message; or null. */
   get audio(): Uint8Array | null {
-    return this.#audio.values().next().value?.payload ?? this.#audioSample;
+    return this.#audio.main ?? this.#audioSample ?? this.#audio.first;
   }
 
-  /** The first video sequence header, or null. */
+  /** The main track's video sequence header; without one, the beginning of a keyframe; or null. */
   get video(): Uint8Array | null {
-    return this.#video.values().next().value?.payload ?? null;
+    return this.#video.main ?? this.#videoSample ?? this.#video.first;
   }
 
   /** Remembers metadata (copied); false when it is what was known already. */
@@ -98,24 +86,48 @@ export class HeaderCache {
     return true;
   }
 
-  /**
-   * Remembers an audio or video header (copied) in place of the last one with the same `key`; false
-   * when it is what was known already.
-   */
-  set(type: number, key: number, payload: Uint8Array, audience: Audience): boolean {
+  /** Remembers an audio or video header (copied); false when it is what was in use already. */
+  set(type: number, header: TrackHeader): boolean {
     const headers = type === MessageType.AUDIO ? this.#audio : this.#video;
-    const known = headers.get(key);
-    if (known && sameBytes(known.payload, payload)) return false;
-    if (known || headers.size < MAX_HEADERS) {
-      headers.set(key, { payload: payload.slice(), audience });
-      this.version++;
+    if (!headers.set(header)) return false;
+    if (header.track === MAIN_TRACK && header.kind === FrameFlag.SEQUENCE_HEADER) {
+      this.#dropSample(type);
     }
+    this.version++;
     return true;
   }
 
-  /** An audio message that is no header, for a codec that has none. */
-  noteAudio(payload: Uint8Array): void {
-    this.#audioSample ??= payload.slice(0, AUDIO_SAMPLE_BYTES);
+  /**
+   * Whether a message that is no header has another codec than its track had: "first" when nothing of
+   * the track has come before. `noteCodec` takes it over.
+   */
+  changesCodec(type: number, payload: Uint8Array): "no" | "first" | "yes" {
+    const isAudio = type === MessageType.AUDIO;
+    const codec = isAudio ? audioCodec(payload) : videoCodec(payload);
+    if (codec === NO_CODEC) return "no";
+    const used = isAudio
+      ? this.#audio.codec(audioTrackId(payload))
+      : this.#video.codec(videoTrackId(payload));
+    return used === codec ? "no" : used === undefined ? "first" : "yes";
+  }
+
+  /** The message's track has its codec from now on, and headers of that codec are told to joiners. */
+  noteCodec(type: number, payload: Uint8Array): void {
+    const isAudio = type === MessageType.AUDIO;
+    const track = isAudio ? audioTrackId(payload) : videoTrackId(payload);
+    if (isAudio) this.#audio.use(track, audioCodec(payload));
+    else this.#video.use(track, videoCodec(payload));
+    if (track === MAIN_TRACK) {
+      const sample = payload.slice(0, SAMPLE_BYTES);
+      if (isAudio) this.#audioSample = sample;
+      else this.#videoSample = sample;
+    }
+    this.version++;
+  }
+
+  #dropSample(type: number): void {
+    if (type === MessageType.AUDIO) this.#audioSample = null;
+    else this.#videoSample = null;
   }
 
   /** Calls `take` with each message of it, its time, and the `Entry` bits that say whom it is for. */
@@ -125,10 +137,10 @@ export class HeaderCache {
     take: (type: number, time: number, payload: Uint8Array, flags: number) => void,
   ): void {
     if (this.#metadata) take(MessageType.DATA_AMF0, metadataTime, this.#metadata, 0);
-    for (const { payload, audience } of this.#audio.values()) {
+    for (const { payload, audience } of this.#audio.current()) {
       take(MessageType.AUDIO, time, payload, AUDIENCE_FLAG[audience]);
     }
-    for (const { payload, audience } of this.#video.values()) {
+    for (const { payload, audience } of this.#video.current()) {
       take(MessageType.VIDEO, time, payload, AUDIENCE_FLAG[audience]);
     }
   }
@@ -142,13 +154,13 @@ export class HeaderCache {
   encode(format: MessageFormat, time: number, metadataTime: number, skip: number): Uint8Array {
     const messages: [type: number, time: number, payload: Uint8Array][] = [];
     if (this.#metadata) messages.push([MessageType.DATA_AMF0, metadataTime, this.#metadata]);
-    const add = (type: number, kind: number, headers: Iterable<Header>) => {
+    const add = (type: number, kind: number, headers: Iterable<TrackHeader>) => {
       for (const { payload, audience } of headers) {
         if (((kind | AUDIENCE_FLAG[audience]) & skip) === 0) messages.push([type, time, payload]);
       }
     };
-    add(MessageType.AUDIO, Entry.AUDIO, this.#audio.values());
-    add(MessageType.VIDEO, Entry.VIDEO, this.#video.values());
+    add(MessageType.AUDIO, Entry.AUDIO, this.#audio.current());
+    add(MessageType.VIDEO, Entry.VIDEO, this.#video.current());
     let size = 0;
     for (const [, at, payload] of messages) size += format.size(payload.length, at);
     const bytes = new Uint8Array(size);

@@ -20,7 +20,7 @@ import type { Clock } from "./clock.ts";
 import { Contents, type Kinds } from "./contents.ts";
 import { type FeedMessage, type FeedTarget, Inlet } from "./feed.ts";
 import { Gop } from "./gop.ts";
-import { type Audience, HeaderCache } from "./header_cache.ts";
+import { HeaderCache } from "./header_cache.ts";
 import { FLV_FORMAT, followAsFlv, type MessageFormat, rtmpFormat } from "./message_format.ts";
 import { MixQueue } from "./mix_queue.ts";
 import { Outlets } from "./outlets.ts";
@@ -67,11 +67,6 @@ function pacerSettings({ minLatency, play }: VhostConfig): PacerSettings {
 /** How a publisher's timestamps are corrected; `atc`: not at all. */
 function jitterOf({ play }: VhostConfig): TimeJitter {
   return play.atc ? "off" : play.timeJitter;
-}
-
-/** Tells headers of one kind, track and audience from all others. */
-function headerKey(frame: number, track: number, audience: Audience): number {
-  return (track * 256 + (frame & JOIN_FLAGS)) * 2 + (audience === "main track" ? 1 : 0);
 }
 
 /** Who follows what becomes of the streams: the link to other threads. */
@@ -707,8 +702,9 @@ export class LiveStream implements RenditionSource {
       if (!changed && this.vhost.play.reduceSequenceHeader) return;
       // What was decodable with the old header is not with the new one.
       if (changed && isMain && (frame & FrameFlag.SEQUENCE_HEADER)) this.gop.forget();
-    } else if ((frame & FrameFlag.KEYFRAME) && isMain) {
-      flags |= Entry.KEYFRAME;
+    } else if (frame & FrameFlag.KEYFRAME) {
+      this.#noteCodec(MessageType.VIDEO, payload, isMain);
+      if (isMain) flags |= Entry.KEYFRAME;
     }
     this.#contents.note(true, (flags & Entry.HEADER) !== 0, this.#shared.clock.now());
     const time = this.#stamp(trackKey(true, videoTrackId(payload)), timestamp, flags);
@@ -731,7 +727,7 @@ export class LiveStream implements RenditionSource {
       const changed = this.#remember(MessageType.AUDIO, frame, audioTrackId(payload), payload);
       if (!changed && this.vhost.play.reduceSequenceHeader) return;
     } else {
-      this.#headers.noteAudio(payload);
+      this.#noteCodec(MessageType.AUDIO, payload, !(frame & FrameFlag.SIDE_TRACK));
     }
     this.#contents.note(false, (flags & Entry.HEADER) !== 0, this.#shared.clock.now());
     const time = this.#stamp(trackKey(false, audioTrackId(payload)), timestamp, flags);
@@ -751,8 +747,20 @@ export class LiveStream implements RenditionSource {
   #remember(type: number, frame: number, track: number, payload: Uint8Array): boolean {
     // What came before it belongs to the old headers, for the players of other threads too.
     if (this.outlets.any) this.outlets.settle();
-    const audience: Audience = frame & FrameFlag.MULTITRACK ? "multitrack" : "all";
-    return this.#headers.set(type, headerKey(frame, track, audience), payload, audience);
+    const audience = frame & FrameFlag.MULTITRACK ? "multitrack" : "all";
+    const otherCodec = this.#headers.changesCodec(type, payload) === "yes";
+    if (otherCodec && !(frame & FrameFlag.SIDE_TRACK)) this.gop.forget();
+    return this.#headers.set(type, { kind: frame & JOIN_FLAGS, track, payload, audience });
+  }
+
+  /** A frame may have another codec than its track had, without a header that says so (MP3, VP6). */
+  #noteCodec(type: number, payload: Uint8Array, isMain: boolean): void {
+    const change = this.#headers.changesCodec(type, payload);
+    if (change === "no") return;
+    if (this.outlets.any) this.outlets.settle();
+    // Joiners get no header of the old codec: what came with it is of no use to them.
+    if (change === "yes" && isMain) this.gop.forget();
+    this.#headers.noteCodec(type, payload);
   }
 
   /**
@@ -776,7 +784,8 @@ export class LiveStream implements RenditionSource {
     const main = mainTrack(payload, isVideo ? VIDEO_MULTITRACK : AUDIO_MULTITRACK);
     if (main) {
       if (flags & Entry.HEADER) {
-        this.#headers.set(type, headerKey(frame, 0, "main track"), main, "main track");
+        const kind = frame & JOIN_FLAGS;
+        this.#headers.set(type, { kind, track: 0, payload: main, audience: "main track" });
       }
       this.#write(type, chunkStream, time, main, flags | Entry.MAIN_TRACK);
     }
