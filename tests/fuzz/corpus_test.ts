@@ -3,6 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { withSeed } from "../tools/seed.ts";
 import { attempt, CORPUS, corpusFiles, fuzz, keep, targetOf } from "./engine.ts";
 import { TARGETS } from "./targets.ts";
 
@@ -29,11 +30,15 @@ Deno.test("fuzz corpus: each target has a file", () => {
 });
 
 Deno.test("fuzz: ten seconds of new inputs", () => {
-  const seed = Math.floor(Math.random() * 2 ** 32);
-  const { runs, failure } = fuzz(TARGETS, seed, FUZZ_MS);
-  if (failure) {
-    console.error(`${failure.target.name} fails, seed ${failure.seed}; kept as ${keep(failure)}`);
-    throw failure.error;
-  }
-  for (const [name, count] of runs) assert.ok(count > 0, `${name} has not been run`);
+  withSeed((seed) => {
+    const { runs, failure } = fuzz(TARGETS, seed, FUZZ_MS);
+    if (failure) {
+      const { target, error } = failure;
+      throw new Error(
+        `${target.name} fails, SRS_EDGE_SEED=${failure.seed}; kept as ${keep(failure)}`,
+        { cause: error },
+      );
+    }
+    for (const [name, count] of runs) assert.ok(count > 0, `${name} has not been run`);
+  });
 });

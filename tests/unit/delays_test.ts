@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { ShortWindow } from "../../src/http/short_window.ts";
 import { DELAY_BOUNDS_MS, DelayHistogram, quantileMs } from "../../src/live/delay_histogram.ts";
 import { LoopLag } from "../../src/loop_lag.ts";
+import { FakeTime } from "./support/fake_time.ts";
 import { HEADERS, playing, type Scene } from "./support/live_scene.ts";
 
 /** Delays counted so far, by bucket; the empty ones left out. */
@@ -176,15 +177,30 @@ Deno.test("short window: the last five seconds, and not those before", () => {
   assert.ok((delayP50Ms ?? 1) < 0.25 && (delayP99Ms ?? 1) <= 0.25);
 });
 
-Deno.test("event-loop lag: a timer that cannot fire is late", async () => {
-  const loop = new LoopLag(() => performance.now());
-  try {
-    const end = performance.now() + 700;
-    while (performance.now() < end);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    assert.ok(loop.recentMs >= 300, `${loop.recentMs}`);
-    assert.ok(total(loop.lags) >= 1);
-  } finally {
-    loop.stop();
-  }
+/** ms between two looks of `LoopLag`, and how many of them are recent. */
+const LOOK_MS = 250;
+const RECENT_LOOKS = 20;
+
+Deno.test("event-loop lag: a timer that cannot fire is late, by what it was late and for 5 s", () => {
+  using time = new FakeTime();
+  const loop = new LoopLag(() => time.now);
+  time.tick(LOOK_MS, 3);
+  assert.equal(loop.recentMs, 0);
+  assert.deepEqual([total(loop.lags), loop.lags.sumMs], [3, 0]);
+  time.pass(700);
+  time.tick(LOOK_MS);
+  assert.equal(loop.recentMs, 700);
+  time.pass(40);
+  time.tick(LOOK_MS);
+  assert.equal(loop.recentMs, 700, "the most of the last few");
+  assert.deepEqual([total(loop.lags), loop.lags.sumMs], [5, 740]);
+  time.tick(LOOK_MS, RECENT_LOOKS - 2);
+  assert.equal(loop.recentMs, 700);
+  time.tick(LOOK_MS);
+  assert.equal(loop.recentMs, 40);
+  time.tick(LOOK_MS);
+  assert.equal(loop.recentMs, 0);
+  assert.equal(time.timers, 1);
+  loop.stop();
+  assert.equal(time.timers, 0);
 });

@@ -15,52 +15,18 @@ import type { LiveStream } from "../../src/live/live_stream.ts";
 import { Server } from "../../src/server.ts";
 import { freePort } from "../tools/server.ts";
 import { FakeSession, roleOf } from "./support/fake_session.ts";
+import { FakeTime } from "./support/fake_time.ts";
 import { FakePublisher } from "./support/live_fixture.ts";
 import { configOf } from "./support/rtmp_peer.ts";
 
-/** ms between two of the server's ticks, by which its timer is known. */
+/** ms between two of the server's ticks. */
 const TICK_MS = 1000;
 /** ms within which what sockets do must have happened. */
 const LIMIT_MS = 5000;
 
-/** Time of the test's own: `performance.now` and the timer of the ticks. */
-class Time implements Disposable {
-  readonly #now = performance.now;
-  readonly #setInterval = globalThis.setInterval;
-  #ms = Math.round(this.#now.call(performance));
-  #tick: () => void = () => {};
-
-  constructor() {
-    performance.now = () => this.#ms;
-    const real = this.#setInterval;
-    const fake = (task: () => void, ms?: number) => {
-      if (ms === TICK_MS) this.#tick = task;
-      return real(ms === TICK_MS ? () => {} : task, ms);
-    };
-    globalThis.setInterval = fake as typeof setInterval;
-  }
-
-  [Symbol.dispose](): void {
-    performance.now = this.#now;
-    globalThis.setInterval = this.#setInterval;
-  }
-
-  get now(): number {
-    return this.#ms;
-  }
-
-  /** Lets seconds pass, with a tick at the end of each. */
-  seconds(count: number): void {
-    for (let i = 0; i < count; i++) {
-      this.#ms += TICK_MS;
-      this.#tick();
-    }
-  }
-}
-
 /** A server without HTTP, into which connections come by its own interface for HTTP players. */
 class Scene implements AsyncDisposable {
-  readonly time = new Time();
+  readonly time = new FakeTime();
   readonly port = freePort();
   readonly sessions: FakeSession[] = [];
   readonly #parts: { view: ServerView; flv: FlvHost }[] = [];
@@ -103,6 +69,11 @@ class Scene implements AsyncDisposable {
     const vhost = findVhost(this.server.config, "any");
     assert.ok(vhost);
     return this.flv.hub.obtain(`live/${name}`, vhost, "live", name);
+  }
+
+  /** Lets seconds pass, with a tick at the end of each. */
+  seconds(count: number): void {
+    this.time.tick(TICK_MS, count);
   }
 
   /** A client in a role. */
@@ -149,35 +120,35 @@ test("server: at most 20 lines of figures a second, and each connection's turn c
   for (let i = 0; i < 50; i++) scene.client();
   const lines = () => scene.sessions.map(({ log }) => log.matching("figures").length);
   const sum = () => lines().reduce((a, b) => a + b, 0);
-  scene.time.seconds(1);
+  scene.seconds(1);
   assert.equal(sum(), 0, "none is due");
   for (const expected of [20, 40]) {
-    scene.time.seconds(1);
+    scene.seconds(1);
     assert.equal(sum(), expected);
   }
   // Those that were first are due again, and wait for the ten that have had none.
-  scene.time.seconds(1);
+  scene.seconds(1);
   assert.equal(sum(), 60);
   assert.ok(lines().every((count) => count >= 1), `${lines()}`);
-  scene.time.seconds(6);
+  scene.seconds(6);
   assert.ok(Math.max(...lines()) - Math.min(...lines()) <= 1, "in turns");
 });
 
 test("server: connections without figures take no other's turn", async () => {
   await using scene = await Scene.start("pithy_print_ms 1000;");
   for (let i = 0; i < 30; i++) scene.client().text = i < 25 ? "" : "figures";
-  scene.time.seconds(1);
+  scene.seconds(1);
   assert.equal(scene.sessions.filter(({ log }) => log.lines.length > 0).length, 5);
 });
 
 test("server: every connection has its tick, with the time", async () => {
   await using scene = await Scene.start();
   const [one, two] = [scene.client(), scene.client()];
-  scene.time.seconds(2);
+  scene.seconds(2);
   const { now } = scene.time;
   for (const { ticks } of [one, two]) assert.deepEqual(ticks, [now - 1000, now]);
   scene.flv.finished(one as never);
-  scene.time.seconds(1);
+  scene.seconds(1);
   assert.equal(one.ticks.length, 2);
   assert.equal(two.ticks.length, 3);
 });
@@ -207,21 +178,21 @@ test("server: while it drains, players are let go 3 s after their stream has end
   const waiting = scene.client(scene.stream("other"));
   scene.server.drain("rtmp://b/live");
   assert.deepEqual(player.reconnects, ["rtmp://b/live"], "asked at once");
-  scene.time.seconds(2);
+  scene.seconds(2);
   assert.deepEqual(waiting.shutdowns, []);
-  scene.time.seconds(1);
+  scene.seconds(1);
   assert.deepEqual(waiting.shutdowns, ["its stream has ended, and the server drains"]);
   assert.deepEqual([player.shutdowns, source.shutdowns], [[], []]);
   publisher.stop();
-  scene.time.seconds(3);
+  scene.seconds(3);
   assert.deepEqual(player.shutdowns, []);
   // The publisher is back in time: the count begins anew.
   publisher.start();
-  scene.time.seconds(1);
+  scene.seconds(1);
   publisher.stop();
-  scene.time.seconds(3);
+  scene.seconds(3);
   assert.deepEqual(player.shutdowns, []);
-  scene.time.seconds(1);
+  scene.seconds(1);
   assert.equal(player.shutdowns.length, 1);
   assert.deepEqual(source.shutdowns, [], "a publisher is never let go");
   assert.ok(player.reconnects.length > 5, "asked every second");
@@ -310,7 +281,7 @@ test("server: rates and short windows are sampled, and a stream that nobody uses
   const shown = () => [...scene.view.streams.values()][0];
   for (let i = 0; i < 36; i++) {
     session.recvBytes += 125_000;
-    scene.time.seconds(1);
+    scene.seconds(1);
   }
   assert.equal(shown().kbps.recv30s, 1000);
   assert.ok(Math.abs(shown().edge.recvKbps - 1000) < 1);
@@ -319,9 +290,9 @@ test("server: rates and short windows are sampled, and a stream that nobody uses
   scene.flv.left(session as never);
   scene.flv.finished(session as never);
   assert.equal(scene.view.clients.size, 0);
-  scene.time.seconds(2);
+  scene.seconds(2);
   assert.equal(scene.view.streams.size, 1);
-  scene.time.seconds(2);
+  scene.seconds(2);
   assert.equal(scene.view.streams.size, 0);
   assert.equal(scene.flv.hub.find(stream.key), null);
 });
@@ -331,12 +302,12 @@ test("server: a stream is kept until it is let go", async () => {
   const vhost = findVhost(scene.server.config, "any");
   assert.ok(vhost);
   const release = scene.server.keep("live/k", vhost, "live", "k");
-  scene.time.seconds(60);
+  scene.seconds(60);
   const stream = scene.flv.hub.find("live/k");
   assert.notEqual(stream, null);
   release();
-  scene.time.seconds(2);
+  scene.seconds(2);
   assert.equal(scene.flv.hub.find("live/k"), stream);
-  scene.time.seconds(1);
+  scene.seconds(1);
   assert.equal(scene.flv.hub.find("live/k"), null);
 });
