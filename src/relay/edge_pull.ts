@@ -263,8 +263,9 @@ export class EdgePull extends UpstreamListener implements Publisher {
   override media(message: Message): void {
     const { type, timestamp, payload } = message;
     const isMedia = type === MessageType.AUDIO || type === MessageType.VIDEO;
-    // Other data, such as |RtmpSampleAccess, come for streams too that nobody publishes.
-    const counts = isMedia ? payload.length > 0 : this.#isMetadata;
+    // Other data, such as |RtmpSampleAccess, come for streams too that nobody publishes: they are passed
+    // on, but do not make a stream live.
+    const counts = isMedia ? payload.length > 0 : this.#isMetadata || this.#state === "live";
     this.#isMetadata = false;
     if (!counts) return;
     this.#mediaAt = this.#host.clock.now();

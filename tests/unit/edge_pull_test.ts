@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import type { Player } from "../../src/live/player.ts";
 import { EdgePull } from "../../src/relay/edge_pull.ts";
+import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import { MAX_HOPS } from "../../src/rtmp/hops.ts";
 import * as limits from "../../src/relay/limits.ts";
 import { Origins, OriginTour } from "../../src/relay/origins.ts";
@@ -125,6 +126,26 @@ Deno.test("a pull is live with the first media, not before", () => {
   assert.equal(scene.live.active, true);
   assert.deepEqual(scene.events, ["published"]);
   assert.equal(scene.live.pulledBytes, scene.attempt.recvBytes);
+});
+
+Deno.test("F7: data messages of the origin reach the players, in order, while the stream is live", () => {
+  const scene = new EdgeScene();
+  const sink = new FakeSink();
+  scene.live.join(sink, { durationMs: 0, multitrack: false, onEnd: () => {} });
+  const mark = encodeAmf0("onCuePoint", "splice");
+  scene.attempt.accept();
+  scene.attempt.media(MessageType.DATA_AMF0, 0, mark);
+  assert.equal(scene.live.active, false);
+  scene.goLive();
+  scene.attempt.media(MessageType.DATA_AMF0, 20, mark);
+  scene.attempt.media(MessageType.DATA_AMF0, 20, encodeAmf0("|RtmpSampleAccess", true, true));
+  scene.attempt.media(MessageType.VIDEO, 40, payloads.frame());
+  const received = sink.messages(scene.live.vhost.chunkSize);
+  assert.deepEqual(
+    received.map(({ type, time }) => `${type}@${time}`),
+    ["9@0", "18@0", "9@40"],
+  );
+  assert.deepEqual(received[1].payload, mark);
 });
 
 Deno.test("the last player's leaving ends it after the linger, and not when one comes back", () => {
