@@ -13,8 +13,7 @@ import type { LiveStream } from "../live/live_stream.ts";
 import { newConnectionId } from "../log/ids.ts";
 import { connectionLog, type Log } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
-import { responseBody } from "../net/response_body.ts";
-import { wantsWebSocket } from "../net/web_socket.ts";
+import { wantsWebSocket } from "../http1/web_socket.ts";
 import type { RelayClient } from "../relay/client.ts";
 import type { RelayService } from "../relay/relays.ts";
 import { RtmpError } from "../rtmp/error.ts";
@@ -102,7 +101,9 @@ async function play(
   let no: Refusal | null;
   try {
     no = await new Promise<Refusal | null>((resolve) => visit.ask(resolve));
-    if (!no && vhost.edge) no = await askOrigin(host, asked, relayClient(visitor, hops));
+    if (!no && vhost.edge) {
+      no = await askOrigin(host, asked, relayClient(visitor, hops), c.req.raw.signal);
+    }
   } catch (error) {
     visit.end();
     host.dismiss(peer.address);
@@ -119,20 +120,23 @@ async function play(
   }
   const session = newSession(c, host, stream, url, target, visit, log);
   if (wantsWebSocket(c.req.raw)) {
-    const answer = peer.upgrade(session);
-    if (answer) return answer;
+    if (peer.upgrade(session)) return c.body(null);
     session.onClose();
     return c.text("Bad Request: this is no WebSocket handshake", 400);
   }
-  peer.keepOpen();
-  return c.body(responseBody(session, () => peer.cutOff()), 200, MEDIA_HEADERS);
+  peer.stream(session);
+  return c.body(null, 200, MEDIA_HEADERS);
 }
 
-/** Has an edge pull the stream, and waits until it is live; not for ever. Returns why it may not. */
+/**
+ * Has an edge pull the stream, and waits until it is live; not for ever, and not for a client that is gone
+ * (H39). Returns why it may not.
+ */
 async function askOrigin(
   host: FlvHost,
   stream: LiveStream,
   client: RelayClient,
+  signal: AbortSignal,
 ): Promise<Refusal | null> {
   const refusal = await new Promise<RtmpError | null>((resolve) => {
     host.relay.admit(client, (error) => {
@@ -147,7 +151,7 @@ async function askOrigin(
     host.relay.play(stream, client);
     if (stream.active) return null;
     await new Promise<void>((resolve) => void host.clock.after(ORIGIN_POLL_MS, resolve));
-  } while (host.clock.now() < limit);
+  } while (host.clock.now() < limit && !signal.aborted);
   return null;
 }
 

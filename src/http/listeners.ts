@@ -6,12 +6,8 @@
 import type { Hono } from "hono";
 import type { Config, HttpsConfig, ListenAddress } from "../config/types.ts";
 import { serverLog } from "../log/log.ts";
-import {
-  type FetchHandler,
-  type HttpListener,
-  listenHttp,
-  type TlsFiles,
-} from "../net/http_listener.ts";
+import { type FetchHandler, type HttpListener, listenHttp } from "../net/http_listener.ts";
+import type { TlsFiles } from "../net/tls.ts";
 import type { OpenPort, WantedPort } from "../net/port_set.ts";
 import { formatAddress } from "../net/tcp.ts";
 import { SERVER_NAME } from "../version.ts";
@@ -237,6 +233,10 @@ async function isDraining({ host, port }: ListenAddress, https: boolean): Promis
   }
 }
 
+function httpFault(error: unknown): void {
+  serverLog.error("internal fault, HTTP connection closed", undefined, error);
+}
+
 /** `listenHttp`, whose errors are about the files too if there are any. */
 async function listen(
   address: ListenAddress,
@@ -244,9 +244,9 @@ async function listen(
   tls: TlsFiles | null,
   handler: FetchHandler,
 ): Promise<HttpListener> {
-  if (!https || !tls) return await listenHttp(address, handler);
+  if (!https || !tls) return await listenHttp(address, handler, null, httpFault);
   try {
-    return await listenHttp(address, handler, tls);
+    return await listenHttp(address, handler, tls, httpFault);
   } catch (error) {
     const problem = refusedTlsProblem(tls, https);
     if (problem) throw new Error(`cannot listen on ${formatAddress(address)}: ${problem}`);

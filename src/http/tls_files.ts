@@ -8,7 +8,7 @@ import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } fr
 import { readFileSync } from "node:fs";
 import { readProblem } from "../config/read_problem.ts";
 import type { HttpsConfig } from "../config/types.ts";
-import type { TlsFiles } from "../net/http_listener.ts";
+import type { TlsFiles } from "../net/tls.ts";
 
 /** Paths of the two files. */
 type Paths = Pick<HttpsConfig, "key" | "cert">;

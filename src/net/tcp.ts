@@ -22,9 +22,9 @@ const BACKLOG = 16_383;
  * leave them in the kernel. On Bun it also is what may be on its way before `drain` is of use; Deno has
  * 64 KB for that, whatever is said.
  */
-const HIGH_WATER_MARK = 1;
+export const HIGH_WATER_MARK = 1;
 /** ms that a peer has to take the last bytes and close, before it is cut off. */
-const CLOSE_LINGER_MS = 2000;
+export const CLOSE_LINGER_MS = 2000;
 /** ms of silence after which the kernel asks whether a peer is still there (H21). */
 const KEEPALIVE_MS = 30_000;
 /**
@@ -81,6 +81,11 @@ export interface TcpHandler {
   onBytes(bytes: Uint8Array): void;
   /** Everything given to `send` is through. */
   onWritable(): void;
+  /**
+   * The peer says no more, and may still listen. True: what it is to be sent goes on. Where nothing is
+   * said here, the connection is closed.
+   */
+  onEnd?(): boolean;
   /** The connection is over: the last call. `error` when it did not end in an orderly way. */
   onClose(error: Error | null): void;
 }
@@ -164,8 +169,7 @@ export class NetSocket implements TcpSocket, DirectOwner {
     socket?.on("error", (error: Error) => {
       this.#error ??= error;
     });
-    // The peer has closed its side, and nobody in RTMP goes on listening after that.
-    socket?.on("end", () => this.close());
+    socket?.on("end", () => this.onEnd());
     socket?.on("close", () => this.#onClose());
   }
 
@@ -283,6 +287,7 @@ export class NetSocket implements TcpSocket, DirectOwner {
 
   /** `DirectOwner` */
   onEnd(): void {
+    if (!this.#closing && this.#handler?.onEnd?.()) return;
     this.close();
   }
 
@@ -354,7 +359,7 @@ function duplicate(libc: Libc, socket: net.Socket): number {
 }
 
 /** `::ffff:1.2.3.4` is 1.2.3.4 to everybody but the kernel. */
-function plainAddress(address: string): string {
+export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }
 
@@ -419,7 +424,8 @@ export function formatAddress({ host, port }: ListenAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function bindError(address: ListenAddress, error: Error): Error {
+/** The error with the address, the reason in plain words, and the cure. */
+export function bindError(address: ListenAddress, error: Error): Error {
   const code = "code" in error ? error.code : undefined;
   const where = `cannot listen on ${formatAddress(address)}`;
   switch (code) {

@@ -18,10 +18,11 @@ const SRC = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "src");
 /** Parts that a part may import besides itself. Files right in `src` are the part `root`. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   rtmp: ["config"],
+  http1: [],
   flv: ["rtmp"],
   live: ["config", "flv", "rtmp"],
   session: ["config", "log", "net", "hooks", "relay", "live", "flv", "rtmp"],
-  http: ["config", "log", "net", "hooks", "relay", "live", "flv", "rtmp", "version"],
+  http: ["config", "log", "net", "http1", "hooks", "relay", "live", "flv", "rtmp", "version"],
   relay: ["config", "log", "net", "live", "flv", "rtmp", "version"],
   hooks: ["config", "log", "net", "rtmp"],
   workers: ["config", "log", "net", "session", "http", "relay", "live", "flv", "rtmp", "version"],
@@ -47,7 +48,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ],
   config: [],
   log: ["config"],
-  net: ["config", "log"],
+  net: ["config", "log", "http1"],
   version: [],
   examples: [],
   install: ["examples"],
@@ -55,7 +56,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** Bytes in, values out: these parts run anywhere and give the same every time. */
-const PURE = new Set(["rtmp", "flv", "live", "config"]);
+const PURE = new Set(["rtmp", "http1", "flv", "live", "config"]);
 
 /** Of `config`, the pure parts need the types alone. */
 const CONFIG_TYPES = "config/types.ts";
@@ -72,7 +73,10 @@ const ROOT_ORDER = [
 ];
 
 /** Packages and builtins that a pure part may import; everything else may import what it likes. */
-const PURE_PACKAGES: Record<string, readonly string[]> = { rtmp: ["node:crypto"] };
+const PURE_PACKAGES: Record<string, readonly string[]> = {
+  rtmp: ["node:crypto"],
+  http1: ["node:crypto"],
+};
 
 /** What a pure part may not name. */
 const IMPURE = new RegExp(

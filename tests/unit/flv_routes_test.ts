@@ -93,9 +93,11 @@ class Scene {
     const peer: HttpPeer = {
       address: "192.0.2.7",
       port: 50123,
-      keepOpen: () => void this.calls.push("keepOpen"),
-      cutOff: () => {},
-      upgrade: () => null,
+      stream: (handler) => {
+        this.calls.push("stream");
+        handler.onOpen({ send: () => true, end: () => {}, abort: () => {} });
+      },
+      upgrade: () => false,
     };
     return Promise.resolve(this.#routes.request("http://h/live/s.flv", init, { peer }));
   }
@@ -136,7 +138,7 @@ Deno.test("FLV routes: a stream is not forgotten while hooks are asked about it,
   scene.gate.asked[0](null);
   const response = await answer;
   assert.equal(response.status, 200);
-  assert.deepEqual(scene.calls, ["admit 192.0.2.7", "keepOpen", "opened"]);
+  assert.deepEqual(scene.calls, ["admit 192.0.2.7", "stream", "opened"]);
   await response.body?.cancel();
   assert.deepEqual(scene.calls.slice(3), ["left", "finished"]);
   assert.equal(scene.gate.ends, 1);
@@ -225,7 +227,7 @@ Deno.test("FLV routes: at an edge the viewer waits for the stream, and gives bac
     const response = await answer;
     assert.equal(response.status, comes ? 200 : 404);
     await response.body?.cancel();
-    assert.equal(scene.calls[1], comes ? "keepOpen" : "dismiss 192.0.2.7");
+    assert.equal(scene.calls[1], comes ? "stream" : "dismiss 192.0.2.7");
     publisher?.stop();
     assert.equal(scene.seconds(3), 0);
   }

@@ -403,7 +403,7 @@ Deno.test("a port in use is one clear error", async () => {
     await assert.rejects(
       listenHttp({ host: "127.0.0.1", port }, () => new Response("y")),
       (error: Error) =>
-        error.message.startsWith(`cannot listen on 127.0.0.1:${port}: address already in use. `),
+        error.message.startsWith(`cannot listen on 127.0.0.1:${port}: the port is in use. `),
     );
   } finally {
     await first.close();
