@@ -12,6 +12,7 @@ import { type FlvHost, flvRoutes } from "../../src/http/flv_routes.ts";
 import { Hub } from "../../src/live/hub.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
 import type { HttpPeer } from "../../src/net/http_listener.ts";
+import type { WebLinkHandler } from "../../src/net/web_link.ts";
 import { NO_RELAYS, type RelayService } from "../../src/relay/relays.ts";
 import { ErrorCode, RtmpError } from "../../src/rtmp/error.ts";
 import { FakePublisher, payloads } from "./support/live_fixture.ts";
@@ -56,6 +57,8 @@ class Scene {
   readonly config;
   readonly calls: string[] = [];
   limit: string | null = null;
+  /** The player that the answer to `get` has become. */
+  player: WebLinkHandler | null = null;
   readonly relay: RelayService;
   readonly #routes;
   readonly #host: FlvHost;
@@ -95,6 +98,7 @@ class Scene {
       port: 50123,
       stream: (handler) => {
         this.calls.push("stream");
+        this.player = handler;
         handler.onOpen({ send: () => true, end: () => {}, abort: () => {} });
       },
       upgrade: () => false,
@@ -139,7 +143,7 @@ Deno.test("FLV routes: a stream is not forgotten while hooks are asked about it,
   const response = await answer;
   assert.equal(response.status, 200);
   assert.deepEqual(scene.calls, ["admit 192.0.2.7", "stream", "opened"]);
-  await response.body?.cancel();
+  scene.player?.onClose();
   assert.deepEqual(scene.calls.slice(3), ["left", "finished"]);
   assert.equal(scene.gate.ends, 1);
   publisher.stop();
@@ -226,7 +230,7 @@ Deno.test("FLV routes: at an edge the viewer waits for the stream, and gives bac
     }
     const response = await answer;
     assert.equal(response.status, comes ? 200 : 404);
-    await response.body?.cancel();
+    scene.player?.onClose();
     assert.equal(scene.calls[1], comes ? "stream" : "dismiss 192.0.2.7");
     publisher?.stop();
     assert.equal(scene.seconds(3), 0);
