@@ -111,6 +111,16 @@ export class HeaderCache {
     return used === codec ? "no" : used === undefined ? "first" : "yes";
   }
 
+  /**
+   * Whether colour metadata or a layout of channels (`frame`: its `FrameFlag` bits) has another codec than
+   * its track: it is of a track that only players which know several tracks have. FFmpeg 8.1 sends the
+   * colours of each video track as if they were the main one's.
+   */
+  isForeign(type: number, frame: number, payload: Uint8Array): boolean {
+    const isCompanion = (frame & (FrameFlag.METADATA | FrameFlag.MULTICHANNEL_CONFIG)) !== 0;
+    return isCompanion && this.changesCodec(type, payload) === "yes";
+  }
+
   /** The message's track has its codec from now on, and headers of that codec are told to joiners. */
   noteCodec(type: number, payload: Uint8Array): void {
     const isAudio = type === MessageType.AUDIO;

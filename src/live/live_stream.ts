@@ -696,7 +696,9 @@ export class LiveStream implements RenditionSource {
     const frame = videoFlags(payload);
     const isMain = !(frame & FrameFlag.SIDE_TRACK);
     let flags: number = Entry.VIDEO;
-    if (frame & JOIN_FLAGS) {
+    if (this.#headers.isForeign(MessageType.VIDEO, frame, payload)) {
+      flags |= Entry.HEADER | Entry.MULTITRACK;
+    } else if (frame & JOIN_FLAGS) {
       flags |= Entry.HEADER;
       const changed = this.#remember(MessageType.VIDEO, frame, videoTrackId(payload), payload);
       if (!changed && this.vhost.play.reduceSequenceHeader) return;
@@ -722,7 +724,9 @@ export class LiveStream implements RenditionSource {
   #acceptAudio(timestamp: number, payload: Uint8Array): void {
     const frame = audioFlags(payload);
     let flags: number = Entry.AUDIO;
-    if (frame & JOIN_FLAGS) {
+    if (this.#headers.isForeign(MessageType.AUDIO, frame, payload)) {
+      flags |= Entry.HEADER | Entry.MULTITRACK;
+    } else if (frame & JOIN_FLAGS) {
       flags |= Entry.HEADER;
       const changed = this.#remember(MessageType.AUDIO, frame, audioTrackId(payload), payload);
       if (!changed && this.vhost.play.reduceSequenceHeader) return;

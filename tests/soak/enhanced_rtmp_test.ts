@@ -232,7 +232,17 @@ for (const { video, audio } of MULTITRACK) {
     const clip = await makeClip(s, { video, audio, seconds: SECONDS, width: 320, height: 180 });
     const main = [video[0], audio[0]].map((codec) => trackOf(clip, codec));
     const everything = await multitrackPlayer(s, server, clip.name);
+    const older = video[0] === "h264" ? await s.play(server.url(`live/${clip.name}`)) : null;
     await playClip(s, server, clip, main);
+    if (older) {
+      // Its demuxer knows nothing of Enhanced RTMP.
+      const played = await older.stop();
+      for (const { kind, packets } of main) {
+        assert.ok(kind === "video" || kind === "audio");
+        const all = { minPackets: packets.length, whole: true };
+        assertContiguousRun(`the local ffmpeg, ${kind}`, played[kind], packets, all);
+      }
+    }
     const messages = everything.messages.filter(({ type }) => type === 8 || type === 9);
     const file = `${s.folder}/everything.flv`;
     await Deno.writeFile(file, flvFile(messages));

@@ -82,3 +82,35 @@ Deno.test("Q60 a slow player of a multitrack stream gets every message of its tr
   plain.drain();
   assert.equal(plain.take().length, 1 + 10);
 });
+
+Deno.test("F33: colours that FFmpeg sends for its second track are not for players of the first", () => {
+  const avcHeader = concat("17 00 000000 01 64001f");
+  const avcKeyframe = concat("17 01 000000 aa");
+  const avcFrame = concat("27 01 000000 ab");
+  const sideColours = concat(`d4 ${HEVC} 02 0009 636f6c6f72496e666f`);
+  const { live, send } = scene(true);
+  const plain = new FakePlayer(live);
+  const modern = new FakePlayer(live, { multitrack: true });
+  send(avcHeader, SIDE_HEADER, avcKeyframe, sideColours, SIDE_KEYFRAME, avcFrame);
+  assert.deepEqual(hexes(plain), hex(avcHeader, avcKeyframe, avcFrame));
+  assert.deepEqual(
+    hexes(modern),
+    hex(avcHeader, SIDE_HEADER, avcKeyframe, sideColours, SIDE_KEYFRAME, avcFrame),
+  );
+  // It is no change of the main track's codec: the GOP is still there for those who join.
+  assert.deepEqual(hexes(new FakePlayer(live)), hex(avcHeader, avcKeyframe, avcFrame));
+  assert.equal(live.video?.codec, "H264");
+});
+
+Deno.test("F33: a layout of channels of another codec than the track's is not for its players", () => {
+  const live = new Fixture().stream({ gopCache: true });
+  const publisher = new FakePublisher(live);
+  publisher.start();
+  const aac = [concat("af00 1210 01"), concat("af01 2122")];
+  const opusLayout = concat("94 4f707573 01 01 00000004");
+  const plain = new FakePlayer(live);
+  const modern = new FakePlayer(live, { multitrack: true });
+  for (const message of [...aac, opusLayout, aac[1]]) publisher.audio(0, message);
+  assert.deepEqual(hexes(plain), hex(...aac, aac[1]));
+  assert.deepEqual(hexes(modern), hex(...aac, opusLayout, aac[1]));
+});
