@@ -7,6 +7,7 @@
  */
 
 import { Hono } from "hono";
+import { getPath } from "hono/utils/url";
 import type { AuthConfig, RawApiConfig } from "../config/types.ts";
 import { serverLog } from "../log/log.ts";
 import { SERVER_NAME, VERSION } from "../version.ts";
@@ -81,6 +82,11 @@ const NO_COMMANDS: RawApiConfig = { enabled: false, allowReload: false };
 
 const API_ALONE: ReadonlySet<Role> = new Set(["api"]);
 
+/** The path that routes are looked for by. As in names of streams, `//` is `/`. */
+function routedPath(request: Request): string {
+  return getPath(request).replace(/\/{2,}/g, "/");
+}
+
 /** The app of a listener. A path that nobody serves gets a plain 404. */
 export function createApp(view: ServerView, options: AppOptions = {}): Hono<HttpEnv> {
   const { roles = API_ALONE, crossdomain = true, auth = null, metrics = null } = options;
@@ -88,7 +94,7 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
   const { listening = { rtmp: [], http: [], https: [] } } = options;
   const { rawApi = NO_COMMANDS, control = null, loopback = false } = options;
   const stats = new SystemStats(now());
-  const app = new Hono<HttpEnv>();
+  const app = new Hono<HttpEnv>({ getPath: routedPath });
 
   // Deno and Bun take any Host header, and make a URL of it that may be none, or one with another path.
   app.use(async (c, next) => {

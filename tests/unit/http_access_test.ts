@@ -18,7 +18,10 @@ Deno.test("auth: name and password for everything below /api, colons and UTF-8 i
   const auth = { username: "ädmin", password: "a:b:ü" };
   const { app } = server({}, { auth });
   for (
-    const path of ["/api/v1/versions", "/api/", "/api", "/api/v1/nosuch", "/%61pi/v1/versions"]
+    const path of [
+      ...["/api/v1/versions", "/api/", "/api", "/api/v1/nosuch", "/%61pi/v1/versions"],
+      ...["//api/v1/versions", "/api//v1/versions", "//api", "///%61pi//"],
+    ]
   ) {
     const refused = await app.request(path);
     assert.equal(refused.status, 401, path);

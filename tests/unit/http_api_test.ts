@@ -289,6 +289,21 @@ Deno.test("a foreign web page can read but not kick, whatever its name resolves 
   assert.equal(kicked.length, 4);
 });
 
+Deno.test("F12: double slashes mean nothing in the API's paths either", async () => {
+  const { app, kicked } = server();
+  for (const path of ["/api/v1/streams/", "/api/v1/clients/b0texaxl", "/healthz", "/metrics"]) {
+    const right = await (await app.request(path)).text();
+    for (const typed of [`/${path}`, path.replaceAll("/", "//"), `//${path}`]) {
+      const response = await app.request(`http://edge.example${typed}`);
+      assert.equal(response.status, 200, typed);
+      assert.equal(await response.text(), right, typed);
+    }
+  }
+  const kick = await app.request("//api//v1/clients//b0texaxl", { method: "DELETE" });
+  assert.equal((await kick.json()).code, 0);
+  assert.deepEqual(kicked, ["b0texaxl"]);
+});
+
 Deno.test("CORS headers come with an Origin only, and allow reading only", async () => {
   const { app } = server();
   const headers = { Origin: "http://a.example" };
