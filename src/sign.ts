@@ -22,7 +22,7 @@ export interface SignOptions {
 }
 
 /**
- * The URL with `expires` and `sign` in its query; as it is when its vhost has no secret for the action.
+ * The URL with `expires` and `sign` in its query; without them when its vhost has no secret for the action.
  * @param nowMs Unix time, ms.
  * @throws {SignError}
  */
@@ -33,9 +33,11 @@ export function signUrl(
 ): string {
   const { key, secrets } = streamOf(config, action, url);
   const [secret] = secrets;
-  if (secret === undefined) return url;
+  // ffmpeg and others end a URL at a space; the escape is the same name.
+  const written = url.replaceAll(" ", "%20");
+  if (secret === undefined) return written;
   const expires = String(Math.floor(nowMs / 1000) + seconds);
-  const [address, ...fragment] = url.split("#");
+  const [address, ...fragment] = written.split("#");
   const joint = address.includes("?") ? "&" : "?";
   const signed = `${address}${joint}expires=${expires}&sign=${
     signature(secret, action, key, expires)

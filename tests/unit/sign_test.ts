@@ -55,6 +55,17 @@ Deno.test("F30: where there is no secret the URL stays as it is; a fragment stay
   assert.match(signed("play", "rtmp://x/live/one#f"), /one\?expires=\d+&sign=[0-9a-f]{64}#f$/);
 });
 
+Deno.test("F11 F30: a space in the URL is written as clients take it", () => {
+  const made = signed("publish", "rtmp://x/live/front drive?a=b c#d e");
+  assert.match(
+    made,
+    /^rtmp:\/\/x\/live\/front%20drive\?a=b%20c&expires=\d+&sign=[0-9a-f]{64}#d%20e$/,
+  );
+  const query = made.slice(made.indexOf("?"), made.indexOf("#"));
+  assert.equal(checkSignature(["new"], "publish", "/live/front drive", query, NOW_MS), null);
+  assert.equal(signed("play", "rtmp://cam/live/front drive"), "rtmp://cam/live/front%20drive");
+});
+
 Deno.test("F30: what cannot be signed is said", () => {
   const named = configOf("vhost cam { publish { secret own; } }");
   const rows: [Action, string, Config, RegExp][] = [
