@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { ChunkReader, MAX_CHUNK_STREAMS, MAX_PARTIAL_BYTES } from "../../src/rtmp/chunk_reader.ts";
 import { ErrorCode, RtmpError } from "../../src/rtmp/error.ts";
 import { concat, toHex } from "./hex.ts";
-import { be, chunk } from "./support/naive_chunks.ts";
+import { be, chunk, type Fields } from "./support/naive_chunks.ts";
 
 /** Feeds bytes and lists the messages as `type@timestamp/stream payload`. */
 function read(bytes: Uint8Array, reader = new ChunkReader()): string[] {
@@ -289,6 +289,41 @@ Deno.test("Q11, H3: chunk size 0, bit 31, and a body that is too short are refus
   }
   const short = chunk(0, { csid: 2, length: 3, type: 1, msid: 0 }, "000080");
   assertRefused(ErrorCode.CHUNK_SIZE, /3 bytes/, short);
+});
+
+/** A connect command, longer than a chunk of 128 bytes; its data hold the bytes of no chunk header. */
+const CONNECT = concat(
+  "02 0007 636f6e6e656374 00 3ff0000000000000",
+  new Uint8Array(300).fill(0x55),
+);
+const CONNECT_HEADER: Fields = { csid: 3, length: CONNECT.length, type: 20, msid: 0 };
+const CONNECTED = `20@0/0 ${toHex(CONNECT)}`;
+
+Deno.test("Q14: connect in chunks of 4096 bytes that nobody has announced, whatever follows it", () => {
+  const next = chunk(0, { csid: 3, length: 2, type: 20, msid: 0 }, AB);
+  const bytes = concat(chunk(0, CONNECT_HEADER, CONNECT), next);
+  const reader = new ChunkReader();
+  assert.deepEqual(read(bytes, reader), [CONNECTED, "20@0/0 aabb"]);
+  assert.equal(reader.chunkSize, 4096);
+});
+
+Deno.test("Q14: connect in chunks of 128 bytes is one of the standard size", () => {
+  const rest = [chunk(3, { csid: 3 }, CONNECT.subarray(128, 256))];
+  rest.push(chunk(3, { csid: 3 }, CONNECT.subarray(256)));
+  const pieces = [chunk(0, CONNECT_HEADER, CONNECT.subarray(0, 128)), ...rest];
+  assert.deepEqual(readBoth(...pieces), [CONNECTED]);
+});
+
+Deno.test("Q14: a control message behind the first chunk of connect is one, not the rest of it", () => {
+  const pieces = [
+    chunk(0, CONNECT_HEADER, CONNECT.subarray(0, 128)),
+    setChunkSize(1000),
+    chunk(3, { csid: 3 }, CONNECT.subarray(128)),
+  ];
+  const reader = new ChunkReader();
+  assert.deepEqual(read(concat(...pieces), reader), ["1@0/0 000003e8", CONNECTED]);
+  assert.equal(reader.chunkSize, 1000);
+  assert.equal(readBoth(...pieces).length, 2);
 });
 
 Deno.test("H5: a type-0 header in the middle of a message", () => {

@@ -240,3 +240,26 @@ Deno.test("F17: a publisher with AAC and then MP3 as the session has it", () => 
   const types = new FakePlayer(scene).take().map(({ type }) => type);
   assert.deepEqual(types, [MessageType.DATA_AMF0, VIDEO]);
 });
+
+/** Track 1 of an audio multitrack message: of Opus, of AAC, and a frame of a codec that needs no header. */
+const SIDE_OPUS = "95 00 4f707573 01 4f707573 48656164 01 02 0000 80bb0000 0000 00";
+const SIDE_AAC = "95 00 6d703461 01 1210";
+const SIDE_MP3_FRAME = "95 01 2e6d7033 01 fffb9064";
+
+Deno.test("F17: another codec on the main track costs the GOP, on a side track it does not", () => {
+  const rows: [string, string[], boolean][] = [
+    ["header of another codec", [AAC, AAC_FRAME, OPUS], false],
+    ["header of the same codec", [AAC, AAC_FRAME, AAC_48K], true],
+    ["frame of another codec", [AAC, AAC_FRAME, MP3_FRAME], false],
+    ["header of another codec, side track", [AAC, SIDE_OPUS, AAC_FRAME, SIDE_AAC], true],
+    ["frame of another codec, side track", [AAC, SIDE_OPUS, AAC_FRAME, SIDE_MP3_FRAME], true],
+  ];
+  for (const [name, audio, keeps] of rows) {
+    const { live, send } = scene();
+    send([VIDEO, AVC], [VIDEO, AVC_KEY]);
+    send(...audio.map((hex) => [AUDIO, hex] as const));
+    const got = joined(live, true);
+    assert.equal(got.includes(plain(AVC_KEY)[0]), keeps, name);
+    assert.ok(got.includes(plain(AVC)[0]), name);
+  }
+});

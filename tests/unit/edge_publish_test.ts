@@ -4,7 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { Uplink } from "../../src/relay/edge_publish.ts";
+import type { LiveStream } from "../../src/live/live_stream.ts";
+import { Uplink, type UplinkHost } from "../../src/relay/edge_publish.ts";
 import { PUBLISH_ANSWER_MS } from "../../src/relay/limits.ts";
 import { Origins, OriginTour } from "../../src/relay/origins.ts";
 import { TokenTraverse } from "../../src/relay/token_traverse.ts";
@@ -12,6 +13,10 @@ import { ErrorCode, type RtmpError } from "../../src/rtmp/error.ts";
 import { FakeAttempt } from "./support/fake_network.ts";
 import { ManualClock } from "./support/manual_clock.ts";
 import { MemoryLog } from "./support/memory_log.ts";
+import { STALLED_MS } from "../../src/live/takeover.ts";
+import { NO_RELAYS } from "../../src/relay/relays.ts";
+import { concat } from "./hex.ts";
+import { command, type Peer, recipe, TestServer } from "./support/rtmp_peer.ts";
 
 function tourOf(count: number): OriginTour {
   return new OriginTour(
@@ -170,4 +175,105 @@ Deno.test("token_traverse: the first origin that is there decides", () => {
   attempts[1].fail("unreachable");
   assert.equal(answers.at(0)?.code, ErrorCode.ORIGIN);
   assert.equal(attempts.length, 2);
+});
+
+// ---- the client's side of it
+
+const VIDEO = { type: 9, payload: concat("17 01 000000 00000001 65"), csid: 6 };
+
+/** An edge; its origin accepts every publisher. */
+class Edge {
+  readonly server: TestServer;
+  /** The ways to the origin, one for each publisher. */
+  readonly attempts: FakeAttempt[] = [];
+
+  constructor(publish: string) {
+    const edge = "cluster { mode remote; origin 127.0.0.1:1; }";
+    this.server = new TestServer(recipe(edge, "", publish));
+    const { clock, host } = this.server;
+    const relay = {
+      ...NO_RELAYS,
+      openUplink: (...[, , answer]: Parameters<typeof NO_RELAYS.openUplink>) => {
+        const open = (...[tour, handler]: Parameters<UplinkHost["open"]>) => {
+          const attempt = new FakeAttempt(tour.origin.host, clock.now(), [], handler);
+          this.attempts.push(attempt);
+          return attempt;
+        };
+        const parts = { clock, open, isSelf: () => false, over: () => {} };
+        return new Uplink("live/s", tourOf(1), parts, new MemoryLog("uplink"), answer);
+      },
+    };
+    Object.assign(host, { relay });
+  }
+
+  get stream(): LiveStream {
+    const [stream] = this.server.hub.streams;
+    return stream;
+  }
+
+  /** A publisher that the origin has accepted. */
+  publisher(): Peer {
+    const peer = this.server.created();
+    peer.send(command("publish", 5, null, "s", "live"));
+    this.attempts.at(-1)?.accept();
+    assert.ok(peer.session.role?.publish, peer.log.lines.join("\n"));
+    peer.answers();
+    return peer;
+  }
+}
+
+Deno.test("F8: an edge's publisher ends when the origin has accepted another one, with replace", () => {
+  for (const policy of ["replace", "if_stalled", "deny"]) {
+    const edge = new Edge(`takeover ${policy};`);
+    const first = edge.publisher();
+    const second = edge.publisher();
+    second.assertOpen();
+    if (policy !== "replace") {
+      first.assertOpen();
+      continue;
+    }
+    first.assertClosed(ErrorCode.STREAM_BUSY, /taken the stream over/);
+    const told = first.answers().map(([, , , name, , , info]) => [name, info]);
+    assert.deepEqual(told, [["onStatus", {
+      level: "error",
+      code: "NetStream.Publish.BadName",
+      description: "another publisher has taken the stream over",
+      clientid: "ASAICiss",
+    }]]);
+    assert.deepEqual(edge.attempts.map(({ closed }) => closed), [true, false]);
+    second.send(VIDEO);
+    assert.equal(edge.attempts[1].published.length, 1);
+  }
+});
+
+Deno.test("F8: an edge's publisher counts as one until it has gone", () => {
+  const edge = new Edge("takeover if_stalled;");
+  const first = edge.publisher();
+  const second = edge.publisher();
+  const { stream } = edge;
+  assert.deepEqual(stream.clear("10.0.0.9"), { kept: false, present: true });
+  first.session.onClose(null);
+  assert.equal(stream.clear("10.0.0.9").present, true, "the second");
+  second.send(command("deleteStream", 6, null, 1));
+  assert.equal(stream.clear("10.0.0.9").present, false);
+});
+
+Deno.test("F8: an edge's publisher has stalled when it is silent, not while the origin is slow", () => {
+  const edge = new Edge("takeover if_stalled; normal_timeout 60000;");
+  const peer = edge.publisher();
+  const [attempt] = edge.attempts;
+  attempt.slow = true;
+  peer.send(VIDEO);
+  assert.equal(peer.socket.reading, false);
+  edge.server.pass(2 * STALLED_MS);
+  edge.stream.clear("10.0.0.9");
+  peer.assertOpen();
+  attempt.drain();
+  assert.equal(peer.socket.reading, true);
+  edge.server.pass(STALLED_MS - 1000);
+  edge.stream.clear("10.0.0.9");
+  peer.assertOpen();
+  edge.server.pass(1000);
+  edge.stream.clear("10.0.0.9");
+  peer.assertClosed(ErrorCode.STREAM_BUSY);
 });

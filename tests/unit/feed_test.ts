@@ -1,11 +1,18 @@
 /**
- * The owner's side of a feed: how much of its memory another thread may have, and where it goes on.
+ * The owner's side of a feed: how much of its memory another thread may have, and where it goes on; and
+ * the mirror's: what of it is still there.
  * @module
  */
 
 import assert from "node:assert/strict";
-import { type FeedMessage, MAX_LENT_BYTES } from "../../src/live/feed.ts";
+import { BroadcastLog, Entry } from "../../src/live/broadcast_log.ts";
+import { type FeedMessage, Inlet, MAX_LENT_BYTES } from "../../src/live/feed.ts";
+import { Gop } from "../../src/live/gop.ts";
+import { SegmentPool } from "../../src/live/segment_pool.ts";
+import { Timeline } from "../../src/live/timeline.ts";
 import { FakePublisher, Fixture, payloads } from "./support/live_fixture.ts";
+
+type FeedPart = Extract<FeedMessage, { kind: "more" }>["part"];
 
 /** Number of the other thread. */
 const OTHER = 2;
@@ -136,4 +143,60 @@ Deno.test("each segment is lent once for all its entries", () => {
     "it goes on in the segment of the headers",
   );
   assert.equal(scene.lent.length, before);
+});
+
+/** A part with entries of 10 bytes, the first at `at` of a segment, which is lent with it if it is `isNew`. */
+function part(segment: number, isNew: boolean, at: number, entries: number): FeedPart {
+  return {
+    pieces: [{
+      segment,
+      memory: isNew ? new ArrayBuffer(1024) : null,
+      at,
+      entries: Array.from({ length: entries }, () => [10, Entry.VIDEO, 0, 0]).flat(),
+    }],
+    headers: null,
+    tell: false,
+    newestKeyframe: null,
+    gopStart: null,
+    hasPictures: true,
+    goOn: null,
+    time: 0,
+    highest: 0,
+    absolute: false,
+  };
+}
+
+Deno.test("a mirror knows of a GOP as long as it has its first frame, whatever the owner has", () => {
+  const log = new BroadcastLog(new SegmentPool());
+  const gop = new Gop(true, 0);
+  const timeline = new Timeline("full");
+  const [wentOn, back]: [number[], number[]] = [[], []];
+  const inlet = new Inlet({
+    log,
+    gop,
+    timeline: () => timeline,
+    now: () => 0,
+    setHeaders: () => {},
+    setAbsolute: () => {},
+    tellHeaders: () => {},
+    added: () => {},
+    goOn: (entry) => wentOn.push(entry),
+  }, (segment) => back.push(segment));
+  inlet.take({ ...part(7, true, 0, 5), newestKeyframe: 0, gopStart: 0, goOn: 1 });
+  assert.deepEqual([gop.newestKeyframe, gop.start, wentOn], [0, 0, [1]]);
+  inlet.take({ ...part(8, true, 0, 2), newestKeyframe: 0, gopStart: -5 });
+  assert.deepEqual([gop.newestKeyframe, gop.start], [5, 0]);
+  // For want of room the first segment goes.
+  log.trim(5);
+  assert.deepEqual([log.tail, back], [5, [7]]);
+  inlet.take({ ...part(8, false, 20, 1), newestKeyframe: -2, gopStart: -7 });
+  assert.deepEqual(
+    [gop.newestKeyframe, gop.start],
+    [5, -1],
+    "the oldest entry that is left is one",
+  );
+  inlet.take({ ...part(8, false, 30, 1), newestKeyframe: -4, gopStart: -3, goOn: 0 });
+  assert.deepEqual([gop.newestKeyframe, gop.start, wentOn], [-1, 5, [1, 8]]);
+  inlet.take(part(8, false, 40, 1));
+  assert.deepEqual([gop.newestKeyframe, gop.start], [-1, -1], "the owner has none");
 });

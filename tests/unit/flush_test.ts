@@ -169,3 +169,21 @@ Deno.test("a flush that is due is not put off by what comes meanwhile", () => {
   assert.equal(taken(player), "P3 P4");
   assert.equal(scene.clock.pending, 0);
 });
+
+Deno.test("a timer is not set anew for less than a millisecond", () => {
+  for (const change of [-0.25, 0.25]) {
+    const scene = playing(`${HEADERS} K1`, { mwLatencyMs: 100 });
+    const player = scene.join();
+    scene.budget.total = BUSY_MS;
+    scene.publish("P2", 40);
+    player.take();
+    scene.publish("P3", 2);
+    // Another flush would be due half a millisecond sooner, or later.
+    scene.budget.total = BUSY_MS + change;
+    scene.publish("P4", 2);
+    scene.clock.advance(5.75);
+    assert.equal(taken(player), "", `${change}`);
+    scene.clock.advance(0.25);
+    assert.equal(taken(player), "P3 P4", `${change}`);
+  }
+});

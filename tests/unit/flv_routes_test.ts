@@ -7,13 +7,14 @@
 import assert from "node:assert/strict";
 import { Gate, Visit } from "../../src/hooks/gate.ts";
 import { HookCaller } from "../../src/hooks/hook_caller.ts";
-import { type Refusal, RefusalCode } from "../../src/hooks/visitor.ts";
+import { type Refusal, RefusalCode, type Visitor } from "../../src/hooks/visitor.ts";
 import { type FlvHost, flvRoutes } from "../../src/http/flv_routes.ts";
 import { Hub } from "../../src/live/hub.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
 import type { HttpPeer } from "../../src/net/http_listener.ts";
 import type { WebLinkHandler } from "../../src/net/web_link.ts";
 import { NO_RELAYS, type RelayService } from "../../src/relay/relays.ts";
+import { setLogTarget } from "../../src/log/log.ts";
 import { ErrorCode, RtmpError } from "../../src/rtmp/error.ts";
 import { FakePublisher, payloads } from "./support/live_fixture.ts";
 import { ManualClock } from "./support/manual_clock.ts";
@@ -26,6 +27,8 @@ type Answer = (refusal: Refusal | null) => void;
 class HeldGate extends Gate {
   readonly asked: Answer[] = [];
   ends = 0;
+  /** Whom it was asked about. */
+  readonly visitors: Visitor[] = [];
   fault: Error | null = null;
 
   constructor() {
@@ -33,6 +36,7 @@ class HeldGate extends Gate {
   }
 
   override visit(...args: Parameters<Gate["visit"]>): Visit {
+    this.visitors.push(args[0]);
     const visit = super.visit(...args);
     const end = visit.end.bind(visit);
     visit.ask = (answer) => {
@@ -59,20 +63,27 @@ class Scene {
   limit: string | null = null;
   /** The player that the answer to `get` has become. */
   player: WebLinkHandler | null = null;
+  /** A fault of ours that looking a name up raises. */
+  broken: Error | null = null;
   readonly relay: RelayService;
   readonly #routes;
   readonly #host: FlvHost;
 
-  constructor(vhost = "", relay: Partial<RelayService> = {}) {
+  constructor(vhost = "", relay: Partial<RelayService> = {}, server = "") {
     this.relay = { ...NO_RELAYS, ...relay };
-    this.config = configOf(`listen 1935; http_server { enabled on; listen 8080; }
+    this.config = configOf(`listen 1935; http_server { enabled on; listen 8080; ${server} }
       vhost __defaultVhost__ { ${vhost} http_remux { enabled on; } }`);
     const { clock, hub, gate, config, calls } = this;
+    const broken = () => this.broken;
     this.#host = {
       clock,
       hub,
       gate,
-      config,
+      get config() {
+        const fault = broken();
+        if (fault) throw fault;
+        return config;
+      },
       relay: this.relay,
       admit: (address) => {
         if (this.limit === null) calls.push(`admit ${address}`);
@@ -87,12 +98,13 @@ class Scene {
     this.#routes = flvRoutes(this.#host);
   }
 
-  stream(): LiveStream {
-    return this.hub.obtain("/live/s", this.config.vhosts[0], "live", "s");
+  stream(key = "/live/s"): LiveStream {
+    const [vhost] = this.config.vhosts;
+    return this.hub.obtain(key, vhost, "live", key.slice(key.lastIndexOf("/") + 1));
   }
 
   /** Asks for it; does not wait for the answer. */
-  get(init: RequestInit = {}): Promise<Response> {
+  get(init: RequestInit = {}, path = "/live/s.flv"): Promise<Response> {
     const peer: HttpPeer = {
       address: "192.0.2.7",
       port: 50123,
@@ -103,7 +115,7 @@ class Scene {
       },
       upgrade: () => false,
     };
-    return Promise.resolve(this.#routes.request("http://h/live/s.flv", init, { peer }));
+    return Promise.resolve(this.#routes.request(`http://h${path}`, init, { peer }));
   }
 
   /** Seconds of the hub; how many streams are left. */
@@ -121,8 +133,8 @@ async function settled(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-function publishing(scene: Scene): FakePublisher {
-  const publisher = new FakePublisher(scene.stream());
+function publishing(scene: Scene, key?: string): FakePublisher {
+  const publisher = new FakePublisher(scene.stream(key));
   publisher.start();
   publisher.headers();
   publisher.video(0, payloads.keyframe(1));
@@ -266,4 +278,92 @@ Deno.test("FLV routes: what an origin refuses is refused, and what came through 
   const looped = new Scene(EDGE, { refuse: () => "it has been here" });
   assert.equal((await looped.get()).status, 508);
   assert.deepEqual(looped.calls, []);
+});
+
+Deno.test("FLV routes: rules and hooks see the address that a trusted proxy names, and of no other", async () => {
+  const headers = { "X-Forwarded-For": "9.9.9.9, 1.2.3.4", "X-Real-IP": "1.2.3.4" };
+  for (const trusts of [true, false]) {
+    const server = trusts ? "trusted_proxies 192.0.2.7;" : "";
+    const scene = new Scene("", {}, server);
+    publishing(scene);
+    const answer = scene.get({ headers });
+    await settled();
+    assert.deepEqual(scene.gate.visitors.map(({ ip }) => ip), [trusts ? "1.2.3.4" : "192.0.2.7"]);
+    // Places are counted by connection, which is the proxy's.
+    assert.equal(scene.calls[0], "admit 192.0.2.7");
+    scene.gate.asked[0](null);
+    await (await answer).body?.cancel();
+  }
+});
+
+Deno.test("FLV routes: the log says what the first proxy has said", async () => {
+  const rows: [Record<string, string>, string][] = [
+    [{ "X-Forwarded-For": "1.1.1.1, 2.2.2.2", "X-Real-IP": "3.3.3.3" }, ", real ip=1.1.1.1"],
+    [{ "X-Real-IP": "3.3.3.3", "Forwarded": "for=4.4.4.4" }, ", real ip=3.3.3.3"],
+    [{ "Forwarded": "for=4.4.4.4" }, ", real ip=for=4.4.4.4"],
+    [{}, ""],
+  ];
+  for (const [headers, expected] of rows) {
+    const scene = new Scene();
+    publishing(scene);
+    const lines: string[] = [];
+    setLogTarget({ takes: () => true, write: ({ text }) => void lines.push(text) });
+    try {
+      const answer = scene.get({ headers });
+      await settled();
+      scene.gate.asked[0](null);
+      await (await answer).body?.cancel();
+    } finally {
+      setLogTarget({ takes: () => false, write: () => {} });
+    }
+    const [line] = lines.filter((text) => text.startsWith("HTTP client "));
+    assert.equal(line, `HTTP client ip=192.0.2.7:50123, http${expected}`);
+  }
+});
+
+Deno.test("FLV routes: a 404 lists what is live beside it, and nothing of another identity", async () => {
+  const scene = new Scene();
+  publishing(scene, "/live/a");
+  publishing(scene, "/live/b").stop();
+  const response = await scene.get();
+  assert.equal(response.status, 404);
+  const text = await response.text();
+  assert.match(text, /^Not Found: nobody publishes \/live\/s\.\n/);
+  assert.deepEqual(text.match(/http:\S+/g), ["http://h/live/a.flv"]);
+  const { streams } = await (await scene.get({ headers: { Accept: "application/json" } })).json();
+  assert.deepEqual(streams, ["http://h/live/a.flv"]);
+  // At an edge a vhost that the client names is a name of its own, in one vhost of the configuration.
+  const edge = new Scene(EDGE);
+  publishing(edge, "/live/a");
+  publishing(edge, "other.com/live/c");
+  for (const [query, found] of [["", "/live/a.flv"], ["?vhost=other.com", "/live/c.flv"]]) {
+    edge.gate.asked.length = 0;
+    const answer = edge.get({}, `/live/s.flv${query}`);
+    await settled();
+    edge.gate.asked[0](null);
+    for (let i = 0; i < 500; i++) {
+      edge.clock.advance(20);
+      await Promise.resolve();
+      await Promise.resolve();
+      await Promise.resolve();
+    }
+    const lines = (await (await answer).text()).match(/http:\S+/g);
+    assert.deepEqual(lines, [`http://h${found}${query}`]);
+  }
+});
+
+Deno.test("FLV routes: a name that cannot be one is a 404 that says why, a fault of ours is none", async () => {
+  const scene = new Scene();
+  const response = await scene.get({}, `/live/${"x".repeat(2049)}.flv`);
+  assert.equal(response.status, 404);
+  assert.match(await response.text(), /^Not Found: .*\.\n$/);
+  scene.broken = new Error("ours");
+  const { error } = console;
+  console.error = () => {};
+  try {
+    assert.equal((await scene.get()).status, 500);
+  } finally {
+    console.error = error;
+  }
+  assert.deepEqual(scene.calls, []);
 });

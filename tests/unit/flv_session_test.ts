@@ -217,6 +217,17 @@ Deno.test("FLV session: kicked, stopped, or left by its client, it leaves the st
   }
 });
 
+Deno.test("F31: FLV session: shut down, then cut off when its client does not take the rest", () => {
+  const stage = new Stage();
+  stage.publisher.headers(1);
+  stage.session.onOpen(stage.link);
+  stage.session.shutdown();
+  stage.session.abort();
+  assert.deepEqual(stage.link.calls, ["end", "abort"]);
+  stage.session.onClose();
+  assert.deepEqual(stage.events, ["opened", "left", "finished"]);
+});
+
 Deno.test("FLV session: a link that fails hurts neither publisher nor other players", () => {
   const stage = new Stage();
   stage.publisher.headers(1);

@@ -5,11 +5,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { connectBody, streamBody } from "../../src/hooks/bodies.ts";
+import type { Gate, Visit } from "../../src/hooks/gate.ts";
 import type { Visitor } from "../../src/hooks/visitor.ts";
 import { clientAddress } from "../../src/http/client_address.ts";
 import { parseNetwork } from "../../src/config/network.ts";
 import type { Clearance } from "../../src/live/takeover.ts";
 import { ErrorCode } from "../../src/rtmp/error.ts";
+import type { Uplink } from "../../src/relay/edge_publish.ts";
+import { NO_RELAYS } from "../../src/relay/relays.ts";
 import { NO_CLAIMS } from "../../src/session/phase.ts";
 import { HookServer } from "../tools/hook_server.ts";
 import { until } from "../tools/process.ts";
@@ -151,6 +154,8 @@ test("session: a stream that nobody has is kept while hooks are asked about it",
     release();
     await until("the answer", 5000, () => stream.published);
     assert.equal([...server.hub.streams][0], stream);
+    await server.host.gate.settle(5000);
+    assert.deepEqual(hooks.actions, ["on_connect", "on_publish"], "it goes on");
     end(peer);
     await server.host.gate.settle(5000);
     assert.deepEqual(hooks.actions, ["on_connect", "on_publish", "on_unpublish", "on_close"]);
@@ -188,6 +193,94 @@ test("F8: a stream is kept, and hooks are not asked, while the other threads mak
       assert.equal([...server.hub.streams].length, 0, "nothing is left of it");
     }
   }));
+
+/** A server whose stream may have a publisher in another thread, `there`; asks for way are written down. */
+function clearing(vhost: string, publish: string, there: boolean, isEdge = false) {
+  const edge = "cluster { mode remote; origin 127.0.0.1:1; }";
+  const server = new TestServer(recipe(`${vhost} ${isEdge ? edge : ""}`, "", publish));
+  // Its origin accepts everybody.
+  const openUplink = (...[, , answer]: Parameters<typeof NO_RELAYS.openUplink>) => {
+    queueMicrotask(() => answer(null));
+    return { owner: null, publish: () => true, close: () => {} } as unknown as Uplink;
+  };
+  Object.assign(server.host, { relay: { ...NO_RELAYS, openUplink } });
+  const asked: (string | null)[] = [];
+  Object.assign(server.host, {
+    claims: {
+      ...NO_CLAIMS,
+      clear: (...[, address, done]: Parameters<typeof NO_CLAIMS.clear>) => {
+        asked.push(address);
+        done({ kept: false, present: there && address !== null });
+      },
+    },
+  });
+  /** A client at an address that wants to publish "s". */
+  const client = (address: string) => {
+    const peer = server.created();
+    Object.assign(peer.socket, { remoteAddress: address });
+    peer.send(command("publish", 5, null, "s", "live"));
+    return peer;
+  };
+  return { server, asked, publish: client };
+}
+
+test("F8: a newcomer is announced again if another publisher had the stream, here or elsewhere", () =>
+  withVisit(async (hooks) => {
+    const rows = [[false, false], [true, false], [false, true], [true, true]]
+      .flatMap(([here, there]) => [[here, there, false], [here, there, true]]);
+    for (const [here, there, edge] of rows) {
+      hooks.clear();
+      const { server, asked, publish } = clearing(hooks.block, "takeover replace;", there, edge);
+      const { gate } = server.host;
+      if (here) {
+        // The first one: nobody was there before it.
+        const first = publish("10.0.0.1");
+        await until("the first", 5000, () => first.session.role !== null);
+        await gate.settle(5000);
+        asked.length = 0;
+        hooks.clear();
+      }
+      const peer = publish("10.0.0.2");
+      await until("the answer", 5000, () => peer.session.role !== null);
+      await gate.settle(5000);
+      const again = here || there;
+      assert.deepEqual(
+        asked,
+        again ? ["10.0.0.2", null] : ["10.0.0.2"],
+        `${here} ${there} ${edge}`,
+      );
+      const said = hooks.actions.filter((action) =>
+        action !== "on_connect" && action !== "on_close"
+      );
+      const first = here ? ["on_unpublish"] : [];
+      const last = again ? ["on_unpublish", "on_publish"] : [];
+      assert.deepEqual(said, ["on_publish", ...first, ...last], `${here} ${there}`);
+    }
+  }));
+
+test("F8: who was put out is refused without asking hooks or other threads", () =>
+  withVisit(async (hooks) => {
+    const { server, asked, publish } = clearing(hooks.block, "takeover replace;", false);
+    for (const address of ["10.0.0.1", "10.0.0.2"]) {
+      const peer = publish(address);
+      await until(`${address}`, 5000, () => peer.session.role !== null);
+    }
+    await server.host.gate.settle(5000);
+    hooks.clear();
+    asked.length = 0;
+    publish("10.0.0.1").assertClosed(ErrorCode.STREAM_BUSY, /being published/);
+    await server.host.gate.settle(5000);
+    assert.deepEqual(asked, []);
+    assert.ok(!hooks.actions.includes("on_publish"));
+  }));
+
+test("F8: without on_publish nobody is asked to make way before the claim", () => {
+  const { server, asked, publish } = clearing("", "", false);
+  const peer = publish("10.0.0.1");
+  assert.notEqual(peer.session.role, null);
+  assert.deepEqual(asked, []);
+  assert.equal([...server.hub.streams].length, 1);
+});
 
 test("session: hooks that do not come to an end do not keep a client for ever", () =>
   withVisit(async (hooks) => {
@@ -321,3 +414,112 @@ test("F8: accepted while another publisher had the stream: said again behind the
       assert.deepEqual(said, [...asked, ...again, "on_unpublish client02"]);
     }
   }));
+
+/** A publisher whose visit is accepted; it has not begun. */
+async function accepted(gate: Gate, visitor: Visitor): Promise<Visit> {
+  const visit = gate.visit(visitor, { ...parts(), log: new MemoryLog(visitor.id) });
+  assert.equal(await new Promise((resolve) => visit.ask(resolve)), null);
+  return visit;
+}
+
+test("F8: said again only if hooks were asked, and if there are both of them", () =>
+  withVisit(async (hooks) => {
+    const urls = (actions: string[]) =>
+      `http_hooks { enabled on; ${actions.map((one) => `${one} ${hooks.url("/")};`).join(" ")} }`;
+    const rows: [string[], boolean, string[]][] = [
+      [["on_publish", "on_unpublish"], true, ["on_publish", "on_unpublish", "on_publish"]],
+      [["on_publish", "on_unpublish"], false, []],
+      [["on_publish"], true, ["on_publish"]],
+      [["on_unpublish"], true, []],
+    ];
+    for (const [actions, asks, expected] of rows) {
+      hooks.clear();
+      const gate = newGate();
+      const visitor = visitorOf(urls(actions));
+      const visit = asks ? await accepted(gate, visitor) : gate.visit(visitor, parts());
+      visit.begin(() => Promise.resolve());
+      await gate.settle(5000);
+      assert.deepEqual(hooks.actions, expected, `${actions} ${asks}`);
+    }
+  }));
+
+test("F8: what is said again waits for this thread's departures and for those of the others", () =>
+  withVisit(async (hooks) => {
+    for (const slow of ["here", "elsewhere"]) {
+      hooks.clear();
+      const held = Promise.withResolvers<void>();
+      hooks.reply = async ({ body }) => {
+        const isOld = body.action === "on_unpublish" && body.client_id === "client01";
+        if (isOld && slow === "here") await held.promise;
+        return new Response("0");
+      };
+      const gate = newGate();
+      const old = await accepted(gate, visitorOf(hooks.block));
+      old.begin();
+      const next = await accepted(gate, visitorOf(hooks.block, { id: "client02" }));
+      old.end();
+      next.begin(() => slow === "here" ? Promise.resolve() : held.promise);
+      const taken = () =>
+        hooks.calls.some(({ body }) =>
+          body.action === "on_unpublish" && body.client_id === "client02"
+        );
+      await hooks.received(5);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.equal(taken(), false, slow);
+      held.resolve();
+      await until("it is said again", 5000, taken);
+      await gate.settle(5000);
+      assert.equal(hooks.actions.at(-1), "on_publish");
+    }
+  }));
+
+test("F8: a newcomer waits for ends of publishers alone, and of those that hooks had accepted", () =>
+  withVisit(async (hooks) => {
+    const held = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    hooks.reply = async ({ body }) => {
+      if (body.client_id === "asking" && body.action === "on_publish") await answer.promise;
+      if (body.action === "on_stop" || body.action === "on_unpublish") await held.promise;
+      if (body.client_id === "refused") return new Response("1");
+      return new Response("0");
+    };
+    const gate = newGate();
+    const player = await accepted(gate, visitorOf(hooks.block, { action: "play" }));
+    player.begin();
+    player.end();
+    const refused = gate.visit(visitorOf(hooks.block, { id: "refused" }), {
+      ...parts(),
+      log: new MemoryLog("refused"),
+    });
+    assert.notEqual(await new Promise((resolve) => refused.ask(resolve)), null);
+    refused.end();
+    // One that goes while it is asked about: whether hooks have accepted it is not known yet.
+    const asking = gate.visit(visitorOf(hooks.block, { id: "asking" }), {
+      ...parts(),
+      log: new MemoryLog("asking"),
+    });
+    asking.ask(() => {});
+    await until("the question", 5000, () =>
+      hooks.calls.at(-1)?.body.client_id === "asking" &&
+      hooks.actions.at(-1) === "on_publish");
+    asking.end();
+    await within5s("nobody's end", gate.departed("/live/s"));
+    answer.resolve();
+    const publisher = await accepted(gate, visitorOf(hooks.block, { id: "client02" }));
+    publisher.begin();
+    publisher.end();
+    let departed = false;
+    const departure = gate.departed("/live/s").then(() => departed = true);
+    await within5s("another stream's", gate.departed("/live/other"));
+    assert.equal(departed, false);
+    held.resolve();
+    await within5s("its end", departure);
+    await gate.settle(5000);
+  }));
+
+/** `promise`, which must settle long before the limit of departures. */
+async function within5s(what: string, promise: Promise<unknown>): Promise<void> {
+  let over = false;
+  void promise.then(() => over = true);
+  await until(what, 2000, () => over);
+}

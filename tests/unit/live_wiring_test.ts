@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import type { FeedMessage } from "../../src/live/feed.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
-import { payloads } from "./support/live_fixture.ts";
-import { HEADERS, playing } from "./support/live_scene.ts";
+import { payloads, vhostOf } from "./support/live_fixture.ts";
+import { HEADERS, playing, Scene } from "./support/live_scene.ts";
 
 type Part = Extract<FeedMessage, { kind: "more" }>["part"];
 
@@ -45,6 +45,18 @@ Deno.test("other threads get what came before new headers with the old ones, in 
   }
 });
 
+Deno.test("F17: other threads get the frames of the old codec before a codec without a header", () => {
+  const { scene, parts } = played();
+  const mp3 = Uint8Array.of(0x2f, 0xff, 0xfb, 0x90, 0x64);
+  scene.live.media(MessageType.AUDIO, 1000, payloads.audio(2));
+  scene.live.media(MessageType.AUDIO, 1020, mp3);
+  assert.deepEqual(parts.map(entriesOf), [1], "the AAC frame goes first");
+  assert.equal(parts[0].headers, null, "with the headers that the thread has");
+  scene.live.settle();
+  assert.deepEqual(parts.map(entriesOf), [1, 1]);
+  assert.notEqual(parts[1].headers, null);
+});
+
 Deno.test("what FLV players leave to the runtime counts as cost, for each of them", () => {
   const cost = (flv: number, rtmp: number) => {
     const scene = playing(HEADERS);
@@ -72,4 +84,25 @@ Deno.test("atc_auto: metadata that say it again do not set the time back", () =>
   assert.equal(log.timestampAt(log.head - 1), 50_040, "due with what came before");
   scene.publisher.video(50_080, payloads.frame(2));
   assert.deepEqual(player.take().slice(-2).map(({ time }) => time), [50_080, 50_080]);
+});
+
+Deno.test("F1: an origin's time is taken as it is, also after a reload of time_jitter", () => {
+  for (const corrected of [true, false]) {
+    for (const reloaded of [true, false]) {
+      const scene = new Scene({ timeJitter: reloaded ? "zero" : "full" });
+      if (reloaded) scene.live.configure(vhostOf({ timeJitter: "full" }));
+      scene.publisher.timeCorrected = corrected;
+      scene.publisher.start();
+      const { log } = scene.live;
+      const times = [0, 40, 10_000, 10_040].map((time, i) => {
+        scene.publisher.video(time, payloads.keyframe(i));
+        return log.timestampAt(log.head - 1);
+      });
+      // Nothing of the 10 s has passed here: they are a jump, unless an origin says so.
+      const apart = times[2] - times[1];
+      assert.equal(times[3] - times[2], 40);
+      if (corrected) assert.equal(apart, 9960, `${reloaded}`);
+      else assert.ok(apart < 1000, `${reloaded}: ${times}`);
+    }
+  }
 });

@@ -99,18 +99,40 @@ Deno.test("aggregate: a part longer than the rest, or half a header, is refused 
 });
 
 Deno.test("property: an aggregate of any bytes raises nothing but RtmpError, parts lie within it", () => {
+  // Parts as they should be, and one byte that is not: random bytes alone never are a whole part.
+  const parts = fc.array(
+    fc.tuple(fc.nat(255), fc.nat(0xffffff), fc.uint8Array({ maxLength: 20 })),
+    {
+      minLength: 1,
+      maxLength: 4,
+    },
+  );
+  const broken = fc.option(fc.tuple(fc.nat(), fc.nat(255)));
+  let accepted = 0;
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(0x7fffffff), (payload, timestamp) => {
+    fc.property(parts, broken, fc.nat(0x7fffffff), (parts, broken, timestamp) => {
+      const payload = concat(...parts.map(([type, time, data]) => part(type, time, data)));
+      if (broken) payload[broken[0] % payload.length] = broken[1];
       try {
         splitAggregate(message(22, payload, timestamp), (p) => {
           assert.ok(p.payload.length > 0 && p.payload.buffer === payload.buffer);
           assert.ok(p.timestamp >= 0 && p.timestamp <= 0x7fffffff);
+          accepted++;
         });
       } catch (error) {
         assert.ok(error instanceof RtmpError, String(error));
+        assert.ok(broken, "refused as it should be sent");
       }
     }),
   );
+  assert.ok(accepted > 0, "some parts were read");
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (payload) => {
+    try {
+      splitAggregate(message(22, payload, 0), () => {});
+    } catch (error) {
+      assert.ok(error instanceof RtmpError, String(error));
+    }
+  }));
 });
 
 Deno.test("parseCommand: name, transaction id, arguments", () => {

@@ -142,3 +142,16 @@ Deno.test("F7: mix_correct: data keep their place, and never wait alone or witho
   for (let i = 0; i < 100; i++) push(18, 90 + i);
   assert.ok(out.length >= 90, `${out.length} of 100`);
 });
+
+Deno.test("F7: with atc a data message keeps its own timestamp, else it has its place's", () => {
+  for (const atc of [true, false]) {
+    const scene = new Scene({ atc });
+    scene.publisher.start();
+    const player = scene.join();
+    scene.publisher.video(5000, payloads.keyframe(1));
+    scene.publisher.data(5300, encodeAmf0("onCuePoint", BODY));
+    const [video, data] = player.take();
+    assert.equal(data.type, 18);
+    assert.equal(data.time - video.time, atc ? 300 : 0);
+  }
+});

@@ -65,6 +65,20 @@ Deno.test("F1: tracks that are 40 s apart are no lag of 40 s", () => {
   assert.equal(player.player.jumps, 1);
 });
 
+Deno.test("F1: a player that is at metadata lags by the frames behind them, whatever their own time", () => {
+  const scene = playing(HEADERS, { queueLengthMs: 3000 });
+  const player = scene.join({ fast: false });
+  apart(scene, 1, 40_000);
+  player.drain();
+  const { publisher, time } = scene;
+  publisher.video(time + 40, payloads.frame(1));
+  publisher.data(time + 40, payloads.metadata({ width: 2 }));
+  publisher.audio(time + 40_040, payloads.audio(3));
+  assert.ok(player.sink.inFlight > 0, "the frame has not gone, the metadata are next");
+  const { mostMs } = scene.live.lag(0);
+  assert.ok(mostMs < 1000, `${mostMs} ms`);
+});
+
 Deno.test("F1: what comes faster than the clock is a lag by its own track's time", () => {
   const scene = playing(HEADERS, { queueLengthMs: 3000 });
   const player = scene.join({ fast: false });

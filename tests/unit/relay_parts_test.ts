@@ -94,6 +94,18 @@ Deno.test("at an origin: host, vhost, query", () => {
   assert.equal(url.href, "https://[::1]:8443/a/b/s.flv?vhost=v&token=9");
 });
 
+Deno.test("F12: the ending of a name that clients may add does not travel up", () => {
+  for (
+    const [name, expected] of [["s.flv", "s"], ["s", "s"], ["a.b.flv", "a.b"], ["s.mp4", "s.mp4"]]
+  ) {
+    const own = client({ stream: name, param: "" });
+    const origin = { host: "o", port: null };
+    assert.equal(originTarget(own, EDGE, origin).stream, expected);
+    assert.equal(originUrl(own, "flv", EDGE, origin).pathname, `/live/${expected}.flv`);
+    assert.equal(forwardTarget(own, "d").stream, expected);
+  }
+});
+
 /** Where a client's stream is upstream: tcUrl and stream by RTMP, query by HTTP-FLV. */
 function upstream(more: Partial<RelayClient>, vhost = "[vhost]"): string[] {
   const edge = { ...EDGE, vhost };

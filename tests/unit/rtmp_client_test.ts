@@ -97,6 +97,15 @@ Deno.test("events of a player, in order; the payload is the server's", () => {
   ]);
 });
 
+Deno.test("F7: data in an aggregate message is data, as if it had come by itself", () => {
+  const upstream = new FakeUpstream({ role: "play" }).running();
+  const size = METADATA.length.toString(16).padStart(6, "0");
+  const part = concat(`12${size} 000000 00 000000`, METADATA, "00000000");
+  upstream.send(22, part, { timestamp: 40 });
+  assert.deepEqual(upstream.owner.of("metadata"), ["metadata width,height"]);
+  assert.deepEqual(upstream.owner.of("media"), [`media 18 40 ${toHex(METADATA)}`]);
+});
+
 Deno.test("media before the answer to play is that answer; before play it is nothing", () => {
   const upstream = new FakeUpstream({ role: "play" }).connected();
   upstream.send(9, VIDEO);

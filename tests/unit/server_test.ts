@@ -12,15 +12,27 @@ import { findVhost } from "../../src/config/types.ts";
 import type { FlvHost } from "../../src/http/flv_routes.ts";
 import type { ServerView } from "../../src/http/view.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
-import { Server } from "../../src/server.ts";
+import type { Visitor } from "../../src/hooks/visitor.ts";
+import type { ToCoordinator } from "../../src/workers/messages.ts";
+import { StreamLink } from "../../src/workers/stream_link.ts";
+import { Admission } from "../../src/admission.ts";
+import { HookServer } from "../tools/hook_server.ts";
+import { Server, type WorkerParts } from "../../src/server.ts";
 import { freePort } from "../tools/server.ts";
 import { FakeSession, roleOf } from "./support/fake_session.ts";
 import { FakeTime } from "./support/fake_time.ts";
 import { FakePublisher } from "./support/live_fixture.ts";
+import { MemoryLog } from "./support/memory_log.ts";
 import { configOf } from "./support/rtmp_peer.ts";
+import { IDENTITY } from "./support/visits.ts";
 
 /** ms between two of the server's ticks. */
 const TICK_MS = 1000;
+/** ms of a stop in which encoders may come back by themselves, then in which the last bytes are taken. */
+const RECONNECT_MS = 200;
+const LAST_BYTES_MS = 300;
+/** ms after that in which connections that were cut off are over. */
+const CUT_OFF_MS = 100;
 /** ms within which what sockets do must have happened. */
 const LIMIT_MS = 5000;
 
@@ -31,21 +43,37 @@ class Scene implements AsyncDisposable {
   readonly sessions: FakeSession[] = [];
   readonly #parts: { view: ServerView; flv: FlvHost }[] = [];
   #server: Server | null = null;
+  #stopped: Promise<void> | null = null;
+  /** The HTTP side has been closed. */
+  httpClosed = false;
 
-  static async start(root = "", vhost = ""): Promise<Scene> {
+  static async start(
+    root = "",
+    vhost = "",
+    worker: WorkerParts | null = null,
+  ): Promise<Scene> {
     const scene = new Scene();
     scene.#server = await Server.start(scene.config(root, vhost), (view, flv) => {
       scene.#parts.push({ view, flv });
       const prepare = () => ({ wanted: [], use: () => {} });
-      return { prepare, keyOf: () => null, close: () => Promise.resolve() };
-    });
+      const close = () => {
+        scene.httpClosed = true;
+        return Promise.resolve();
+      };
+      return { prepare, keyOf: () => null, close };
+    }, worker);
     return scene;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.time[Symbol.dispose]();
     for (const session of this.sessions) this.flv.finished(session as never);
-    await this.server.stop();
+    await this.stop();
+  }
+
+  /** Has the server stop; it does so once. */
+  stop(): Promise<void> {
+    return this.#stopped ??= this.server.stop();
   }
 
   config(root = "", vhost = ""): Config {
@@ -310,4 +338,168 @@ test("server: a stream is kept until it is let go", async () => {
   assert.equal(scene.flv.hub.find("live/k"), stream);
   scene.seconds(1);
   assert.equal(scene.flv.hub.find("live/k"), null);
+});
+
+test("F31: a stop asks who may come back, ends publishers before players, and cuts off who stays", async () => {
+  await using scene = await Scene.start();
+  const stream = scene.stream();
+  const player = scene.client(stream);
+  const publisher = scene.client(stream, true);
+  const encoder = scene.client(scene.stream("other"), true);
+  encoder.comesBack = true;
+  const calls: string[] = [];
+  const names = new Map([[player, "player"], [publisher, "publisher"], [encoder, "encoder"]]);
+  for (const [session, name] of names) session.onCall = (what) => calls.push(`${what} ${name}`);
+  const stopped = scene.stop();
+  assert.deepEqual(scene.server.rtmpAddresses, []);
+  assert.equal(scene.flv.admit("127.0.0.1"), "the server drains");
+  await Promise.resolve();
+  assert.equal(calls.length, 0, "nobody is to come back before the port is closed, a turn later");
+  await scene.until("their ends", () => calls.includes("shutdown player"));
+  const asked = ["reconnect player", "reconnect publisher", "reconnect encoder"];
+  assert.deepEqual(calls.slice(0, 4), [...asked, "shutdown publisher"]);
+  calls.length = 0;
+  assert.deepEqual(player.reconnects, [null], "at the same address");
+  // The clock stands still: the encoder has its time to go by itself.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual([calls, encoder.shutdowns.length], [[], 0]);
+  scene.time.pass(RECONNECT_MS);
+  await scene.until("its end too", () => encoder.shutdowns.length > 0);
+  scene.flv.finished(player as never);
+  scene.flv.finished(encoder as never);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(publisher.aborts, 0, "it may take its last bytes");
+  scene.time.pass(LAST_BYTES_MS);
+  await scene.until("cut off", () => publisher.aborts === 1);
+  assert.deepEqual([player.aborts, encoder.aborts], [0, 0]);
+  assert.equal(scene.httpClosed, false);
+  scene.flv.finished(publisher as never);
+  await stopped;
+  assert.equal(scene.httpClosed, true, "what answers last is the API");
+});
+
+test("F31: a stop waits for nobody who has gone, and not for ever for the others", async () => {
+  await using scene = await Scene.start();
+  const [gone, stays] = [scene.client(), scene.client()];
+  gone.comesBack = true;
+  gone.onCall = () => scene.flv.finished(gone as never);
+  let over = false;
+  const stopped = scene.stop().then(() => over = true);
+  await scene.until("the end of the other", () => stays.shutdowns.length === 2);
+  assert.deepEqual(gone.shutdowns, [], "it went when it was asked to come back");
+  for (let ms = 0; ms < LAST_BYTES_MS + CUT_OFF_MS; ms += 50) {
+    assert.equal(over, false);
+    scene.time.pass(50);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await stopped;
+  assert.equal(stays.aborts, 1);
+});
+
+test("F31: a client that is sent away and comes back at once does not reach the old process", async () => {
+  await using scene = await Scene.start();
+  const session = scene.client();
+  session.comesBack = true;
+  const attempt = Promise.withResolvers<string>();
+  session.onCall = () => {
+    const socket = net.connect({ host: "127.0.0.1", port: scene.port });
+    const said = (what: string) => {
+      attempt.resolve(what);
+      socket.destroy();
+    };
+    socket.on("connect", () => said("connected")).on("error", () => said("refused"));
+  };
+  const stopped = scene.stop();
+  assert.equal(await attempt.promise, "refused");
+  scene.flv.finished(session as never);
+  await stopped;
+});
+
+test("F31: a stop ends the connections to other servers, and has hook servers told of all", async () => {
+  const origin = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const edge = `cluster { mode remote; origin 127.0.0.1:${origin.addr.port}; }`;
+  const delivered: unknown[] = [];
+  const hooks = new HookServer(async ({ body }) => {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    delivered.push(body.action);
+    return new Response("0");
+  });
+  try {
+    await using scene = await Scene.start("", `${edge} ${hooks.block}`);
+    const stream = scene.stream();
+    const { vhost } = stream;
+    const client = { ...visitor(stream), swfUrl: "", args: null, hops: [], transport: "rtmp" };
+    scene.flv.relay.play(stream, client as never);
+    const upstream = await origin.accept();
+    const session = scene.client(stream);
+    session.onCall = (what) => {
+      if (what !== "shutdown" || session.shutdowns.length > 1) return;
+      const gone = { id: "client0", ip: "192.0.2.7", vhost: "", app: "live", sent: 0, received: 0 };
+      scene.flv.gate.closed(gone as never, vhost, session.log);
+      scene.flv.finished(session as never);
+    };
+    await scene.stop();
+    assert.deepEqual(delivered, ["on_close"]);
+    const buffer = new Uint8Array(4096);
+    const ended = (async () => {
+      try {
+        while (await upstream.read(buffer) !== null);
+      } catch {
+        // A reset is an end too.
+      }
+      return true;
+    })();
+    const late = new Promise((resolve) => setTimeout(() => resolve(false), LIMIT_MS));
+    assert.equal(await Promise.race([ended, late]), true, "the origin sees the end");
+    upstream.close();
+  } finally {
+    origin.close();
+    await hooks.stop();
+  }
+});
+
+function visitor({ vhost, app, name, key }: LiveStream): Visitor {
+  return {
+    id: "client01",
+    ip: "192.0.2.7",
+    action: "publish",
+    protocol: "rtmp",
+    vhost,
+    app,
+    stream: name,
+    param: "",
+    tcUrl: "rtmp://h/live",
+    pageUrl: "",
+    key,
+  };
+}
+
+test("F8: a worker that makes way says so when its own gate has delivered the publisher's end", async () => {
+  const held = Promise.withResolvers<void>();
+  const hooks = new HookServer(async ({ body }) => {
+    if (body.action === "on_unpublish") await held.promise;
+    return new Response("0");
+  });
+  const posted: ToCoordinator[] = [];
+  const link = new StreamLink({ coordinator: (message) => posted.push(message), peer: () => {} });
+  const config = configOf("listen 1935; vhost __defaultVhost__ { }");
+  const worker = { link, admission: new Admission(config), identity: IDENTITY, listens: false };
+  try {
+    await using scene = await Scene.start("", hooks.block, { ...worker, listen: [] });
+    const stream = scene.stream();
+    const log = new MemoryLog("client01");
+    const visit = scene.flv.gate.visit(visitor(stream), { log, streamId: () => "vid-1234567" });
+    await new Promise((resolve) => visit.ask(resolve));
+    visit.begin();
+    visit.end();
+    link.fromCoordinator({ kind: "clear", id: 7, key: stream.key, address: "10.0.0.1" });
+    await hooks.received(3);
+    const cleared = () => posted.filter(({ kind }) => kind === "cleared").length;
+    assert.equal(cleared(), 0, "on_unpublish is under way");
+    held.resolve();
+    await scene.until("the answer", () => cleared() === 1);
+  } finally {
+    held.resolve();
+    await hooks.stop();
+  }
 });

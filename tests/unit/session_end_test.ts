@@ -71,3 +71,13 @@ Deno.test("a publisher that stops and stays is through; one that goes then has n
   assert.equal(peer.session.failed, true);
   assert.deepEqual(toldOf(peer)?.slice(2), ["- failed"], "the registry knows of none by then");
 });
+
+Deno.test("F31: a connection that has been shut down and stays is cut off", () => {
+  const server = new TestServer();
+  const peer = server.player();
+  peer.socket.busy = true;
+  peer.session.shutdown();
+  assert.equal(peer.socket.state, "closed", "after its last bytes");
+  peer.session.abort();
+  assert.equal(peer.socket.state, "aborted");
+});

@@ -310,6 +310,8 @@ Deno.test("duration is ms: told and closed once so much has been sent (spec: 5.3
   for (let time = 200; time <= 280; time += 40) publisher.send(video(time, KEYFRAME));
   player.assertClosed(0, /duration/);
   const answers = player.answers();
+  const said = answers.filter(([, , type]) => type === 20).map(([, , , , , , info]) => info);
+  assert.equal(said.length, 1, "nothing of an end of the stream, which goes on");
   assert.deepEqual(answers.slice(-2), [
     status("NetStream.Play.Stop", "Stopped playing stream."),
     STREAM_EOF,

@@ -270,6 +270,20 @@ Deno.test("hooks are not asked about a stream that its publisher keeps; at an ed
   }
 });
 
+Deno.test("F31: the server stops: the encoder is told that its publish is over, then closed", () => {
+  const server = new TestServer();
+  const peer = server.publisher();
+  peer.session.shutdown();
+  peer.assertClosed(ErrorCode.SERVER_STOP);
+  assert.deepEqual(peer.answers(), [[5, 1, 20, "onStatus", 0, null, {
+    level: "status",
+    code: "NetStream.Unpublish.Success",
+    description: "The server is about to stop.",
+    clientid: "ASAICiss",
+  }]]);
+  assert.deepEqual(keys(server), []);
+});
+
 Deno.test("a new publisher may take the stream once the first is gone; players go on (spec: 6.4)", () => {
   const server = new TestServer();
   const player = server.player("s");

@@ -13,6 +13,7 @@ import type { ToCoordinator, ToPeer } from "../../src/workers/messages.ts";
 import { StreamLink } from "../../src/workers/stream_link.ts";
 import { FakePlayer } from "./support/fake_player.ts";
 import { FakePublisher, vhostOf } from "./support/live_fixture.ts";
+import { CLEAR } from "../../src/live/takeover.ts";
 import { ManualClock } from "./support/manual_clock.ts";
 
 type Begin = Extract<FeedMessage, { kind: "begin" }>;
@@ -248,4 +249,97 @@ Deno.test("a GOP whose beginning was freed in the mirror is none there", () => {
   scene.feed(2, { kind: "more", part: next });
   assert.deepEqual([gop.newestKeyframe, gop.start], [4, 6]);
   assert.ok((log.flagsAt(6) & Entry.KEYFRAME) === 0);
+});
+
+/** What a worker posts when a newcomer of another one asks for way, before and after the departure. */
+async function clears(prepare: (scene: Scene) => void, address: string | null, key = "live/s") {
+  const scene = new Scene();
+  const departed = Promise.withResolvers<void>();
+  const waited: string[] = [];
+  scene.link.attach(scene.hub, (key) => {
+    waited.push(key);
+    return departed.promise;
+  });
+  prepare(scene);
+  scene.coordinator.length = 0;
+  const answers = () => scene.coordinator.filter(({ kind }) => kind === "cleared");
+  scene.link.fromCoordinator({ kind: "clear", id: 9, key, address });
+  await Promise.resolve();
+  const before = answers();
+  departed.resolve();
+  await departed.promise;
+  await Promise.resolve();
+  return { scene, before, after: answers(), waited };
+}
+
+Deno.test("F8: a worker makes way for a newcomer of another one, and says so after the departure", async () => {
+  const stalled = await clears((scene) => {
+    const publisher = new FakePublisher(scene.stream);
+    scene.grant(scene.claim(publisher), 1);
+    publisher.lastBytesAt = -Infinity;
+  }, "10.0.0.2");
+  assert.equal(stalled.scene.stream.published, false, "it has been ended");
+  assert.deepEqual(stalled.before, [], "its end has not been delivered");
+  assert.deepEqual(stalled.waited, ["live/s"]);
+  assert.deepEqual(stalled.after, [{ kind: "cleared", id: 9, found: CLEAR }]);
+  // Whoever knows nothing of it may have had its publisher a moment ago.
+  const unknown = await clears(() => {}, "10.0.0.2", "live/unknown");
+  assert.deepEqual(unknown.before, []);
+  assert.deepEqual(unknown.after, [{ kind: "cleared", id: 9, found: CLEAR }]);
+});
+
+Deno.test("F8: a worker whose publisher keeps the stream says so at once", async () => {
+  const { scene, before, waited, after } = await clears((scene) => {
+    scene.grant(scene.claim(new FakePublisher(scene.stream)), 1);
+  }, "10.0.0.2");
+  const kept = [{ kind: "cleared", id: 9, found: { kept: true, present: true } }];
+  assert.deepEqual([before, after, waited], [kept, kept, []]);
+  assert.equal(scene.stream.published, true);
+});
+
+Deno.test("F8: a newcomer that has the stream already ends an edge's other publishers", async () => {
+  const edge = {
+    origins: [{ host: "127.0.0.1", port: null }],
+    protocol: "rtmp",
+    followClient: false,
+    tokenTraverse: false,
+    takeover: "replace",
+    vhost: "[vhost]",
+    debugUpnode: false,
+  } as const;
+  for (const address of ["10.0.0.2", null]) {
+    let ended = 0;
+    const { after, waited } = await clears((scene) => {
+      scene.stream.configure({ ...scene.stream.vhost, edge });
+      const client = {
+        lastBytesAt: scene.clock.now(),
+        replaced: () => {
+          ended++;
+          scene.stream.removeUplink(client);
+        },
+      };
+      scene.stream.addUplink(client);
+    }, address);
+    assert.equal(ended, address === null ? 1 : 0, `${address}`);
+    assert.deepEqual(waited, ["live/s"]);
+    const found = { kept: false, present: address !== null };
+    assert.deepEqual(after, [{ kind: "cleared", id: 9, found }]);
+  }
+});
+
+Deno.test("F8: who asks for way hears of it once", () => {
+  const scene = new Scene();
+  const found: unknown[] = [];
+  scene.link.clear(scene.stream, "10.0.0.1", (clearance) => found.push(clearance));
+  scene.link.clear(scene.stream, null, () => found.push("the other"));
+  const [first, second] = scene.coordinator;
+  assert.ok(first.kind === "clear" && second.kind === "clear");
+  assert.deepEqual([first.key, first.address, second.address], ["live/s", "10.0.0.1", null]);
+  const kept = { kept: true, present: true };
+  for (let i = 0; i < 2; i++) {
+    scene.link.fromCoordinator({ kind: "cleared", id: first.id, found: kept });
+  }
+  assert.deepEqual(found, [kept]);
+  scene.link.fromCoordinator({ kind: "cleared", id: second.id, found: CLEAR });
+  assert.deepEqual(found, [kept, "the other"]);
 });

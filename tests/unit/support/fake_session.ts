@@ -23,6 +23,10 @@ export class FakeSession implements Session {
   failed = false;
   /** Its part of the line of figures; empty: it has none. */
   text = "figures";
+  /** Whether it connects anew by itself when it is asked to. */
+  comesBack = false;
+  /** Hears of each call, at once. */
+  onCall: (what: "reconnect" | "shutdown" | "abort") => void = () => {};
   // What was done to it.
   kicks = 0;
   aborts = 0;
@@ -45,13 +49,16 @@ export class FakeSession implements Session {
   }
   shutdown(reason?: string): void {
     this.shutdowns.push(reason);
+    this.onCall("shutdown");
   }
   requestReconnect(_description: string, tcUrl: string | null): boolean {
     this.reconnects.push(tcUrl);
-    return false;
+    this.onCall("reconnect");
+    return this.comesBack;
   }
   abort(): void {
     this.aborts++;
+    this.onCall("abort");
   }
   kick(): void {
     this.kicks++;

@@ -71,6 +71,8 @@ export class FakePublisher implements Publisher {
   address = "10.0.0.1";
   /** As if it had just sent something, unless a test says otherwise. */
   lastBytesAt = Infinity;
+  /** As if it were an origin. */
+  timeCorrected = false;
   /** Times that another publisher took its stream over. */
   replacements = 0;
 
