@@ -50,6 +50,14 @@ export function ensureFfmpeg8(): Promise<void> {
 export interface Track {
   readonly kind: StreamLine["kind"];
   readonly codec: string;
+  /** Its number in its container. */
+  readonly stream: number;
+  /** 0 where the container does not tell, as FLV. */
+  readonly width: number;
+  readonly height: number;
+  /** Hz. */
+  readonly sampleRate: number;
+  readonly channels: number;
   /** MD5s of its decoder configurations, one after the other; "" for none. */
   readonly configs: string[];
   readonly packets: (Packet & { readonly size: number })[];
@@ -69,8 +77,8 @@ export function readTracks(text: string): Track[] {
       assert.equal(line.codec, track.codec, `another codec within a stream: ${row}`);
       track.configs.push(line.config);
     } else {
-      const { kind, codec, config } = line;
-      tracks.set(line.stream, { kind, codec, configs: [config], packets: [] });
+      const { line: _, config, ...track } = line;
+      tracks.set(line.stream, { ...track, configs: [config], packets: [] });
     }
   }
   return [...tracks.values()];
