@@ -5,6 +5,8 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { type FlvTag, FlvTagReader } from "../../src/flv/flv_tag.ts";
 import { type ClipRecipe, enhancedClip } from "../tools/enhanced_clips.ts";
 import {
   ensureFfmpeg8,
@@ -15,9 +17,9 @@ import {
   TrackPlayer,
 } from "../tools/ffmpeg8.ts";
 import { assertContiguousRun } from "../tools/packets.ts";
-import { flvFile } from "../tools/flv_file.ts";
+import { flvFile, type TagMessage } from "../tools/flv_file.ts";
 import { sleep, until } from "../tools/process.ts";
-import type { RawClient } from "../tools/raw_client.ts";
+import { type RawClient, Type } from "../tools/raw_client.ts";
 import { type Scenario, scenario } from "../tools/scenario.ts";
 import type { Server } from "../tools/server.ts";
 
@@ -44,6 +46,17 @@ const LIMIT_MS = 120_000;
 /** ms by which sound and picture may lie apart otherwise than in the clip: both are rounded. */
 const APART_MS = 2;
 
+/** The API's names of codecs, by FFmpeg's. */
+const API_NAMES: Readonly<Record<string, string>> = {
+  h264: "H264",
+  hevc: "HEVC",
+  av1: "AV1",
+  vp9: "VP9",
+  aac: "AAC",
+  mp3: "MP3",
+  opus: "Opus",
+};
+
 /** The bit of `capsEx` that says "multitrack" (Enhanced RTMP v2). */
 const CAPS_MULTITRACK = 2;
 
@@ -51,6 +64,8 @@ const CAPS_MULTITRACK = 2;
 interface Clip {
   readonly name: string;
   readonly file: string;
+  /** The same as FLV, by FFmpeg 8.1: the messages that it publishes. */
+  readonly flv: string;
   /** Tracks of the file, with the decoder configuration that FFmpeg makes of it for FLV. */
   readonly tracks: readonly Track[];
 }
@@ -61,13 +76,13 @@ async function makeClip(s: Scenario, recipe: ClipRecipe): Promise<Clip> {
   const flv = `${s.folder}/${name}.flv`;
   await muxFlv(file, flv);
   const muxed = await probeTracks(flv);
-  const tracks = (await probeTracks(file)).map((track) => {
+  const tracks = (await probeTracks(file)).sort((a, b) => a.stream - b.stream).map((track) => {
     const same = muxed.find(({ packets }) => packets[0].hash === track.packets[0].hash);
     assert.ok(same, `${name}: FFmpeg does not write its ${track.codec}`);
     return { ...track, configs: same.configs };
   });
   assert.equal(tracks.length, recipe.video.length + recipe.audio.length, `${name}: tracks`);
-  return { name, file, tracks };
+  return { name, file, flv, tracks };
 }
 
 function trackOf({ name, tracks }: Clip, codec: string): Track {
@@ -84,6 +99,51 @@ async function multitrackPlayer(s: Scenario, server: Server, name: string): Prom
   client.command("play", null, name, -2000);
   await client.status("NetStream.Play.Start");
   return client;
+}
+
+function isMedia({ type }: TagMessage): boolean {
+  return type === Type.AUDIO || type === Type.VIDEO;
+}
+
+/** Type, time and MD5 of the audio and video messages in an FLV file, or of those given. */
+function mediaOf(messages: readonly TagMessage[]): [number, number, string][] {
+  return messages.filter(isMedia).map((
+    message,
+  ) => [
+    message.type,
+    message.timestamp,
+    createHash("md5").update(message.payload).digest("hex"),
+  ]);
+}
+
+function readFlv(file: string): FlvTag[] {
+  const reader = new FlvTagReader();
+  reader.push(Deno.readFileSync(file));
+  const tags: FlvTag[] = [];
+  for (let tag = reader.next(); tag; tag = reader.next()) tags.push(tag);
+  return tags;
+}
+
+/** Asserts that the API tells a stream's main tracks as the file has them. */
+async function assertFigures(server: Server, name: string, main: readonly Track[]): Promise<void> {
+  const { streams } = await server.api("/api/v1/streams?count=1000") as {
+    streams: { name: string; video: Record<string, unknown>; audio: Record<string, unknown> }[];
+  };
+  const stream = streams.find((each) => each.name === name);
+  assert.ok(stream, `the API knows ${name}`);
+  const [video, audio] = main;
+  const { codec, width, height } = stream.video;
+  assert.equal(codec, API_NAMES[video.codec], name);
+  // VP9's configuration does not tell its size.
+  if (video.codec !== "vp9") {
+    assert.deepEqual([width, height], [video.width, video.height], name);
+  }
+  const { codec: audioCodec, sample_rate, channel } = stream.audio;
+  assert.deepEqual(
+    [audioCodec, sample_rate, channel],
+    [API_NAMES[audio.codec], audio.sampleRate, audio.channels],
+    name,
+  );
 }
 
 /** What a player must get. */
@@ -190,6 +250,7 @@ async function playClip(
   await sleep(JOIN_AFTER_S * 1000 - (performance.now() - begun));
   players.push(await startPlayer(s, server, name, rtmp, "a keyframe"));
   players.push(await startPlayer(s, server, name, flv, "a keyframe"));
+  await assertFigures(server, name, expected);
   const status = await publisher.finish(PUBLISH_LIMIT_MS);
   assert.ok(status.success, `${publisher.label} failed`);
   const lasts = expected.map(({ packets }) => packets[packets.length - 1].hash);
@@ -243,9 +304,11 @@ for (const { video, audio } of MULTITRACK) {
         assertContiguousRun(`the local ffmpeg, ${kind}`, played[kind], packets, all);
       }
     }
-    const messages = everything.messages.filter(({ type }) => type === 8 || type === 9);
+    const { messages } = everything;
+    // Message by message, also those of which no packet is made.
+    assert.deepEqual(mediaOf(messages), mediaOf(readFlv(clip.flv)));
     const file = `${s.folder}/everything.flv`;
-    await Deno.writeFile(file, flvFile(messages));
+    await Deno.writeFile(file, flvFile(messages.filter(isMedia)));
     assertTracks(
       "a player that knows multitrack",
       await probeTracks(file),

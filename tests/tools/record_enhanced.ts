@@ -1,6 +1,6 @@
 /**
  * Records what FFmpeg 8.1 sends by Enhanced RTMP, for tests that have neither it nor a network: each file
- * of tests/fixtures/enhanced_rtmp has its messages as FLV tags, `expected.json` beside them what FFmpeg's
+ * of tests/fixtures/enhanced_rtmp has its messages as FLV tags, `expected.jsonl` beside them what FFmpeg's
  * own demuxer makes of them.
  *
  *     deno run --allow-all tests/tools/record_enhanced.ts
@@ -54,7 +54,7 @@ export interface RecordedTrack {
   readonly config: string;
 }
 
-/** What `expected.json` has for each recording. */
+/** A line of `expected.jsonl`. */
 export interface Recorded {
   readonly name: string;
   readonly tracks: readonly RecordedTrack[];
@@ -98,7 +98,6 @@ if (import.meta.main) {
   await Deno.mkdir(RECORDINGS, { recursive: true });
   const recorded: Recorded[] = [];
   for (const recipe of RECIPES) recorded.push(await record(recipe));
-  // One line each: a change of one is a change of one line.
-  const lines = recorded.map((each) => JSON.stringify(each)).join(",\n");
-  await Deno.writeTextFile(new URL("expected.json", RECORDINGS), `[\n${lines}\n]\n`);
+  const lines = recorded.map((each) => `${JSON.stringify(each)}\n`).join("");
+  await Deno.writeTextFile(new URL("expected.jsonl", RECORDINGS), lines);
 }

@@ -1,7 +1,7 @@
 /**
  * F32, F33: what FFmpeg 8.1 sends by Enhanced RTMP, as recorded by tests/tools/record_enhanced.ts: HEVC
  * with and without B-frames and with HDR, AV1 and VP9, each with Opus, MP3 and AAC, and streams of two
- * video and two audio tracks. The judge is FFmpeg's own demuxer, whose account is in `expected.json`. With
+ * video and two audio tracks. The judge is FFmpeg's own demuxer, whose account is in `expected.jsonl`. With
  * the real FFmpeg and a running server: tests/soak/enhanced_rtmp_test.ts.
  * @module
  */
@@ -25,9 +25,8 @@ import { naiveFlv } from "./support/naive_flv.ts";
 const { AUDIO, VIDEO, DATA_AMF0 } = MessageType;
 
 const FOLDER = new URL("../fixtures/enhanced_rtmp/", import.meta.url);
-const RECORDINGS: readonly Recorded[] = JSON.parse(
-  readFileSync(new URL("expected.json", FOLDER), "utf8"),
-);
+const RECORDINGS: readonly Recorded[] = readFileSync(new URL("expected.jsonl", FOLDER), "utf8")
+  .trim().split("\n").map((line) => JSON.parse(line));
 
 /** Codecs: FFmpeg's name, its FourCC, the legacy number, ours, the API's name. */
 const CODECS = [
