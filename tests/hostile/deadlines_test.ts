@@ -6,20 +6,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { MAX_LOG_BYTES } from "../../src/live/live_stream.ts";
-import {
-  HANDSHAKE_TIMEOUT_MS,
-  IDENTIFY_TIMEOUT_MS,
-  PLAYER_STALL_MS,
-} from "../../src/session/limits.ts";
-import {
-  type Attacker,
-  command,
-  connect,
-  HANDSHAKE,
-  hello,
-  message,
-  setChunkSize,
-} from "../tools/attacker.ts";
+import { HANDSHAKE_TIMEOUT_MS, IDENTIFY_TIMEOUT_MS } from "../../src/session/limits.ts";
+import { type Attacker, command, connect, HANDSHAKE, hello, message } from "../tools/attacker.ts";
+import { DEAF_PLAYERS, deafPlayers, flood } from "../tools/deaf_players.ts";
 import { attack, type Hostile, type HostileOptions, MEMORY_SLACK } from "../tools/hostile.ts";
 import { sleep, until } from "../tools/process.ts";
 
@@ -28,9 +17,6 @@ const LATE_MS = 10_000;
 
 /** ms by which it may seem early: the server's clock starts at the accept. */
 const EARLY_MS = 500;
-
-/** What `round` is in the run that warms the server up; 1 in the other. */
-const WARM_UP = -1;
 
 /** A waiting attack. */
 interface Case {
@@ -139,53 +125,10 @@ deadline(
   { vhost: "publish { normal_timeout 3000; }" },
 );
 
-/** Publishes pictures of 100 KB: `megabytes` at once, then one every 100 ms. */
-async function flood(h: Hostile, name: string, megabytes: number): Promise<Attacker> {
-  const from = await h.attacker(Buffer.concat([hello("publish", name), setChunkSize(60_000)]));
-  await from.hears("NetStream.Publish.Start");
-  let number = 0;
-  const picture = () => {
-    const payload = Buffer.alloc(100_000, number);
-    payload.set([number % 20 === 0 ? 0x17 : 0x27, 1, 0, 0, 0]);
-    return message({ type: 9, payload, timestamp: 40 * number++ }, 60_000);
-  };
-  for (let i = 0; i < 10 * megabytes; i++) await from.flush(picture());
-  const timer = setInterval(() => from.write(picture()), 100);
-  h.onEnd(() => clearInterval(timer));
-  return from;
-}
-
 deadline(
-  "H19: players that never read: bounded by queue_length, closed after 60 s",
-  async (h, round) => {
-    const deaf: Attacker[] = [];
-    for (let i = 0; i < 10; i++) {
-      const player = await h.attacker(hello("play"));
-      await player.hears("NetStream.Play.Start");
-      player.pause();
-      deaf.push(player);
-    }
-    const start = performance.now();
-    await flood(h, "s", 30);
-    await h.control.progress("with deaf players");
-    if (round === WARM_UP) return;
-    await until("the end of them", PLAYER_STALL_MS + 2 * LATE_MS, () => {
-      h.control.check("with deaf players");
-      return deaf.every((player) => h.reason(player) !== null);
-    });
-    assert.ok(performance.now() - start > PLAYER_STALL_MS - 2000, "not before");
-    for (const player of deaf) {
-      assert.match(h.reason(player) ?? "", /the player has taken nothing for 60000 ms\. ret=1011/);
-    }
-    await until("nobody but the publisher", LATE_MS, async () => await h.edge.connections() === 3);
-  },
-  {
-    warmUp: WARM_UP,
-    limitMs: 170_000,
-    vhost: "min_latency on; play { gop_cache off; queue_length 5; mw_latency 0; }",
-    // Ten times a kernel's socket buffers are not ours; the log of 5 s and the runtime's heap are.
-    peak: MAX_LOG_BYTES + 2 * MEMORY_SLACK,
-  },
+  "H19: players that never read are bounded by queue_length",
+  async (h) => void await deafPlayers(h),
+  { ...DEAF_PLAYERS, warmUp: 1 },
 );
 
 deadline(
