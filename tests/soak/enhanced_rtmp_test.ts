@@ -40,6 +40,9 @@ const PUBLISH_LIMIT_MS = 30_000;
 /** ms until the API knows of a player. */
 const JOIN_LIMIT_MS = 15_000;
 
+/** ms until the last messages of a stream must have come. */
+const TAIL_LIMIT_MS = 10_000;
+
 /** ms of a whole scenario: clips may have to be made. */
 const LIMIT_MS = 120_000;
 
@@ -122,6 +125,15 @@ function readFlv(file: string): FlvTag[] {
   const tags: FlvTag[] = [];
   for (let tag = reader.next(); tag; tag = reader.next()) tags.push(tag);
   return tags;
+}
+
+/** Asserts that a client gets every message of a clip, also those of which no packet is made. */
+async function assertMessages({ messages }: RawClient, clip: Clip): Promise<void> {
+  const sent = mediaOf(readFlv(clip.flv));
+  // What is missing after that the comparison tells.
+  await until("", TAIL_LIMIT_MS, () => messages.filter(isMedia).length >= sent.length)
+    .catch(() => {});
+  assert.deepEqual(mediaOf(messages), sent, `messages of ${clip.name}`);
 }
 
 /** Asserts that the API tells a stream's main tracks as the file has them. */
@@ -231,6 +243,13 @@ function assertTracks(
   }
 }
 
+/** Whether the last packets of the expected tracks have come. */
+function isComplete(expected: readonly Track[]): (tracks: readonly Track[]) => boolean {
+  const lasts = expected.map(({ packets }) => packets[packets.length - 1].hash);
+  return (tracks) =>
+    lasts.every((hash) => tracks.some(({ packets }) => packets.at(-1)?.hash === hash));
+}
+
 /** Publishes a clip once, with players that wait for it and players that join in its middle. */
 async function playClip(
   s: Scenario,
@@ -253,9 +272,7 @@ async function playClip(
   await assertFigures(server, name, expected);
   const status = await publisher.finish(PUBLISH_LIMIT_MS);
   assert.ok(status.success, `${publisher.label} failed`);
-  const lasts = expected.map(({ packets }) => packets[packets.length - 1].hash);
-  const complete = (tracks: readonly Track[]) =>
-    lasts.every((hash) => tracks.some(({ packets }) => packets.at(-1)?.hash === hash));
+  const complete = isComplete(expected);
   for (const { player, from } of players) {
     assertTracks(`${player.url} from ${from}`, await player.finish(complete), expected, from);
   }
@@ -304,11 +321,9 @@ for (const { video, audio } of MULTITRACK) {
         assertContiguousRun(`the local ffmpeg, ${kind}`, played[kind], packets, all);
       }
     }
-    const { messages } = everything;
-    // Message by message, also those of which no packet is made.
-    assert.deepEqual(mediaOf(messages), mediaOf(readFlv(clip.flv)));
+    await assertMessages(everything, clip);
     const file = `${s.folder}/everything.flv`;
-    await Deno.writeFile(file, flvFile(messages.filter(isMedia)));
+    await Deno.writeFile(file, flvFile(everything.messages.filter(isMedia)));
     assertTracks(
       "a player that knows multitrack",
       await probeTracks(file),
@@ -317,3 +332,30 @@ for (const { video, audio } of MULTITRACK) {
     );
   }, { limitMs: LIMIT_MS });
 }
+
+scenario("F33: all tracks of FFmpeg 8.1 through an edge and a forward", async (s) => {
+  await ensureFfmpeg8();
+  const target = await s.server({ vhost: VHOST });
+  const forward = `forward { enabled on; destination 127.0.0.1:${target.port}; }`;
+  const origin = await s.server({ vhost: `${VHOST} ${forward}` });
+  const cluster = `cluster { mode remote; origin 127.0.0.1:${origin.port}; }`;
+  const edge = await s.server({ vhost: `${VHOST} ${cluster}` });
+  const tracks = { video: ["hevc", "vp9"], audio: ["opus", "mp3"] };
+  const clip = await makeClip(s, { ...tracks, seconds: SECONDS, width: 320, height: 180 });
+  const main = ["hevc", "opus"].map((codec) => trackOf(clip, codec));
+  const clients: RawClient[] = [];
+  const players: Expected[] = [];
+  for (const server of [target, edge]) {
+    clients.push(await multitrackPlayer(s, server, clip.name));
+    const url = server.url(`live/${clip.name}`);
+    players.push(await startPlayer(s, server, clip.name, url, "the beginning"));
+  }
+  const publisher = publishFile(s, clip.file, origin.url(`live/${clip.name}`));
+  const status = await publisher.finish(PUBLISH_LIMIT_MS);
+  assert.ok(status.success, `${publisher.label} failed`);
+  for (const { player, from } of players) {
+    const played = await player.finish(isComplete(main));
+    assertTracks(`${player.url} from ${from}`, played, main, from);
+  }
+  for (const client of clients) await assertMessages(client, clip);
+}, { limitMs: LIMIT_MS });
