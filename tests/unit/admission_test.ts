@@ -43,3 +43,25 @@ Deno.test("H17 a flood from ever new addresses keeps no memory of them", () => {
   }
   assert.ok(admission.rememberedAddresses <= 10_000, `${admission.rememberedAddresses}`);
 });
+
+Deno.test("H17 making room for new addresses forgets nobody who counts", () => {
+  const flood = (admission: Admission, nowMs: number) => {
+    for (let i = 0; i < 10_001; i++) {
+      const address = `2001:db8::${i.toString(16)}`;
+      admission.admit(address, nowMs);
+      admission.leave(address);
+    }
+  };
+  const perAddress = new Admission({ ...NONE, maxConnectionsPerIp: 1 });
+  assert.equal(perAddress.admit("10.0.0.1", 0), null);
+  flood(perAddress, 1000);
+  flood(perAddress, 2000);
+  assert.equal(perAddress.admit("10.0.0.1", 2000), "max_connections_per_ip=1", "it is still there");
+  const rate = new Admission({ ...NONE, connectRatePerIp: 1 });
+  flood(rate, 0);
+  assert.equal(rate.admit("10.0.0.1", 1500), null);
+  rate.leave("10.0.0.1");
+  flood(rate, 2000);
+  assert.equal(rate.admit("10.0.0.1", 2499), "connect_rate_per_ip=1", "its second is not over");
+  assert.equal(rate.admit("10.0.0.1", 2500), null);
+});

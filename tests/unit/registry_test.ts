@@ -9,18 +9,20 @@ import type { LiveStream } from "../../src/live/live_stream.ts";
 import { newIdentity } from "../../src/log/ids.ts";
 import { LoopLag } from "../../src/loop_lag.ts";
 import { Registry } from "../../src/registry.ts";
+import { FakePlayer } from "./support/fake_player.ts";
 import { FakeSession, roleOf } from "./support/fake_session.ts";
 import { FakePublisher, payloads, vhostOf } from "./support/live_fixture.ts";
 import { ManualClock } from "./support/manual_clock.ts";
 
 /** A registry over a hub, and clients with numbers for names. */
 class Scene implements Disposable {
+  readonly identity = newIdentity();
   readonly clock = new ManualClock();
   readonly hub = new Hub(this.clock, "1.2.3");
   readonly #loop = new LoopLag(() => this.clock.now());
   readonly registry = new Registry(
-    newIdentity(),
-    1,
+    this.identity,
+    4711,
     () => this.clock.now(),
     this.hub,
     this.#loop,
@@ -236,4 +238,87 @@ Deno.test("the log's bytes and the players are those of all streams", () => {
   const [a, b] = [...scene.hub.streams].map((stream) => stream.logBytes);
   assert.ok(a > 0 && b > 0);
   assert.equal(logBytes, a + b);
+});
+
+Deno.test("the server is called what its identity says", () => {
+  using scene = new Scene();
+  const { serverId, serviceId, pid } = scene.registry;
+  assert.deepEqual([serverId, serviceId, pid], [
+    scene.identity.serverId,
+    scene.identity.serviceId,
+    4711,
+  ]);
+});
+
+Deno.test("totals are those of the connections that are there and of those that were", () => {
+  using scene = new Scene();
+  const [one, two] = [scene.connect(), scene.connect()];
+  Object.assign(one, { recvBytes: 100, sentBytes: 1000 });
+  Object.assign(two, { recvBytes: 20, sentBytes: 200 });
+  const all = { connections: 2, recvBytes: 120, sendBytes: 1200 };
+  assert.deepEqual(scene.registry.totals, all);
+  scene.end(one, false);
+  assert.deepEqual(scene.registry.totals, { ...all, connections: 1 });
+  two.sentBytes += 5;
+  assert.deepEqual(scene.registry.totals, { ...all, connections: 1, sendBytes: 1205 });
+});
+
+Deno.test("lag is that of the player that lags most, of whatever stream; who lags is counted", () => {
+  using scene = new Scene();
+  const publishers = ["a", "b", "c"].map((name) => {
+    const publisher = new FakePublisher(scene.stream(name));
+    publisher.start();
+    publisher.headers();
+    return publisher;
+  });
+  // Those of "a" and "b" take one write, and nothing after that.
+  const [a, b] = ["a", "b"].map((name) => new FakePlayer(scene.stream(name), { fast: false }));
+  new FakePlayer(scene.stream("c"));
+  for (const publisher of publishers) publisher.video(0, payloads.keyframe(1));
+  b.drain();
+  assert.equal(scene.registry.figures.laggingPlayers, 0);
+  for (let time = 100; time <= 3000; time += 100) {
+    scene.clock.advance(100);
+    for (const publisher of publishers) publisher.video(time, payloads.frame(2));
+    if (time === 1000) b.drain();
+  }
+  const { lagMs, laggingPlayers, players } = scene.registry.figures;
+  assert.equal(players, 3);
+  assert.equal(laggingPlayers, 2);
+  const most = Math.max(a.player.lagMs, b.player.lagMs);
+  assert.ok(most > 2500 && b.player.lagMs < most, `${a.player.lagMs} ${b.player.lagMs}`);
+  assert.equal(lagMs, most);
+});
+
+Deno.test("the flush interval is the longest of the streams that are live", () => {
+  using scene = new Scene();
+  const longest = () => scene.registry.figures.flushIntervalMs;
+  const [slow, fast] = [10, 50].map((sendMinIntervalMs, i) => {
+    const vhost = vhostOf({ minLatency: false, sendMinIntervalMs } as never, { name: "v" });
+    return scene.hub.obtain(`v/${i}`, { ...vhost, minLatency: false }, "live", `${i}`);
+  });
+  assert.equal(longest(), 0);
+  const publisher = new FakePublisher(slow);
+  publisher.start();
+  const one = longest();
+  assert.equal(one, slow.flushIntervalMs);
+  new FakePublisher(fast).start();
+  assert.equal(longest(), Math.max(slow.flushIntervalMs, fast.flushIntervalMs));
+  publisher.stop();
+  assert.equal(longest(), fast.flushIntervalMs);
+});
+
+Deno.test("a client's rates are made of samples of its own", () => {
+  using scene = new Scene();
+  const stream = scene.stream();
+  const [busy, idle] = [scene.connect(), scene.connect()];
+  scene.take(busy, stream, true);
+  scene.take(idle, stream);
+  for (let i = 0; i < 12; i++) {
+    scene.clock.advance(3000);
+    busy.recvBytes += 375_000;
+    scene.registry.sample();
+  }
+  const rates = [busy, idle].map(({ id }) => scene.registry.clients.get(id)?.kbps.recv30s);
+  assert.deepEqual(rates, [1000, 0]);
 });

@@ -14,11 +14,13 @@ import type { ServerView } from "../../src/http/view.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
 import type { Visitor } from "../../src/hooks/visitor.ts";
 import type { ToCoordinator } from "../../src/workers/messages.ts";
+import { setLogTarget } from "../../src/log/log.ts";
 import { StreamLink } from "../../src/workers/stream_link.ts";
 import { Admission } from "../../src/admission.ts";
 import { HookServer } from "../tools/hook_server.ts";
 import { Server, type WorkerParts } from "../../src/server.ts";
 import { freePort } from "../tools/server.ts";
+import { FakePlayer } from "./support/fake_player.ts";
 import { FakeSession, roleOf } from "./support/fake_session.ts";
 import { FakeTime } from "./support/fake_time.ts";
 import { FakePublisher } from "./support/live_fixture.ts";
@@ -28,6 +30,8 @@ import { IDENTITY } from "./support/visits.ts";
 
 /** ms between two of the server's ticks. */
 const TICK_MS = 1000;
+/** Where the HTTP side says that it is. */
+const HTTP_PORT = 8080;
 /** ms of a stop in which encoders may come back by themselves, then in which the last bytes are taken. */
 const RECONNECT_MS = 200;
 const LAST_BYTES_MS = 300;
@@ -44,6 +48,8 @@ class Scene implements AsyncDisposable {
   readonly #parts: { view: ServerView; flv: FlvHost }[] = [];
   #server: Server | null = null;
   #stopped: Promise<void> | null = null;
+  /** Times that the HTTP side went over to what it had prepared. */
+  httpUses = 0;
   /** The HTTP side has been closed. */
   httpClosed = false;
 
@@ -55,12 +61,17 @@ class Scene implements AsyncDisposable {
     const scene = new Scene();
     scene.#server = await Server.start(scene.config(root, vhost), (view, flv) => {
       scene.#parts.push({ view, flv });
-      const prepare = () => ({ wanted: [], use: () => {} });
+      const address = { host: "127.0.0.1", port: HTTP_PORT };
+      const open = () => Promise.resolve({ address, release: () => {} });
+      const prepare = () => ({
+        wanted: [{ key: "http", address, open }],
+        use: () => void scene.httpUses++,
+      });
       const close = () => {
         scene.httpClosed = true;
         return Promise.resolve();
       };
-      return { prepare, keyOf: () => null, close };
+      return { prepare, keyOf: (role) => role === "api" ? "http" : null, close };
     }, worker);
     return scene;
   }
@@ -275,6 +286,7 @@ test("server: a reload is for streams, vhosts and sockets that are there already
   await scene.server.reload(next);
   assert.equal(scene.server.config, next);
   assert.equal(scene.flv.config, next, "what the routes ask");
+  assert.equal(scene.httpUses, 2, "and what they answer");
   assert.equal(stream.vhost.minLatency, false);
   assert.deepEqual(session.noDelays, [false]);
   assert.deepEqual([...scene.view.vhosts.values()].map(({ enabled }) => enabled), [false]);
@@ -294,6 +306,7 @@ test("server: a reload whose port cannot be had changes nothing", async () => {
     taken.close();
   }
   assert.equal(scene.server.config, config);
+  assert.equal(scene.httpUses, 1, "HTTP answers as before");
   for (let i = 0; i < 5; i++) assert.equal(scene.flv.admit("127.0.0.1"), null);
   assert.equal(await scene.accepts(), false, "five are let in, as before");
   scene.flv.dismiss("127.0.0.1");
@@ -502,4 +515,108 @@ test("F8: a worker that makes way says so when its own gate has delivered the pu
     held.resolve();
     await hooks.stop();
   }
+});
+
+test("server: the API's address is that of its open port; a stop leaves no timer", async () => {
+  await using scene = await Scene.start();
+  assert.deepEqual(scene.server.httpAddress, { host: "127.0.0.1", port: HTTP_PORT });
+  assert.ok(scene.time.timers > 0);
+  await scene.stop();
+  assert.equal(scene.time.timers, 0);
+});
+
+test("server: refusals are counted, and told every 10 s; at a drain nobody is refused by a limit", async () => {
+  await using scene = await Scene.start("max_connections 1;");
+  const lines: string[] = [];
+  setLogTarget({ takes: () => true, write: ({ text }) => void lines.push(text) });
+  try {
+    const { flv } = scene;
+    const refuse = (count: number) => {
+      for (let i = 0; i < count; i++) assert.notEqual(flv.admit("192.0.2.7"), null);
+    };
+    assert.equal(flv.admit("192.0.2.7"), null);
+    assert.deepEqual(lines, []);
+    refuse(3);
+    scene.time.pass(9999);
+    refuse(1);
+    const line = (count: number) =>
+      `client ip=192.0.2.7 refused by max_connections=1; ${count} refused so far`;
+    assert.deepEqual(lines, [line(1)]);
+    scene.time.pass(1);
+    refuse(1);
+    assert.deepEqual(lines, [line(1), line(5)]);
+    scene.server.drain(null);
+    scene.time.pass(10_000);
+    lines.length = 0;
+    refuse(1);
+    assert.deepEqual(lines, []);
+  } finally {
+    setLogTarget({ takes: () => false, write: () => {} });
+  }
+});
+
+test("server: rates are made of a sample every 3 s", async () => {
+  await using scene = await Scene.start();
+  const session = scene.client(scene.stream(), true);
+  const rate = () => [...scene.view.clients.values()][0].kbps.recv30s;
+  const before: number[] = [];
+  for (let second = 1; second <= 33; second++) {
+    session.recvBytes += 125_000 * second;
+    scene.seconds(1);
+    before.push(rate());
+  }
+  const changes = before.filter((value, i) => i > 0 && value !== before[i - 1]).length;
+  assert.ok(rate() > 0);
+  assert.ok(changes <= 11, `${before}`);
+});
+
+test("server: an edge's pull that nobody needs ends in its time", async () => {
+  const origin = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  try {
+    const edge = `cluster { mode remote; origin 127.0.0.1:${origin.addr.port}; }`;
+    await using scene = await Scene.start("", edge);
+    const stream = scene.stream();
+    const client = { ...visitor(stream), swfUrl: "", args: null, hops: [], transport: "rtmp" };
+    const pulls = () => {
+      const { pulls } = scene.view.figures.relays;
+      return Object.values(pulls).reduce((sum, count) => sum + count, 0);
+    };
+    scene.flv.relay.play(stream, client as never);
+    (await origin.accept()).close();
+    assert.equal(pulls(), 1);
+    scene.seconds(60);
+    assert.equal(pulls(), 0);
+  } finally {
+    origin.close();
+  }
+});
+
+test("server: a worker tells the publisher's thread how many play here, once a second", async () => {
+  const told: number[] = [];
+  const link = new StreamLink({
+    coordinator: () => {},
+    peer: (_, message) => void (message.kind === "audience" && told.push(message.players)),
+  });
+  const config = configOf("listen 1935; vhost __defaultVhost__ { }");
+  const worker = { link, admission: new Admission(config), identity: IDENTITY, listens: false };
+  await using scene = await Scene.start("", "", { ...worker, listen: [] });
+  const stream = scene.stream();
+  const part = {
+    pieces: [],
+    headers: null,
+    tell: false,
+    newestKeyframe: null,
+    gopStart: null,
+    hasPictures: false,
+    goOn: null,
+    time: 0,
+    highest: 0,
+    absolute: false,
+  };
+  const feed = { kind: "begin", epoch: 1, outlet: 1, part } as const;
+  link.fromPeer(2, { kind: "feed", key: stream.key, feed });
+  for (let i = 0; i < 3; i++) new FakePlayer(stream);
+  assert.deepEqual(told, [1], "the first one at once: somebody plays");
+  scene.seconds(2);
+  assert.deepEqual(told, [1, 3]);
 });
