@@ -33,17 +33,18 @@ function command(name: string, ...args: string[]): string[] {
   return [...deno, PROGRAM, name, PACKAGE, ...args];
 }
 
-let fetched: Promise<void> | undefined;
-
 /**
  * Fetches it, unless it is there.
  * @throws Error when this machine cannot have it.
  */
-export function ensureFfmpeg8(): Promise<void> {
-  return fetched ??= (async () => {
-    const { stdout } = await run(command("version"), FETCH_LIMIT_MS);
-    assert.match(stdout, VERSION, `${PACKAGE} brings another FFmpeg`);
-  })();
+export async function ensureFfmpeg8(): Promise<void> {
+  let said: string;
+  try {
+    said = (await run(command("version"), FETCH_LIMIT_MS)).stdout;
+  } catch (error) {
+    throw new Error(`no FFmpeg 8.1: Deno cannot fetch or load npm's ${PACKAGE}`, { cause: error });
+  }
+  assert.match(said, VERSION, `${PACKAGE} brings another FFmpeg`);
 }
 
 /** A track as it is demuxed. */
