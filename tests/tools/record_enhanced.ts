@@ -35,6 +35,7 @@ const RECIPES: readonly ClipRecipe[] = [
   { video: ["h264", "hevc"], audio: ["aac", "opus"], ...TINY },
   { video: ["hevc", "vp9"], audio: ["opus", "mp3"], ...TINY },
   { video: ["av1", "hevc-b-frames"], audio: ["mp3", "aac"], ...TINY },
+  { video: ["h264", "h264"], audio: ["aac", "aac"], ...TINY },
 ];
 
 /** A packet: track, dts and pts in ms, whether it is a keyframe, bytes, the first digits of its MD5. */
