@@ -16,7 +16,7 @@ import { formatSummary } from "./config/summary.ts";
 import { EXAMPLES } from "./examples.ts";
 import { install, InstallError, uninstall } from "./install/install.ts";
 import { serverLog } from "./log/log.ts";
-import { closeLog, logWritten, openLog } from "./log/tank.ts";
+import { closeLog, logWritten, openLog, printText } from "./log/tank.ts";
 import { fileShortage } from "./net/file_limit.ts";
 import { probeHelp } from "./probe/options.ts";
 import { runProbe } from "./probe/probe.ts";
@@ -197,7 +197,7 @@ async function run(file: string | null): Promise<number | null> {
   const { rtmpAddresses, httpAddress } = server;
   const running = { config, rtmpAddresses, httpAddress, signCommand: signWords, publicHost };
   // Below what the log has to say of the start.
-  void logWritten().then(() => console.log(welcome(running)));
+  void logWritten().then(() => printText(welcome(running)));
   return null;
 }
 

@@ -1,37 +1,40 @@
 /**
- * Writes lines to a file descriptor: all lines of one turn of the event loop in one write.
+ * Writes lines to a target: all lines of one turn of the event loop in one write. The target may take as
+ * long as it likes.
  * @module
  */
 
-import { Buffer } from "node:buffer";
-import { closeSync, write, writeSync } from "node:fs";
+import type { LineTarget } from "./line_target.ts";
 
 /**
  * Characters that may wait for a slow reader, such as a paused terminal. The log must not grow without
  * limit, nor hold up the media: more lines are counted and lost.
  */
-const QUEUE_MAX_CHARS = 1024 * 1024;
+export const QUEUE_MAX_CHARS = 1024 * 1024;
 
-/** ms until a write is tried again when the descriptor is non-blocking and its reader is slow. */
-const RETRY_MS = 20;
+const encoder = new TextEncoder();
 
-/** Lines on their way to one file descriptor. A failing write loses lines, it never throws. */
+/** Another target, and the lines that still go to the one before. */
+interface Change {
+  readonly lines: string[];
+  readonly next: Promise<LineTarget>;
+}
+
+/** Lines on their way to one target. A failing write loses lines, it never throws. */
 export class LineWriter {
-  readonly #fd: number;
+  #target: LineTarget;
   readonly #lostLine: (count: number) => string;
   #queue: string[] = [];
   #queuedChars = 0;
   #lost = 0;
   #scheduled = false;
-  #writing = false;
+  #busy = false;
+  readonly #changes: Change[] = [];
   #idle: (() => void)[] = [];
 
-  /**
-   * @param fd an open descriptor
-   * @param lostLine the line that tells how many lines were lost
-   */
-  constructor(fd: number, lostLine: (count: number) => string) {
-    this.#fd = fd;
+  /** @param lostLine the line that tells how many lines were lost */
+  constructor(target: LineTarget, lostLine: (count: number) => string) {
+    this.#target = target;
     this.#lostLine = lostLine;
   }
 
@@ -46,18 +49,33 @@ export class LineWriter {
     this.#schedule();
   }
 
+  /**
+   * Writes to another target as soon as it is open; lines that are queued from here on wait for it. When
+   * it cannot be opened they go where they went before.
+   */
+  change(next: Promise<LineTarget>): void {
+    // What was wrong with it is the business of the one who opens it.
+    next.catch(() => {});
+    this.#changes.push({ lines: this.#takeLines(), next });
+    this.#schedule();
+  }
+
   /** Resolves when everything queued so far has been handed to the system. */
   drain(): Promise<void> {
-    if (!this.#writing && !this.#scheduled) return Promise.resolve();
+    if (!this.#busy && !this.#scheduled) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Writes what is queued before it returns: for the moment the process ends. */
-  flushSync(): void {
-    const bytes = this.#take();
-    let at = 0;
+  /**
+   * Writes what is queued before it returns: for the moment the process ends. Not when the target has not
+   * taken yet what it was given: nobody could say how long that takes.
+   */
+  flushNow(): void {
+    if (this.#busy) return;
+    const lines = this.#changes.splice(0).flatMap((change) => change.lines);
     try {
-      while (at < bytes.length) at += writeSync(this.#fd, bytes, at);
+      const bytes = encode([...lines, ...this.#takeLines()]);
+      if (bytes.length > 0) this.#target.writeNow(bytes);
     } catch {
       // Nobody is left to be told.
     }
@@ -65,54 +83,70 @@ export class LineWriter {
 
   /** Forgets what is queued. */
   discard(): void {
-    this.#take();
+    this.#takeLines();
   }
 
-  /** Writes what is queued, then closes the descriptor. */
+  /** Writes what is queued, then closes the target. */
   async close(): Promise<void> {
     await this.drain();
-    closeSync(this.#fd);
+    this.#target.close();
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#writing) return;
+    if (this.#scheduled || this.#busy) return;
     this.#scheduled = true;
     setTimeout(() => {
       this.#scheduled = false;
-      this.#next();
+      void this.#run();
     }, 0);
   }
 
-  #next(): void {
-    const bytes = this.#take();
-    if (bytes.length === 0) {
-      for (const resolve of this.#idle.splice(0)) resolve();
-      return;
+  async #run(): Promise<void> {
+    this.#busy = true;
+    let well = true;
+    // After a failure the next line is what tries again: a full disk must not keep the processor busy.
+    while (this.#changes.length > 0 || this.#queue.length > 0 || (well && this.#lost > 0)) {
+      const change = this.#changes.shift();
+      well = await this.#pass(change ? change.lines : this.#takeLines());
+      if (change) await this.#changeTo(change.next);
     }
-    this.#writing = true;
-    this.#writeFrom(bytes, 0);
+    this.#busy = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  #writeFrom(bytes: Buffer, at: number): void {
-    write(this.#fd, bytes, at, bytes.length - at, null, (error, written) => {
-      if (error?.code === "EAGAIN") {
-        setTimeout(() => this.#writeFrom(bytes, at), RETRY_MS);
-      } else if (error === null && at + written < bytes.length) {
-        this.#writeFrom(bytes, at + written);
-      } else {
-        this.#writing = false;
-        this.#next();
-      }
-    });
+  /** Whether the target has taken the lines. */
+  async #pass(lines: string[]): Promise<boolean> {
+    if (lines.length === 0) return true;
+    try {
+      await this.#target.write(encode(lines));
+      return true;
+    } catch {
+      this.#lost += lines.length;
+      return false;
+    }
   }
 
-  /** Everything queued as bytes, and the count of lost lines; leaves the queue empty. */
-  #take(): Buffer {
-    if (this.#lost > 0) this.#queue.push(this.#lostLine(this.#lost));
-    const text = this.#queue.length === 0 ? "" : this.#queue.join("\n") + "\n";
+  async #changeTo(next: Promise<LineTarget>): Promise<void> {
+    try {
+      const target = await next;
+      this.#target.close();
+      this.#target = target;
+    } catch {
+      // The one before goes on.
+    }
+  }
+
+  /** Everything queued, and how many lines were lost; leaves the queue empty. */
+  #takeLines(): string[] {
+    const lines = this.#queue;
+    if (this.#lost > 0) lines.push(this.#lostLine(this.#lost));
     this.#queue = [];
     this.#queuedChars = 0;
     this.#lost = 0;
-    return Buffer.from(text);
+    return lines;
   }
+}
+
+function encode(lines: readonly string[]): Uint8Array {
+  return encoder.encode(lines.length === 0 ? "" : lines.join("\n") + "\n");
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { openSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { resolve } from "node:path";
 import process from "node:process";
 import { isatty } from "node:tty";
@@ -19,14 +19,13 @@ import {
 } from "@logtape/logtape";
 import type { LogConfig, LogLevel } from "../config/types.ts";
 import { colourLine, formatLine, type LineLevel } from "./line.ts";
+import { consoleTarget, fileTarget, type LineTarget } from "./line_target.ts";
 import { LineWriter } from "./line_writer.ts";
 import { type LineSink, LOG_TASK_ID, serverLog, setLogTarget } from "./log.ts";
 
 /** Where an open log's lines go. */
 interface OpenLog {
-  writer: LineWriter;
-  /** Settles when the file that `writer` replaced has its last lines. */
-  replaced: Promise<void>;
+  readonly writer: LineWriter;
   /** Absolute path; null: the console. */
   readonly file: string | null;
   readonly utc: boolean;
@@ -60,7 +59,10 @@ const logger = getLogger("srs-edge");
 /** The open log; null while lines go straight to stdout. */
 let open: OpenLog | null = null;
 
-/** Where lines go at present. */
+/**
+ * Where lines go at present: until a log is open, and nothing runs that they could hold up, straight to
+ * stdout.
+ */
 let writeLine: LineSink = toStdout();
 
 // Nothing is lost if the process ends right after such a line, as it does when the start fails.
@@ -84,7 +86,7 @@ setLogTarget({
 });
 
 // LogTape's own hook waits for "unload", which Deno does not send on process.exit().
-process.on("exit", () => open?.writer.flushSync());
+process.on("exit", () => open?.writer.flushNow());
 
 /**
  * Opens the log as the configuration says; called again, it replaces the open one.
@@ -92,23 +94,14 @@ process.on("exit", () => open?.writer.flushSync());
  */
 export async function openLog(config: LogConfig): Promise<void> {
   const file = config.tank === "file" ? resolve(config.file) : null;
-  const next: OpenLog = {
-    writer: makeWriter(file === null ? STDOUT : openAppend(file), config.utc),
-    replaced: Promise.resolve(),
-    file,
-    utc: config.utc,
-  };
+  const target = file === null ? consoleTarget() : await openFile(file);
+  const next: OpenLog = { writer: makeWriter(target, config.utc), file, utc: config.utc };
   await closeLog();
   const write = inColour(
     file === null && isatty(STDOUT),
     (line) => next.writer.write(line),
   );
-  const sink = Object.assign(makeSink(config.utc, write), {
-    drain: async () => {
-      await next.replaced;
-      await next.writer.drain();
-    },
-  });
+  const sink = Object.assign(makeSink(config.utc, write), { drain: () => next.writer.drain() });
   await configure({ ...tapeConfig(config.level, sink), reset: true });
   open = next;
   writeLine = write;
@@ -124,18 +117,30 @@ export function logWritten(): Promise<void> {
   return drain();
 }
 
-/** Writes what is queued and closes the log. Later lines go to stdout again. */
+/** Prints a text as it is, below the lines so far, without waiting for whoever reads it. */
+export async function printText(text: string): Promise<void> {
+  if (open?.file === null) return open.writer.write(text);
+  try {
+    await consoleTarget().write(new TextEncoder().encode(`${text}\n`));
+  } catch {
+    // Stdout is closed: nobody wants to know.
+  }
+}
+
+/**
+ * Writes what is queued and closes the log. Later lines go to stdout again, or nowhere when nobody takes
+ * what was written there.
+ */
 export async function closeLog(): Promise<void> {
   if (open === null) return;
   const { writer, file, utc } = open;
   open = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<void>((done) => timer = setTimeout(done, CLOSE_WAIT_MS));
-  await Promise.race([drain(), limit]);
+  const limit = new Promise<"late">((done) => timer = setTimeout(done, CLOSE_WAIT_MS, "late"));
+  const stuck = await Promise.race([drain(), limit]) === "late";
   clearTimeout(timer);
-  // Past the limit the reader is stuck: flushing at exit would wait for it for ever.
   writer.discard();
-  writeLine = toStdout();
+  writeLine = stuck && file === null ? () => {} : toStdout();
   await configure({ ...tapeConfig("info", makeSink(utc, writeLine)), reset: true });
   if (file !== null) void writer.close();
 }
@@ -147,13 +152,9 @@ export async function closeLog(): Promise<void> {
  */
 export function reopenLog(): void {
   if (open === null || open.file === null) return;
-  try {
-    const old = open.writer;
-    open.writer = makeWriter(openAppend(open.file), open.utc);
-    open.replaced = old.close();
-  } catch (error) {
-    serverLog.error(error instanceof Error ? error.message : String(error));
-  }
+  const next = openFile(open.file);
+  open.writer.change(next);
+  next.catch((error) => serverLog.error(error instanceof Error ? error.message : String(error)));
 }
 
 function tapeConfig(level: LogLevel, sink: Sink) {
@@ -192,8 +193,8 @@ function makeSink(utc: boolean, write: LineSink): Sink {
   };
 }
 
-function makeWriter(fd: number, utc: boolean): LineWriter {
-  return new LineWriter(fd, (count) =>
+function makeWriter(target: LineTarget, utc: boolean): LineWriter {
+  return new LineWriter(target, (count) =>
     formatLine({
       time: Date.now(),
       level: "warn",
@@ -211,9 +212,9 @@ function writeToStdout(line: string): void {
   }
 }
 
-function openAppend(path: string): number {
+async function openFile(path: string): Promise<LineTarget> {
   try {
-    return openSync(path, "a", 0o644);
+    return await fileTarget(path);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(
