@@ -39,11 +39,7 @@ export function consoleTarget(): LineTarget {
  * @throws Error (as a rejection) with the system's reason, or one that says that the disk does not answer.
  */
 export async function fileTarget(path: string): Promise<LineTarget> {
-  const opened = typeof Deno === "undefined"
-    ? openNode(path)
-    : Deno.open(path, { append: true, create: true, mode: MODE }).then((file) =>
-      new DenoTarget(file)
-    );
+  const opened = typeof Deno === "undefined" ? openNode(path) : openDeno(path);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let late = false;
   const limit = new Promise<never>((_, reject) => {
@@ -58,6 +54,22 @@ export async function fileTarget(path: string): Promise<LineTarget> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * Deno 2.6 opens with the loop waiting, though it looks at a path in another thread: a disk that does not
+ * answer is found out by that. A named pipe is opened for reading as well, which does not wait for a reader.
+ */
+async function openDeno(path: string): Promise<LineTarget> {
+  let isPipe = false;
+  try {
+    isPipe = (await Deno.stat(path)).isFifo === true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return new DenoTarget(
+    await Deno.open(path, { append: true, create: true, mode: MODE, read: isPipe }),
+  );
 }
 
 /** The part of a Deno file that is used here. */
