@@ -277,3 +277,102 @@ Deno.test("F8: an edge's publisher has stalled when it is silent, not while the 
   edge.stream.clear("10.0.0.9");
   peer.assertClosed(ErrorCode.STREAM_BUSY);
 });
+
+Deno.test("an edge's publisher is told that it may, and what it sends goes up as it is", () => {
+  const edge = new Edge("");
+  const peer = edge.server.created();
+  peer.send(command("publish", 5, null, "s", "live"));
+  assert.deepEqual(peer.answers(), [], "the origin has not said anything");
+  const [attempt] = edge.attempts;
+  attempt.accept();
+  const [[, , , name, , , info]] = peer.answers();
+  assert.equal(name, "onStatus");
+  assert.equal((info as { code: string }).code, "NetStream.Publish.Start");
+  assert.equal(peer.session.role?.type, "flash-publish");
+  assert.equal(peer.socket.noDelay, true, "the vhost's tcp_nodelay");
+  peer.send({ ...VIDEO, timestamp: 40 });
+  assert.equal(peer.socket.reading, true, "the origin takes it");
+  assert.deepEqual(attempt.published, [{ type: 9, timestamp: 40, payload: VIDEO.payload }]);
+  assert.match(peer.session.summary(1000), /msgs=1/);
+});
+
+Deno.test("an edge's publisher is closed when its time is over: for the first message, then for each", () => {
+  const rows: [boolean, number, RegExp][] = [
+    [false, 3000, /no first message for 3000 ms/],
+    [true, 1500, /nothing received for 1500 ms/],
+  ];
+  for (const [sends, limit, reason] of rows) {
+    const edge = new Edge("firstpkt_timeout 3000; normal_timeout 1500;");
+    const peer = edge.publisher();
+    if (sends) {
+      // Sends for longer than either limit.
+      for (let i = 0; i < 6; i++) {
+        peer.send(VIDEO);
+        edge.server.pass(1000);
+      }
+    }
+    peer.assertOpen();
+    edge.server.pass(limit - 1000);
+    peer.assertOpen();
+    edge.server.pass(2000);
+    peer.assertClosed(ErrorCode.TIMEOUT, reason);
+    assert.equal(edge.attempts[0].closed, true, "the way up ends with it");
+  }
+});
+
+Deno.test("an edge's publisher hears of its origin's end, and comes back", () => {
+  const edge = new Edge("");
+  const peer = edge.publisher();
+  edge.attempts[0].fail("lost", "gone");
+  peer.assertClosed(ErrorCode.ORIGIN, /the origin has ended the publish/);
+  const [[, , , name, , , info]] = peer.answers();
+  assert.equal(name, "onStatus");
+  assert.equal((info as { code: string }).code, "NetStream.Publish.Failed");
+});
+
+Deno.test("an edge's publisher that ends leaves nothing behind, and may go on to something else", () => {
+  const rows: [string, (peer: Peer) => void, string[]][] = [
+    ["goes", ({ session }) => session.onClose(null), []],
+    ["closeStream", (peer) => peer.send(command("closeStream", 6, null)), []],
+    ["deleteStream", (peer) => peer.send(command("deleteStream", 6, null, 1)), []],
+  ];
+  for (const [name, end, answers] of rows) {
+    const edge = new Edge("");
+    const peer = edge.publisher();
+    edge.attempts[0].slow = true;
+    peer.send(VIDEO);
+    assert.equal(peer.socket.reading, false);
+    peer.socket.resumeReading();
+    edge.attempts[0].slow = false;
+    end(peer);
+    assert.equal(edge.attempts[0].closed, true, name);
+    assert.deepEqual(peer.answers().map(([, , , what]) => what), answers, name);
+    assert.equal(peer.socket.reading, true, `${name}: nothing holds it back any more`);
+    for (let i = 0; i < 5; i++) edge.server.pass(1000);
+    assert.equal([...edge.server.hub.streams].length, 0, `${name}: the stream is not kept`);
+    // What the way up says afterwards is nothing to it.
+    edge.attempts[0].drain();
+    if (name === "goes") continue;
+    peer.assertOpen();
+    const again = name === "deleteStream" ? [command("createStream", 7, null)] : [];
+    peer.send(...again, command("publish", 8, null, "s", "live"));
+    assert.equal(edge.attempts.length, 2, `${name}: it publishes again`);
+  }
+});
+
+Deno.test("an edge's publisher in FMLE's way is told of its end in three answers", () => {
+  const edge = new Edge("");
+  const peer = edge.server.connected();
+  peer.send(command("releaseStream", 2, null, "s"), command("FCPublish", 3, null, "s"));
+  peer.send(command("createStream", 4, null), command("publish", 5, null, "s", "live"));
+  edge.attempts[0].accept();
+  assert.equal(peer.session.role?.type, "fmle-publish");
+  peer.answers();
+  peer.send(command("FCUnpublish", 6, null, "s"));
+  assert.deepEqual(peer.answers().map(([, , , what]) => what), [
+    "onFCUnpublish",
+    "_result",
+    "onStatus",
+  ]);
+  assert.equal(peer.session.role, null);
+});

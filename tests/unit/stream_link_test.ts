@@ -343,3 +343,38 @@ Deno.test("F8: who asks for way hears of it once", () => {
   scene.link.fromCoordinator({ kind: "cleared", id: second.id, found: CLEAR });
   assert.deepEqual(found, [kept, "the other"]);
 });
+
+Deno.test("the coordinator hears of each stream that comes and goes", () => {
+  const scene = new Scene();
+  scene.obtain("t");
+  assert.deepEqual(scene.coordinator, [{ kind: "watch", key: "live/t" }]);
+  scene.coordinator.length = 0;
+  for (let i = 0; i < 5; i++) {
+    scene.clock.advance(1000);
+    scene.hub.tick();
+  }
+  assert.deepEqual(
+    scene.coordinator.map((message) => "key" in message && [message.kind, message.key]),
+    [
+      ["unwatch", "live/s"],
+      ["unwatch", "live/t"],
+    ],
+  );
+  // A feed of a stream that is forgotten is nobody's.
+  scene.feed(2, begin(1));
+  assert.equal(scene.stream.mirrored, false);
+});
+
+Deno.test("a worker's players are told to the worker that feeds it, when their number has changed", () => {
+  const scene = new Scene();
+  const players = [new FakePlayer(scene.stream)];
+  scene.link.tick();
+  assert.equal(scene.peers.length, 0, "nobody feeds it");
+  scene.feed(2, begin(1));
+  players.push(new FakePlayer(scene.stream));
+  for (let i = 0; i < 3; i++) scene.link.tick();
+  const told = scene.peers.map((
+    [to, message],
+  ) => [to, message.kind === "audience" && message.players]);
+  assert.deepEqual(told, [[2, 1], [2, 2]]);
+});
