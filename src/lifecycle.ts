@@ -8,7 +8,7 @@
  * @module
  */
 
-import { readFileSync, unlinkSync } from "node:fs";
+import { readFile, unlink } from "node:fs/promises";
 import process from "node:process";
 import type { Cluster } from "./cluster.ts";
 import type { Loaded } from "./config/load.ts";
@@ -105,7 +105,7 @@ export class Lifecycle implements ServerControl {
     } catch (error) {
       serverLog.error("internal fault while the server stopped", undefined, error);
     }
-    removePidFile(this.#loaded.config.pid);
+    await removePidFile(this.#loaded.config.pid);
     serverLog.info("srs-edge terminated");
     await closeLog();
     process.exit(0);
@@ -113,10 +113,10 @@ export class Lifecycle implements ServerControl {
 }
 
 /** Unless a server that has taken over has written its own there. */
-function removePidFile(path: string | null): void {
+async function removePidFile(path: string | null): Promise<void> {
   if (path === null) return;
   try {
-    if (readFileSync(path, "utf8") === String(process.pid)) unlinkSync(path);
+    if (await readFile(path, "utf8") === String(process.pid)) await unlink(path);
   } catch {
     // Somebody has removed it already.
   }

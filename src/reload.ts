@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import process from "node:process";
 import { changesBetween, inEffect } from "./config/changes.ts";
@@ -32,10 +33,48 @@ export class ConfigSource {
   /** `file` null: the environment alone. */
   constructor(readonly file: string | null) {}
 
-  /** @throws {ConfigError} */
+  /** For the start. @throws {ConfigError} */
   load(): Loaded {
     const read = (path: string) => readFileSync(resolve(this.#directory, path), "utf8");
     return loadConfig(this.file, read, process.env);
+  }
+
+  /**
+   * The same for a server that runs, and does so on while a disk does not answer. Which files there are
+   * stands in those that include them: each round reads what the one before asked for.
+   * @throws {ConfigError}
+   */
+  async reload(): Promise<Loaded> {
+    const texts = new Map<string, () => string>();
+    while (true) {
+      const missing = new Set<string>();
+      const read = (path: string) => {
+        const text = texts.get(path);
+        if (text) return text();
+        missing.add(path);
+        throw new Error("not read yet");
+      };
+      try {
+        return loadConfig(this.file, read, process.env);
+      } catch (error) {
+        if (missing.size === 0) throw error;
+      }
+      for (const path of missing) {
+        texts.set(path, await textOf(resolve(this.#directory, path)));
+      }
+    }
+  }
+}
+
+/** Gives the text of a file, or throws what reading it threw. */
+async function textOf(path: string): Promise<() => string> {
+  try {
+    const text = await readFile(path, "utf8");
+    return () => text;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
   }
 }
 
@@ -91,7 +130,7 @@ export class Reloader {
 
   async #reload(): Promise<void> {
     try {
-      const loaded = this.#source.load();
+      const loaded = await this.#source.reload();
       for (const warning of loaded.warnings) serverLog.warn(`reload: ${warning.format()}`);
       this.#reached(State.CHECKING);
       await this.#apply(loaded);

@@ -323,7 +323,7 @@ export class Server {
 
   /** HTTP first: whoever sees the RTMP port open finds everything there. */
   async #listen(config: Config): Promise<void> {
-    const http = this.#http?.prepare(config);
+    const http = await this.#http?.prepare(config);
     const rtmp = (this.#listens ? config.listen : []).map((address): WantedPort => {
       return { key: rtmpKey(address), address, open: () => this.#openRtmp(address) };
     });

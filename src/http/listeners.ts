@@ -97,16 +97,18 @@ export class HttpPorts {
    * The ports that a configuration wants, and a function from whose call on they answer as it says.
    * @throws Error with file and cure when a key or certificate cannot be read.
    */
-  prepare(config: Config): { readonly wanted: WantedPort[]; use(): void } {
-    const sites = endpointsOf(config).map((endpoint): [WantedPort, Site] => {
-      const tls = endpoint.https && readTlsFiles(endpoint.https);
-      const address = formatAddress(endpoint.address);
-      // Another certificate is another port: neither runtime changes that of an open one.
-      const key = tls ? `https ${address} ${tls.cert} ${tls.key}` : `http ${address}`;
-      const site = { endpoint, key, app: this.#app(endpoint, config) };
-      const open = () => this.#open(site, tls, config);
-      return [{ key, address: endpoint.address, open }, site];
-    });
+  async prepare(config: Config): Promise<{ readonly wanted: WantedPort[]; use(): void }> {
+    const sites = await Promise.all(
+      endpointsOf(config).map(async (endpoint): Promise<[WantedPort, Site]> => {
+        const tls = endpoint.https && await readTlsFiles(endpoint.https);
+        const address = formatAddress(endpoint.address);
+        // Another certificate is another port: neither runtime changes that of an open one.
+        const key = tls ? `https ${address} ${tls.cert} ${tls.key}` : `http ${address}`;
+        const site = { endpoint, key, app: this.#app(endpoint, config) };
+        const open = () => this.#open(site, tls, config);
+        return [{ key, address: endpoint.address, open }, site];
+      }),
+    );
     return {
       wanted: sites.map(([wanted]) => wanted),
       use: () => {

@@ -226,7 +226,10 @@ export function procTable(path: string): Map<string, number> {
   return table;
 }
 
-/** The file's text, or nothing where it does not exist or may not be read. */
+/**
+ * The file's text, or nothing where it does not exist or may not be read. At once: it is for files of
+ * /proc, behind which is no disk that could hang.
+ */
 export function readText(path: string): string {
   return attempt(() => readFileSync(path, "utf8"), "");
 }

@@ -5,7 +5,7 @@
  */
 
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { readProblem } from "../config/read_problem.ts";
 import type { HttpsConfig } from "../config/types.ts";
 import type { TlsFiles } from "../net/tls.ts";
@@ -23,16 +23,19 @@ const WANTED = {
  * Reads both files.
  * @throws Error that names the file, what is wrong with it, and the cure.
  */
-export function readTlsFiles(paths: Paths): TlsFiles {
-  const files = { key: readPem("key", paths.key), cert: readPem("cert", paths.cert) };
+export async function readTlsFiles(paths: Paths): Promise<TlsFiles> {
+  const files = {
+    key: await readPem("key", paths.key),
+    cert: await readPem("cert", paths.cert),
+  };
   const problem = tlsProblem(files, paths);
   if (problem) throw new Error(`https: ${problem}`);
   return files;
 }
 
-function readPem(what: keyof Paths, path: string): string {
+async function readPem(what: keyof Paths, path: string): Promise<string> {
   try {
-    return readFileSync(path, "utf8");
+    return await readFile(path, "utf8");
   } catch (error) {
     throw new Error(
       `https: cannot read ${what} ${path}: ${readProblem(error)}. Correct the path in https { }`,

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { close, open, write, writeSync } from "node:fs";
+import { close, open, write } from "node:fs";
 
 const STDOUT = 1;
 
@@ -21,10 +21,11 @@ const RETRY_MS = 20;
 
 /** An open target. */
 export interface LineTarget {
-  /** Resolves when the system has all of the bytes; rejects when they are lost, in whole or in part. */
+  /**
+   * Resolves when the system has all of the bytes; rejects when they are lost, in whole or in part. Another
+   * thread has begun when it returns, so that it goes on although the loop does not.
+   */
   write(bytes: Uint8Array): Promise<void>;
-  /** Writes before it returns: for the moment the process ends. It may wait, and may throw. */
-  writeNow(bytes: Uint8Array): void;
   /** Gives the file back; stdout stays. */
   close(): void;
 }
@@ -75,7 +76,6 @@ async function openDeno(path: string): Promise<LineTarget> {
 /** The part of a Deno file that is used here. */
 interface DenoWriter {
   write(bytes: Uint8Array): Promise<number>;
-  writeSync(bytes: Uint8Array): number;
   close(): void;
 }
 
@@ -88,10 +88,6 @@ class DenoTarget implements LineTarget {
 
   async write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) at += await this.#file.write(bytes.subarray(at));
-  }
-
-  writeNow(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
   }
 
   close(): void {
@@ -124,10 +120,6 @@ class NodeTarget implements LineTarget {
       };
       writeFrom(0);
     });
-  }
-
-  writeNow(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
   }
 
   close(): void {

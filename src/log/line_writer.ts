@@ -7,8 +7,9 @@
 import type { LineTarget } from "./line_target.ts";
 
 /**
- * Characters that may wait for a slow reader, such as a paused terminal. The log must not grow without
- * limit, nor hold up the media: more lines are counted and lost.
+ * Characters that may wait for a slow reader, such as a paused terminal: some 10 000 lines; as many again
+ * may be in the write under way. The log must not grow without limit, the memory of a small box is for
+ * the media: more lines are counted and lost.
  */
 export const QUEUE_MAX_CHARS = 1024 * 1024;
 
@@ -26,6 +27,7 @@ export class LineWriter {
   readonly #lostLine: (count: number) => string;
   #queue: string[] = [];
   #queuedChars = 0;
+  #full = false;
   #lost = 0;
   #scheduled = false;
   #busy = false;
@@ -40,7 +42,9 @@ export class LineWriter {
 
   /** Queues one line; the line feed is added. */
   write(line: string): void {
-    if (this.#queuedChars + line.length > QUEUE_MAX_CHARS) {
+    // What is lost is one gap, counted where it is: a short line that would fit again is lost too.
+    if (this.#full || this.#queuedChars + line.length > QUEUE_MAX_CHARS) {
+      this.#full = true;
       this.#lost++;
       return;
     }
@@ -67,23 +71,17 @@ export class LineWriter {
   }
 
   /**
-   * Writes what is queued before it returns: for the moment the process ends. Not when the target has not
-   * taken yet what it was given: nobody could say how long that takes.
+   * For the moment the process ends: has another thread begin to write what is queued, unless the target
+   * has not taken yet what it was given. Whether one is at work: it is to be left some time.
    */
-  flushNow(): void {
-    if (this.#busy) return;
+  startLast(): boolean {
+    if (this.#busy) return true;
     const lines = this.#changes.splice(0).flatMap((change) => change.lines);
-    try {
-      const bytes = encode([...lines, ...this.#takeLines()]);
-      if (bytes.length > 0) this.#target.writeNow(bytes);
-    } catch {
-      // Nobody is left to be told.
-    }
-  }
-
-  /** Forgets what is queued. */
-  discard(): void {
-    this.#takeLines();
+    const bytes = encode([...lines, ...this.#takeLines()]);
+    if (bytes.length === 0) return false;
+    this.#busy = true;
+    this.#target.write(bytes).catch(() => {});
+    return true;
   }
 
   /** Writes what is queued, then closes the target. */
@@ -97,7 +95,8 @@ export class LineWriter {
     this.#scheduled = true;
     setTimeout(() => {
       this.#scheduled = false;
-      void this.#run();
+      // The last write of the process may have begun.
+      if (!this.#busy) void this.#run();
     }, 0);
   }
 
@@ -142,6 +141,7 @@ export class LineWriter {
     if (this.#lost > 0) lines.push(this.#lostLine(this.#lost));
     this.#queue = [];
     this.#queuedChars = 0;
+    this.#full = false;
     this.#lost = 0;
     return lines;
   }

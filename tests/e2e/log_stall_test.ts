@@ -103,6 +103,14 @@ while True:
 os.waitpid(pid, 0)
 `;
 
+/** The calls that write to a file, which strace makes as slow as a disk that hangs. */
+const WRITES = "write,writev,pwrite64,pwritev";
+
+/** Why strace cannot be used here; null: it can. */
+const noStrace = await new Deno.Command("strace", {
+  args: ["-f", "-qq", "-o", "/dev/null", "true"],
+}).output().then(({ success }) => success ? null : "strace may not trace", () => "no strace");
+
 for (const runtime of runtimes()) {
   const command = serverCommand(runtime);
 
@@ -167,4 +175,46 @@ for (const runtime of runtimes()) {
     await flood(server);
     await endsInTime(server);
   });
+
+  scenario(`F3 on ${runtime}: the log is changed by a reload while nobody reads it`, async (s) => {
+    const path = `${s.folder}/stdout`;
+    const reader = await pipe(s, path);
+    const server = await s.server({
+      maxConnections: CONNECTIONS,
+      command: ["sh", "-c", `exec "$0" "$@" >${path}`, ...command],
+    });
+    reader.signal("SIGSTOP");
+    await flood(server);
+    const config = await Deno.readTextFile(server.configFile);
+    await Deno.writeTextFile(server.configFile, `srs_log_level_v2 debug;\n${config}`);
+    server.process.signal("SIGHUP");
+    // The reload is through, or has given up waiting for the reader.
+    await sleep(1500);
+    reader.signal("SIGCONT");
+    await tellsTheLoss(() => reader.stdout);
+    await until("what the reload has to say", LINES_LIMIT_MS, () => {
+      return reader.stdout.includes("reload config success");
+    });
+    await endsInTime(server);
+    assert.match(reader.stdout, /srs-edge terminated/);
+  });
+
+  scenario(`F4 on ${runtime}: each write to the log file takes seconds`, async (s) => {
+    const path = `${s.folder}/srs.log`;
+    const server = await s.server({
+      vhost: VHOST,
+      maxConnections: CONNECTIONS,
+      global: `srs_log_tank file; srs_log_file ${path};`,
+      command: [
+        ..."strace -f -qq --seccomp-bpf -o /dev/null".split(" "),
+        ...["-P", path, "-e", `trace=${WRITES}`, "-e", `inject=${WRITES}:delay_enter=3s`],
+        // strace that is killed takes the server with it.
+        ...["setpriv", "--pdeathsig", "KILL", ...command],
+      ],
+    });
+    await servesOn(server);
+    await until("lines on the disk", LINES_LIMIT_MS, () => {
+      return Deno.readTextFileSync(path).includes("xxxx");
+    });
+  }, { ignore: noStrace });
 }

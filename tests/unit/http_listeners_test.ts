@@ -21,7 +21,7 @@ async function withPort(
     http_server { enabled on; listen ${address}; ${site} }
     vhost __defaultVhost__ { }`);
   const ports = new HttpPorts(server().view);
-  const { wanted, use } = ports.prepare(config);
+  const { wanted, use } = await ports.prepare(config);
   const open = await Promise.all(wanted.map((one) => one.open()));
   use();
   try {

@@ -12,7 +12,6 @@ const settle = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
 /** A target that takes what it is given when the test says so. */
 class Slow implements LineTarget {
   readonly taken: string[] = [];
-  readonly now: string[] = [];
   closed = 0;
   #answer: { resolve: () => void; reject: (error: Error) => void } | null = null;
 
@@ -32,10 +31,6 @@ class Slow implements LineTarget {
         reject,
       };
     });
-  }
-
-  writeNow(bytes: Uint8Array): void {
-    this.now.push(new TextDecoder().decode(bytes));
   }
 
   close(): void {
@@ -84,7 +79,8 @@ Deno.test("F3: what does not fit is counted, and told behind what did fit", asyn
   await settle();
   const line = "x".repeat(1023);
   for (let i = 0; i < QUEUE_MAX_CHARS / 1023 + 100; i++) writer.write(line);
-  writer.write("short, and lost too when nothing more fits".repeat(30));
+  // Would fit again, but not in its place.
+  writer.write("x");
   await target.take();
   await target.take();
   const lines = target.taken.join("").trimEnd().split("\n");
@@ -136,20 +132,24 @@ Deno.test("F4: a target that cannot be opened leaves the old one in use", async 
   assert.equal(target.closed, 0);
 });
 
-Deno.test("F3: at the end of the process what is queued is written, unless that could last for ever", async () => {
+Deno.test("F3: at the end of the process what is queued is begun to be written, once", async () => {
   const { target, writer } = scene();
+  assert.equal(writer.startLast(), false, "nothing is queued");
   writer.write("last");
-  writer.flushNow();
-  assert.deepEqual(target.now, ["last\n"]);
+  assert.equal(writer.startLast(), true);
+  assert.ok(target.busy, "begun before the loop goes on, which it will not");
+  writer.write("too late");
+  assert.equal(writer.startLast(), true);
+  await target.take();
+  assert.deepEqual(target.taken, ["last\n"]);
+});
+
+Deno.test("F3: at the end of the process nothing is begun behind a write that is under way", async () => {
+  const { target, writer } = scene();
   writer.write("on its way");
   await settle();
   writer.write("behind");
-  writer.flushNow();
-  assert.deepEqual(target.now, ["last\n"]);
-  writer.discard();
-  const closed = writer.close();
+  assert.equal(writer.startLast(), true, "what is under way is left some time");
   await target.take();
-  await closed;
   assert.deepEqual(target.taken, ["on its way\n"]);
-  assert.equal(target.closed, 1);
 });

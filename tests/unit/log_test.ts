@@ -303,13 +303,19 @@ Deno.test("the console has every line in order, without colour in a pipe", () =>
 // deno-lint-ignore no-control-regex
 const UNSAFE_IN_OUTPUT = /\x1b/;
 
-Deno.test("the last lines before the process ends are kept", () => {
+Deno.test("the last lines before the process ends are kept, also at a crash", () => {
   const open = `await log.openLog({ tank: "console", level: "info", file: "", utc: false });`;
-  const script = `${open} log.serverLog.info("last words"); process.exit(1);`;
-  assert.match(
-    runScript(`import process from "node:process";\n${script}`, true),
-    /\] last words\n$/,
-  );
+  const last = `log.serverLog.info("last words");`;
+  const ends = [
+    `process.exit(1)`,
+    `throw new Error("crash")`,
+    `Promise.reject(new Error("crash"))`,
+  ];
+  for (const end of ends) {
+    const script = `${open} setTimeout(() => { ${last} ${end}; }, 1);`;
+    const out = runScript(`import process from "node:process";\n${script}`, true);
+    assert.match(out, /\] last words\n$/, end);
+  }
 });
 
 Deno.test("lines beyond what may wait are lost and counted", () => {

@@ -25,10 +25,18 @@ class FakeServer implements ReloadTarget {
     this.config = config;
   }
 
-  /** Lets the present reload happen, and what comes of it. */
-  async go(): Promise<void> {
+  /** Lets the reload that waits here happen, and waits for the next, or until none is under way. */
+  async go(reloader: Reloader): Promise<void> {
     this.#go?.();
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#go = null;
+    await this.reached(reloader);
+  }
+
+  /** Waits until a reload waits here, or none is under way: files are read meanwhile. */
+  async reached(reloader: Reloader): Promise<void> {
+    do {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    } while (!this.#go && reloader.report.err === 0 && reloader.report.state !== 90);
   }
 }
 
@@ -57,6 +65,7 @@ Deno.test("reload: what is asked for meanwhile is done once, afterwards, with th
   await scene(async ({ server, reloader, write }) => {
     write("max_connections 10;");
     reloader.request();
+    await server.reached(reloader);
     assert.equal(reloader.report.state, 30);
     const first = reloader.report.rid;
     for (const limit of [20, 30, 40]) {
@@ -64,10 +73,10 @@ Deno.test("reload: what is asked for meanwhile is done once, afterwards, with th
       reloader.request();
     }
     assert.deepEqual(server.wanted.map(({ maxConnections }) => maxConnections), [10]);
-    await server.go();
+    await server.go(reloader);
     assert.equal(server.config.maxConnections, 10);
     assert.deepEqual(server.wanted.map(({ maxConnections }) => maxConnections), [10, 40]);
-    await server.go();
+    await server.go(reloader);
     assert.equal(server.config.maxConnections, 40);
     assert.deepEqual({ ...reloader.report, rid: "" }, {
       rid: "",
@@ -76,9 +85,33 @@ Deno.test("reload: what is asked for meanwhile is done once, afterwards, with th
       msg: "Success",
     });
     assert.notEqual(reloader.report.rid, first);
-    await server.go();
+    await server.go(reloader);
     assert.equal(server.wanted.length, 2);
   });
+});
+
+Deno.test("F4: reload: a file that does not answer holds up nothing, and counts once it does", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const [file, included] = [`${folder}/a.conf`, `${folder}/b.conf`];
+    writeFileSync(file, "listen 1; vhost a { }");
+    const source = new ConfigSource(file);
+    const loaded = source.load();
+    const server = new FakeServer(loaded.config);
+    const reloader = new Reloader(source, loaded, server);
+    writeFileSync(file, `include ${included}; listen 1; vhost a { }`);
+    // To open a pipe takes as long as nobody writes to it.
+    assert.ok((await new Deno.Command("mkfifo", { args: [included] }).output()).success);
+    reloader.request();
+    for (let turns = 0; turns < 20; turns++) await new Promise((done) => setTimeout(done, 2));
+    assert.equal(reloader.report.state, 10);
+    await Deno.writeTextFile(included, "max_connections 77;");
+    await server.reached(reloader);
+    await server.go(reloader);
+    assert.equal(server.config.maxConnections, 77);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("reload: how far it came, and why not farther", async () => {
@@ -91,7 +124,7 @@ Deno.test("reload: how far it came, and why not farther", async () => {
     for (const [text, state, msg] of rows) {
       write(text);
       reloader.request();
-      await server.go();
+      await server.reached(reloader);
       const { report } = reloader;
       assert.deepEqual([report.state, report.err], [state, 1023], text);
       assert.match(report.msg, msg);
@@ -100,7 +133,8 @@ Deno.test("reload: how far it came, and why not farther", async () => {
     write("max_connections 10;");
     server.refusal = "cannot listen on 0.0.0.0:1: the port is in use";
     reloader.request();
-    await server.go();
+    await server.reached(reloader);
+    await server.go(reloader);
     assert.deepEqual({ ...reloader.report, rid: "" }, {
       rid: "",
       state: 30,
@@ -115,7 +149,8 @@ Deno.test("reload: what needs a restart stays as it was started", async () => {
   await scene(async ({ server, reloader, write }) => {
     write("workers 4; pid ./a.pid; work_dir /tmp; daemon on; grace_max_wait 7;");
     reloader.request();
-    await server.go();
+    await server.reached(reloader);
+    await server.go(reloader);
     const { workers, pid, workDir, daemonRequested, grace } = server.config;
     assert.deepEqual([workers, pid, workDir, daemonRequested], [1, null, null, false]);
     assert.equal(grace.maxWaitMs, 7);
@@ -131,7 +166,7 @@ Deno.test("reload: a configuration that cannot be applied leaves the log where i
       write(logTo("old"));
       reloader.request();
       await until(() => server.wanted.length === 1);
-      await server.go();
+      await server.go(reloader);
       await until(() => reloader.report.state === 90);
       serverLog.info("before");
       write(logTo("new"));
@@ -139,19 +174,19 @@ Deno.test("reload: a configuration that cannot be applied leaves the log where i
       reloader.request();
       await until(() => server.wanted.length === 2);
       serverLog.info("meanwhile");
-      await server.go();
+      await server.go(reloader);
       await until(() => reloader.report.err !== 0);
       serverLog.info("after");
       // The setting is not in effect: the next reload opens the new file again.
       server.refusal = null;
       reloader.request();
       await until(() => server.wanted.length === 3);
-      await server.go();
+      await server.go(reloader);
       await until(() => reloader.report.state === 90);
       serverLog.info("at last");
       reloader.request();
       await until(() => server.wanted.length === 4);
-      await server.go();
+      await server.go(reloader);
       await until(() => reloader.report.state === 90);
       await closeLog();
       assert.match(read("old"), /before[^]*nothing changed[^]*cannot listen[^]*after/);

@@ -63,10 +63,11 @@ class Scene implements AsyncDisposable {
       scene.#parts.push({ view, flv });
       const address = { host: "127.0.0.1", port: HTTP_PORT };
       const open = () => Promise.resolve({ address, release: () => {} });
-      const prepare = () => ({
-        wanted: [{ key: "http", address, open }],
-        use: () => void scene.httpUses++,
-      });
+      const prepare = () =>
+        Promise.resolve({
+          wanted: [{ key: "http", address, open }],
+          use: () => void scene.httpUses++,
+        });
       const close = () => {
         scene.httpClosed = true;
         return Promise.resolve();
