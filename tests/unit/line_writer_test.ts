@@ -13,6 +13,7 @@ const settle = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
 class Slow implements LineTarget {
   readonly taken: string[] = [];
   closed = 0;
+  writes = 0;
   #answer: { resolve: () => void; reject: (error: Error) => void } | null = null;
 
   get busy(): boolean {
@@ -20,6 +21,7 @@ class Slow implements LineTarget {
   }
 
   write(bytes: Uint8Array): Promise<void> {
+    this.writes++;
     assert.equal(this.#answer, null, "one write at a time");
     assert.equal(this.closed, 0);
     return new Promise((resolve, reject) => {
@@ -87,6 +89,7 @@ Deno.test("F3: what does not fit is counted, and told behind what did fit", asyn
   const told = Number(/^(\d+) lost$/.exec(lines[lines.length - 1])?.[1]);
   assert.equal(lines.length - 2 + told, Math.ceil(QUEUE_MAX_CHARS / 1023 + 100) + 1);
   assert.ok(told >= 100);
+  assert.ok(!lines.includes("x"));
   writer.write("after");
   await target.take();
   assert.equal(target.taken[target.taken.length - 1], "after\n", "it is told once");
@@ -142,6 +145,7 @@ Deno.test("F3: at the end of the process what is queued is begun to be written, 
   assert.equal(writer.startLast(), true);
   await target.take();
   assert.deepEqual(target.taken, ["last\n"]);
+  assert.equal(target.writes, 1);
 });
 
 Deno.test("F3: at the end of the process nothing is begun behind a write that is under way", async () => {

@@ -305,7 +305,9 @@ const UNSAFE_IN_OUTPUT = /\x1b/;
 
 Deno.test("the last lines before the process ends are kept, also at a crash", () => {
   const open = `await log.openLog({ tank: "console", level: "info", file: "", utc: false });`;
-  const last = `log.serverLog.info("last words");`;
+  // More than a pipe holds: the reader has to take some first.
+  const last = `for (let i = 0; i < 400; i++) log.serverLog.info("x".repeat(500));
+    log.serverLog.info("last words");`;
   const ends = [
     `process.exit(1)`,
     `throw new Error("crash")`,
