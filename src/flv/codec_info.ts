@@ -13,8 +13,15 @@ import {
   opusFigures,
 } from "./audio_config.ts";
 import { AudioCodec, audioCodec, audioConfigOffset } from "./audio_header.ts";
-import { av1Figures, h264Figures, hevcFigures, NO_VIDEO_FIGURES } from "./video_config.ts";
+import {
+  av1Figures,
+  h264Figures,
+  hevcFigures,
+  NO_VIDEO_FIGURES,
+  type VideoFigures,
+} from "./video_config.ts";
 import { VideoCodec, videoCodec, videoConfigOffset } from "./video_header.ts";
+import { vpxFigures } from "./vpx_figures.ts";
 
 /** `streams[].video`. */
 export interface VideoInfo {
@@ -24,6 +31,8 @@ export interface VideoInfo {
   /** Pixels, after cropping. */
   readonly width: number | null;
   readonly height: number | null;
+  /** Bits of a luma sample. */
+  readonly bit_depth: number | null;
 }
 
 /** `streams[].audio`. */
@@ -79,15 +88,30 @@ const FIXED_RATES = new Map<number, number>([
 ]);
 
 /**
- * What a video message tells: all figures from a sequence header, only the codec from others. Null if
- * it tells not even the codec. Never throws.
+ * What a video message tells: figures from a sequence header, only the codec from others. `frame` are
+ * those of the newest keyframe that has any (`frameFigures`). Null if it tells not even the codec. Never
+ * throws.
  */
-export function videoInfo(payload: Uint8Array): VideoInfo | null {
+export function videoInfo(
+  payload: Uint8Array,
+  frame: VideoFigures = NO_VIDEO_FIGURES,
+): VideoInfo | null {
   const codec = videoCodec(payload);
   if (codec === VideoCodec.NONE) return null;
   const offset = videoConfigOffset(payload);
-  const figures = offset < 0 ? NO_VIDEO_FIGURES : videoFigures(codec, payload.subarray(offset));
-  return { codec: VIDEO_NAMES.get(codec) ?? OTHER, ...figures };
+  const record = offset < 0 ? NO_VIDEO_FIGURES : videoFigures(codec, payload.subarray(offset));
+  // A parameter set in a frame takes the place of the record's. The frames of VP8 and VP9 have none.
+  const isVpx = codec === VideoCodec.VP8 || codec === VideoCodec.VP9;
+  const [first, second] = isVpx ? [record, frame] : [frame, record];
+  const { width, height } = frame.width === null ? record : frame;
+  return {
+    codec: VIDEO_NAMES.get(codec) ?? OTHER,
+    profile: first.profile ?? second.profile,
+    level: first.level ?? second.level,
+    width,
+    height,
+    bit_depth: first.bitDepth ?? second.bitDepth,
+  };
 }
 
 /**
@@ -112,7 +136,7 @@ export function audioInfo(payload: Uint8Array): AudioInfo | null {
   };
 }
 
-function videoFigures(codec: number, record: Uint8Array) {
+function videoFigures(codec: number, record: Uint8Array): VideoFigures {
   switch (codec) {
     case VideoCodec.H264:
       return h264Figures(record);
@@ -120,6 +144,9 @@ function videoFigures(codec: number, record: Uint8Array) {
       return hevcFigures(record);
     case VideoCodec.AV1:
       return av1Figures(record);
+    case VideoCodec.VP8:
+    case VideoCodec.VP9:
+      return vpxFigures(record);
     default:
       return NO_VIDEO_FIGURES;
   }

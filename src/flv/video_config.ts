@@ -1,17 +1,20 @@
 /**
- * Figures from video configuration records: avcC, hvcC, av1C. They feed the statistics and nothing else,
- * so a record that cannot be read has no figures, and never stops a stream (H15).
+ * Figures from video configuration records, and from the parameter sets in them: avcC, hvcC, av1C (vpcC is
+ * in vpx_figures.ts). They feed the statistics and nothing else, so a record that cannot be read has no
+ * figures, and never stops a stream (H15).
  * @module
  */
 
 import { BitReader, unescapeNal } from "./bit_reader.ts";
 
-/** What a configuration record tells. Null: not said, or not believable. */
+/** What a configuration record, or a keyframe, tells. Null: not said, or not believable. */
 export interface VideoFigures {
   readonly profile: string | null;
   readonly level: string | null;
   readonly width: number | null;
   readonly height: number | null;
+  /** Bits of a luma sample. */
+  readonly bitDepth: number | null;
 }
 
 /** No figures at all. */
@@ -20,6 +23,7 @@ export const NO_VIDEO_FIGURES: VideoFigures = {
   level: null,
   width: null,
   height: null,
+  bitDepth: null,
 };
 
 /**
@@ -43,7 +47,8 @@ const H264_PROFILES = new Map([
 const H264_LEVELS = [10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52, 60, 61, 62];
 /** Profiles whose SPS carries the chroma format and scaling lists. */
 const H264_HIGH_PROFILES = [44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244];
-const H264_SPS = 7;
+/** Type of the NAL units that are sequence parameter sets. */
+export const H264_SPS = 7;
 const CHROMA_420 = 1;
 const CHROMA_422 = 2;
 const CHROMA_444 = 3;
@@ -57,7 +62,11 @@ const HEVC_PROFILES = new Map([
   [4, "Rext"],
 ]);
 const HEVC_LEVELS = [30, 60, 63, 90, 93, 120, 123, 150, 153, 156, 180, 183, 186];
-const HEVC_SPS = 33;
+/** Type of the NAL units that are sequence parameter sets. */
+export const HEVC_SPS = 33;
+/** Bytes of such a unit: profile space, tier and profile; level. */
+const HEVC_SPS_PROFILE_AT = 3;
+const HEVC_SPS_LEVEL_AT = 14;
 
 const AV1_PROFILES = ["Main", "High", "Professional"];
 const AV1_SEQUENCE_HEADER = 1;
@@ -67,67 +76,133 @@ interface Size {
   readonly height: number;
 }
 
+/** What a sequence parameter set tells. */
+interface SpsFigures extends Size {
+  readonly bitDepth: number;
+}
+
+/** Largest bit depth that H.264 and HEVC have. */
+const MAX_BIT_DEPTH = 16;
+
 /** Figures of an AVCDecoderConfigurationRecord. Its reserved bits are not looked at (Q45). */
 export function h264Figures(record: Uint8Array): VideoFigures {
   if (record.length < 4) return NO_VIDEO_FIGURES;
-  const level = record[3];
+  const sps = firstH264Sps(record);
+  const figures = sps === null ? NO_VIDEO_FIGURES : h264SpsFigures(sps);
+  return { ...figures, ...h264ProfileLevel(record[1], record[3]) };
+}
+
+/** Figures of a sequence parameter set of H.264, a whole NAL unit. */
+export function h264SpsFigures(nal: Uint8Array): VideoFigures {
+  if (nal.length < 4) return NO_VIDEO_FIGURES;
+  const sps = readH264Sps(unescapeNal(nal.subarray(1)));
   return {
-    profile: H264_PROFILES.get(record[1]) ?? "Other",
-    level: H264_LEVELS.includes(level) ? String(level / 10) : "Other",
-    ...sizeOrNull(h264Size(record)),
+    ...h264ProfileLevel(nal[1], nal[3]),
+    ...sizeOrNull(sps),
+    bitDepth: depthOrNull(sps),
   };
 }
 
 /** Figures of an HEVCDecoderConfigurationRecord. */
 export function hevcFigures(record: Uint8Array): VideoFigures {
   if (record.length < 13) return NO_VIDEO_FIGURES;
-  const level = record[12];
+  const sps = firstHevcSps(record);
+  const figures = sps === null ? NO_VIDEO_FIGURES : hevcSpsFigures(sps);
+  return { ...figures, ...hevcProfileLevel(record[1], record[12]) };
+}
+
+/** Figures of a sequence parameter set of HEVC, a whole NAL unit. */
+export function hevcSpsFigures(nal: Uint8Array): VideoFigures {
+  const bytes = unescapeNal(nal);
+  if (bytes.length <= HEVC_SPS_LEVEL_AT) return NO_VIDEO_FIGURES;
+  const sps = readHevcSps(bytes);
   return {
-    profile: HEVC_PROFILES.get(record[1] & 31) ?? "Other",
-    level: HEVC_LEVELS.includes(level) ? String(level / 30) : "Other",
-    ...sizeOrNull(hevcSize(record)),
+    ...hevcProfileLevel(bytes[HEVC_SPS_PROFILE_AT], bytes[HEVC_SPS_LEVEL_AT]),
+    ...sizeOrNull(sps),
+    bitDepth: depthOrNull(sps),
   };
 }
 
 /** Figures of an AV1CodecConfigurationRecord; the size if the record carries the sequence header. */
 export function av1Figures(record: Uint8Array): VideoFigures {
   if (record.length < 4) return NO_VIDEO_FIGURES;
-  const level = record[1] & 31;
   return {
-    profile: AV1_PROFILES[record[1] >> 5] ?? "Other",
+    ...av1FrameFigures(record.subarray(4)),
+    ...av1ProfileLevel(record[1] >> 5, record[1] & 31),
+    bitDepth: (record[2] & 0x40) === 0 ? 8 : (record[2] & 0x20) === 0 ? 10 : 12,
+  };
+}
+
+/** Figures of an AV1 keyframe: those of the sequence header among its OBUs. */
+export function av1FrameFigures(obus: Uint8Array): VideoFigures {
+  const obu = av1SequenceHeader(obus);
+  const header = obu === null ? null : readAv1Sequence(obu);
+  if (header === null) return NO_VIDEO_FIGURES;
+  return {
+    ...av1ProfileLevel(header.profile, header.level),
+    ...sizeOrNull(header),
+    bitDepth: null,
+  };
+}
+
+function h264ProfileLevel(profile: number, level: number) {
+  return {
+    profile: H264_PROFILES.get(profile) ?? "Other",
+    level: H264_LEVELS.includes(level) ? String(level / 10) : "Other",
+  };
+}
+
+function hevcProfileLevel(profile: number, level: number) {
+  return {
+    profile: HEVC_PROFILES.get(profile & 31) ?? "Other",
+    level: HEVC_LEVELS.includes(level) ? String(level / 30) : "Other",
+  };
+}
+
+function av1ProfileLevel(profile: number, level: number) {
+  return {
+    profile: AV1_PROFILES[profile] ?? "Other",
     level: level < 24 ? `${2 + (level >> 2)}.${level & 3}` : "Other",
-    ...sizeOrNull(av1Size(record.subarray(4))),
   };
 }
 
 function sizeOrNull(size: Size | null): { width: number | null; height: number | null } {
-  if (size === null) return { width: null, height: null };
+  return size === null ? { width: null, height: null } : believableSize(size);
+}
+
+/** A picture's size; nulls for one that no level of these codecs allows. */
+export function believableSize(size: Size): { width: number | null; height: number | null } {
   const { width, height } = size;
   const believable = width > 0 && height > 0 && width <= MAX_SIDE && height <= MAX_SIDE &&
     width * height <= MAX_SAMPLES;
   return believable ? { width, height } : { width: null, height: null };
 }
 
+function depthOrNull(sps: SpsFigures | null): number | null {
+  return sps !== null && sps.bitDepth <= MAX_BIT_DEPTH ? sps.bitDepth : null;
+}
+
 /** The first SPS of an avcC: version, profile, flags, level, length size, SPS count, then u16 length. */
-function h264Size(record: Uint8Array): Size | null {
+function firstH264Sps(record: Uint8Array): Uint8Array | null {
   if (record.length < 8 || (record[5] & 31) === 0) return null;
   const length = (record[6] << 8) | record[7];
   if (length < 4 || 8 + length > record.length) return null;
   const nal = record.subarray(8, 8 + length);
-  return (nal[0] & 31) === H264_SPS ? h264SpsSize(unescapeNal(nal.subarray(1))) : null;
+  return (nal[0] & 31) === H264_SPS ? nal : null;
 }
 
-function h264SpsSize(sps: Uint8Array): Size | null {
+function readH264Sps(sps: Uint8Array): SpsFigures | null {
   const bits = new BitReader(sps);
   const profile = bits.bits(8);
   bits.skip(16); // constraint flags, level
   bits.ue(); // id
   let chroma = CHROMA_420;
   let separatePlanes = false;
+  let bitDepth = 8;
   if (H264_HIGH_PROFILES.includes(profile)) {
     chroma = bits.ue();
     if (chroma === CHROMA_444) separatePlanes = bits.flag();
-    bits.ue(); // bit depth luma
+    bitDepth += bits.ue();
     bits.ue(); // bit depth chroma
     bits.skip(1); // transform bypass
     if (bits.flag()) skipScalingLists(bits, chroma === CHROMA_444 ? 12 : 8);
@@ -152,11 +227,12 @@ function h264SpsSize(sps: Uint8Array): Size | null {
   bits.skip(1); // direct 8x8
   const fields = frameMbsOnly ? 1 : 2;
   const unit = cropUnit(separatePlanes ? 0 : chroma);
-  return cropped(
+  const size = cropped(
     bits,
     { width: widthMbs * 16, height: heightUnits * 16 * fields },
     { width: unit.width, height: unit.height * fields },
   );
+  return size && { ...size, bitDepth };
 }
 
 /** The conformance window or frame cropping: a flag and left, right, top, bottom in units. */
@@ -189,7 +265,7 @@ function skipScalingLists(bits: BitReader, lists: number): void {
 }
 
 /** The first SPS of an hvcC: 22 bytes, array count; arrays of type, u16 count, (u16 length, NAL). */
-function hevcSize(record: Uint8Array): Size | null {
+function firstHevcSps(record: Uint8Array): Uint8Array | null {
   let at = 23;
   for (let arrays = record[22] ?? 0; arrays > 0 && at + 3 <= record.length; arrays--) {
     const type = record[at] & 63;
@@ -199,14 +275,15 @@ function hevcSize(record: Uint8Array): Size | null {
       const length = (record[at] << 8) | record[at + 1];
       at += 2;
       if (at + length > record.length) return null;
-      if (type === HEVC_SPS) return hevcSpsSize(unescapeNal(record.subarray(at, at + length)));
+      if (type === HEVC_SPS) return record.subarray(at, at + length);
       at += length;
     }
   }
   return null;
 }
 
-function hevcSpsSize(nal: Uint8Array): Size | null {
+/** Of an SPS without the bytes that keep start codes out. */
+function readHevcSps(nal: Uint8Array): SpsFigures | null {
   const bits = new BitReader(nal);
   bits.skip(16 + 4); // NAL header, VPS id
   const subLayers = bits.bits(3);
@@ -223,11 +300,13 @@ function hevcSpsSize(nal: Uint8Array): Size | null {
   const separatePlanes = chroma === CHROMA_444 && bits.flag();
   const width = bits.ue();
   const height = bits.ue();
-  return cropped(bits, { width, height }, cropUnit(separatePlanes ? 0 : chroma));
+  const size = cropped(bits, { width, height }, cropUnit(separatePlanes ? 0 : chroma));
+  const bitDepth = 8 + bits.ue();
+  return size === null || bits.overrun ? null : { ...size, bitDepth };
 }
 
 /** Walks OBUs to the sequence header: header (1), extension (1), size in leb128, payload. */
-function av1Size(obus: Uint8Array): Size | null {
+function av1SequenceHeader(obus: Uint8Array): Uint8Array | null {
   let at = 0;
   while (at < obus.length) {
     const header = obus[at++];
@@ -243,26 +322,34 @@ function av1Size(obus: Uint8Array): Size | null {
     }
     if (size > obus.length - at) return null;
     if (((header >> 3) & 15) === AV1_SEQUENCE_HEADER) {
-      return av1SequenceSize(obus.subarray(at, at + size));
+      return obus.subarray(at, at + size);
     }
     at += size;
   }
   return null;
 }
 
-function av1SequenceSize(obu: Uint8Array): Size | null {
+interface Av1Sequence extends Size {
+  readonly profile: number;
+  /** Of the first operating point, the one with all layers. */
+  readonly level: number;
+}
+
+function readAv1Sequence(obu: Uint8Array): Av1Sequence | null {
   const bits = new BitReader(obu);
-  bits.skip(3 + 1); // profile, still picture
-  if (bits.flag()) bits.skip(5); // reduced header: one level
-  else skipAv1OperatingPoints(bits);
+  const profile = bits.bits(3);
+  bits.skip(1); // still picture
+  const isReduced = bits.flag();
+  const level = isReduced ? bits.bits(5) : readAv1OperatingPoints(bits);
   const widthBits = bits.bits(4) + 1;
   const heightBits = bits.bits(4) + 1;
   const width = bits.bits(widthBits) + 1;
   const height = bits.bits(heightBits) + 1;
-  return bits.overrun ? null : { width, height };
+  return bits.overrun ? null : { width, height, profile, level };
 }
 
-function skipAv1OperatingPoints(bits: BitReader): void {
+/** The level of the first operating point; reads them all. */
+function readAv1OperatingPoints(bits: BitReader): number {
   let delayBits = 0;
   let decoderModel = false;
   if (bits.flag()) { // timing info
@@ -275,10 +362,14 @@ function skipAv1OperatingPoints(bits: BitReader): void {
     }
   }
   const displayDelay = bits.flag();
+  let first: number | null = null;
   for (let points = bits.bits(5) + 1; points > 0; points--) {
     bits.skip(12);
-    if (bits.bits(5) > 7) bits.skip(1); // tier
+    const level = bits.bits(5);
+    first ??= level;
+    if (level > 7) bits.skip(1); // tier
     if (decoderModel && bits.flag()) bits.skip(2 * delayBits + 1);
     if (displayDelay && bits.flag()) bits.skip(4);
   }
+  return first ?? 0;
 }

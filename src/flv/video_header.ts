@@ -52,6 +52,9 @@ const LEGACY_PACKET_END = 2;
 /** Bytes before the body of a legacy AVC, HEVC or AV1 message. */
 const LEGACY_HEADER_BYTES = 5;
 
+/** Bytes of the composition time before a coded frame. */
+const COMPOSITION_TIME_BYTES = 3;
+
 const FRAME_KEY = 1;
 const FRAME_COMMAND = 5;
 
@@ -98,6 +101,22 @@ export function videoConfigOffset(payload: Uint8Array): number {
   if ((videoFlags(payload) & FrameFlag.SEQUENCE_HEADER) === 0) return -1;
   if ((payload[0] & ENHANCED_BIT) === 0) return LEGACY_HEADER_BYTES;
   return bodyOffsetOf(parseExHeader(payload, ExPacketType.VIDEO_MULTITRACK));
+}
+
+/** Where the coded picture of a keyframe begins; -1 if the message is none, or has a side track first. */
+export function keyframeOffset(payload: Uint8Array): number {
+  const flags = videoFlags(payload);
+  if ((flags & FrameFlag.KEYFRAME) === 0 || (flags & FrameFlag.SIDE_TRACK) !== 0) return -1;
+  if ((payload[0] & ENHANCED_BIT) === 0) {
+    const codec = payload[0] & 15;
+    const isFramed = codec === LEGACY_H264 || codec === LEGACY_HEVC || codec === LEGACY_AV1;
+    return isFramed ? LEGACY_HEADER_BYTES : 1;
+  }
+  const header = parseExHeader(payload, ExPacketType.VIDEO_MULTITRACK);
+  const codec = fourCcOf(payload, header);
+  const hasTime = packetTypeOf(header) === ExPacketType.CODED_FRAMES &&
+    (codec === VideoCodec.H264 || codec === VideoCodec.HEVC || codec === VideoCodec.VVC);
+  return bodyOffsetOf(header) + (hasTime ? COMPOSITION_TIME_BYTES : 0);
 }
 
 function legacyFlags(payload: Uint8Array): number {

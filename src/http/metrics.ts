@@ -193,19 +193,31 @@ function writeStreams(
 ): void {
   const live = [...streams.values()].filter(({ publish }) => publish.active).sort(byImportance);
   const shown = live.slice(0, MAX_STREAM_SERIES);
-  const samples = (value: (stream: StreamView) => number): Sample[] => {
+  const samples = (
+    value: (stream: StreamView) => number,
+    more: Sample["labels"] = {},
+  ): Sample[] => {
     return shown.map((stream) => ({
       labels: {
         vhost: redactQuery(vhostInKey(stream.url)) || vhosts.get(stream.vhostId)?.name,
         app: redactQuery(stream.app),
         stream: redactQuery(stream.name),
+        ...more,
       },
       value: value(stream),
     }));
   };
   const most = `of the ${MAX_STREAM_SERIES} most played live streams`;
   out.gauge("srs_edge_stream_players", `Players ${most}.`, samples(({ edge }) => edge.players));
-  out.gauge("srs_edge_stream_fps", `Pictures a second ${most}.`, samples(({ edge }) => edge.fps));
+  out.gauge(
+    "srs_edge_stream_fps",
+    `Pictures a second ${most}, in the main track.`,
+    samples(({ edge }) => edge.fps),
+  );
+  out.gauge("srs_edge_stream_tracks", `Tracks of each kind ${most}.`, [
+    ...samples(({ edge }) => edge.videoTracks, { kind: "video" }),
+    ...samples(({ edge }) => edge.audioTracks, { kind: "audio" }),
+  ]);
   out.gauge(
     "srs_edge_stream_receive_bytes_per_second",
     `Bytes a second ${most}, from the publisher.`,

@@ -63,8 +63,13 @@ export interface StreamEdge {
   readonly uptimeMs: number | null;
   /** Players, the waiting ones included. */
   readonly players: number;
-  /** Pictures a second. */
+  /** Pictures a second of the main video track. */
   readonly fps: number;
+  /** Bits of a luma sample; null: not known. */
+  readonly bitDepth: number | null;
+  /** Tracks of the publisher; 0: none has come, or nobody publishes. */
+  readonly videoTracks: number;
+  readonly audioTracks: number;
   /** kbit/s from the publisher and to all players. */
   readonly recvKbps: number;
   readonly sendKbps: number;
@@ -101,7 +106,7 @@ export interface StreamView extends Traffic {
   readonly flvPath: string | null;
   /** Players and publisher. */
   readonly clients: number;
-  /** Video frames received. */
+  /** Video frames received, of the main track. */
   readonly frames: number;
   /** `cid` is the client id of the last publisher; undefined if there never was one. */
   readonly publish: { readonly active: boolean; readonly cid?: string | undefined };

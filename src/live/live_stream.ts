@@ -8,9 +8,9 @@ import type { PlayConfig, TimeJitter, VhostConfig } from "../config/types.ts";
 import { audioFlags, audioTrackId } from "../flv/audio_header.ts";
 import { type AudioInfo, audioInfo, type VideoInfo, videoInfo } from "../flv/codec_info.ts";
 import { playerData } from "../flv/data_message.ts";
-import { ExPacketType, FrameFlag, JOIN_FLAGS } from "../flv/ex_header.ts";
+import { FrameFlag, JOIN_FLAGS } from "../flv/ex_header.ts";
 import { readMetadata, writeMetadata } from "../flv/metadata.ts";
-import { mainTrack } from "../flv/multitrack.ts";
+import { mainMessage } from "../flv/multitrack.ts";
 import { videoFlags, videoTrackId } from "../flv/video_header.ts";
 import { propertyOf } from "../rtmp/amf_access.ts";
 import { wireSize, writeMessage } from "../rtmp/chunk_writer.ts";
@@ -38,6 +38,7 @@ import {
   TakeoverRule,
 } from "./takeover.ts";
 import { Timeline, trackKey } from "./timeline.ts";
+import { TrackFigures } from "./track_figures.ts";
 
 /**
  * Bytes that a stream's log in one format may hold before slow players lose their backlog and joiners
@@ -119,7 +120,7 @@ export class LiveStream implements RenditionSource {
   readonly stats = new StreamStats();
   /** Where decoding can begin. */
   readonly gop: Gop;
-  /** Video messages with a picture that publishers have sent, all in all. */
+  /** Video messages with a picture of the main track that publishers have sent, all in all. */
   videoFrames = 0;
   /** Bytes that have come from origins. */
   pulledBytes = 0;
@@ -152,6 +153,7 @@ export class LiveStream implements RenditionSource {
   #absolute: boolean;
   #headers = new HeaderCache();
   #contents = new Contents();
+  #tracks = new TrackFigures();
   #publisher: Publisher | null = null;
   readonly #takeover: TakeoverRule;
   /** Clients that publish it to the origin of an edge: their media do not come through the log. */
@@ -298,7 +300,7 @@ export class LiveStream implements RenditionSource {
   get video(): VideoInfo | null {
     const header = this.active ? this.#headers.video : null;
     if (!header) return null;
-    const info = videoInfo(header);
+    const info = videoInfo(header, this.#tracks.frame);
     if (this.vhost.publish.parseSps || !info) return info;
     return { ...info, width: null, height: null };
   }
@@ -307,6 +309,12 @@ export class LiveStream implements RenditionSource {
   get audio(): AudioInfo | null {
     const header = this.active ? this.#headers.audio : null;
     return header ? audioInfo(header) : null;
+  }
+
+  /** Video and audio tracks of the publisher in this thread. */
+  get trackCounts(): { readonly video: number; readonly audio: number } {
+    if (!this.published) return { video: 0, audio: 0 };
+    return { video: this.#tracks.videoTracks, audio: this.#tracks.audioTracks };
   }
 
   /** Whether there are pictures and sound; null while nobody publishes, or it is too early to tell. */
@@ -331,6 +339,7 @@ export class LiveStream implements RenditionSource {
     this.endedAt = null;
     this.#headers = new HeaderCache();
     this.#contents = new Contents();
+    this.#tracks = new TrackFigures();
     this.#beginTime(publisher.timeCorrected ?? false);
     this.gop.restart();
     for (const rendition of this.#renditions) rendition.flusher.stopped = false;
@@ -545,6 +554,7 @@ export class LiveStream implements RenditionSource {
       this.endedAt = null;
       this.#inlet = new Inlet(this.#feedTarget(), giveBack);
       this.#contents = new Contents();
+      this.#tracks = new TrackFigures();
       this.gop.restart();
       for (const rendition of this.#renditions) rendition.flusher.stopped = false;
       this.#noteIdle();
@@ -632,7 +642,9 @@ export class LiveStream implements RenditionSource {
     if (flags & Entry.VIDEO) this.#newestVideo = entry;
     if (flags & Entry.MULTITRACK) this.hasTracks = true;
     // Its own messages are noted as they come in, with more known about them.
-    if (this.#inlet && (flags & (Entry.AUDIO | Entry.VIDEO)) !== 0) {
+    if (
+      this.#inlet && (flags & (Entry.AUDIO | Entry.VIDEO)) !== 0 && !(flags & Entry.MULTITRACK)
+    ) {
       const isHeader = (flags & Entry.HEADER) !== 0;
       this.#contents.note((flags & Entry.VIDEO) !== 0, isHeader, this.#shared.clock.now());
     }
@@ -694,24 +706,36 @@ export class LiveStream implements RenditionSource {
 
   #acceptVideo(timestamp: number, payload: Uint8Array): void {
     const frame = videoFlags(payload);
-    const isMain = !(frame & FrameFlag.SIDE_TRACK);
+    const main = mainMessage(MessageType.VIDEO, frame, payload);
+    const track = videoTrackId(payload);
     let flags: number = Entry.VIDEO;
     if (this.#headers.isForeign(MessageType.VIDEO, frame, payload)) {
       flags |= Entry.HEADER | Entry.MULTITRACK;
     } else if (frame & JOIN_FLAGS) {
       flags |= Entry.HEADER;
-      const changed = this.#remember(MessageType.VIDEO, frame, videoTrackId(payload), payload);
+      this.#tracks.note(true, frame, track, payload);
+      const changed = this.#remember(MessageType.VIDEO, frame, track, payload);
       if (!changed && this.vhost.play.reduceSequenceHeader) return;
-      // What was decodable with the old header is not with the new one.
-      if (changed && isMain && (frame & FrameFlag.SEQUENCE_HEADER)) this.gop.forget();
-    } else if (frame & FrameFlag.KEYFRAME) {
-      this.#noteCodec(MessageType.VIDEO, payload, isMain);
-      if (isMain) flags |= Entry.KEYFRAME;
+      if (changed && main && (frame & FrameFlag.SEQUENCE_HEADER)) {
+        // What was decodable with the old header is not with the new one.
+        this.gop.forget();
+        this.#tracks.configured();
+      }
+    } else {
+      this.#tracks.note(true, frame, track, payload);
+      if (frame & FrameFlag.KEYFRAME) {
+        this.#noteCodec(MessageType.VIDEO, payload, !(frame & FrameFlag.SIDE_TRACK));
+        if (main) {
+          flags |= Entry.KEYFRAME;
+          this.#tracks.keyframe(main, this.#headers.video);
+        }
+      }
     }
-    this.#contents.note(true, (flags & Entry.HEADER) !== 0, this.#shared.clock.now());
-    const time = this.#stamp(trackKey(true, videoTrackId(payload)), timestamp, flags);
-    const entry = this.#writeMedia(MessageType.VIDEO, time, payload, frame, flags);
-    if (flags & Entry.HEADER) return;
+    this.#noteContents(true, main, flags);
+    const time = this.#stamp(trackKey(true, track), timestamp, flags);
+    const entry = this.#writeMedia(MessageType.VIDEO, time, payload, main, frame, flags);
+    // The figures and the GOP are those of the track that everybody plays.
+    if (!main || flags & Entry.HEADER) return;
     if (!(frame & NO_PICTURE)) this.videoFrames++;
     if (flags & Entry.KEYFRAME) {
       this.gop.keyframe(entry, time, this.#shared.clock.now());
@@ -723,21 +747,32 @@ export class LiveStream implements RenditionSource {
 
   #acceptAudio(timestamp: number, payload: Uint8Array): void {
     const frame = audioFlags(payload);
+    const main = mainMessage(MessageType.AUDIO, frame, payload);
+    const track = audioTrackId(payload);
     let flags: number = Entry.AUDIO;
     if (this.#headers.isForeign(MessageType.AUDIO, frame, payload)) {
       flags |= Entry.HEADER | Entry.MULTITRACK;
     } else if (frame & JOIN_FLAGS) {
       flags |= Entry.HEADER;
-      const changed = this.#remember(MessageType.AUDIO, frame, audioTrackId(payload), payload);
+      this.#tracks.note(false, frame, track, payload);
+      const changed = this.#remember(MessageType.AUDIO, frame, track, payload);
       if (!changed && this.vhost.play.reduceSequenceHeader) return;
     } else {
+      this.#tracks.note(false, frame, track, payload);
       this.#noteCodec(MessageType.AUDIO, payload, !(frame & FrameFlag.SIDE_TRACK));
     }
-    this.#contents.note(false, (flags & Entry.HEADER) !== 0, this.#shared.clock.now());
-    const time = this.#stamp(trackKey(false, audioTrackId(payload)), timestamp, flags);
-    const entry = this.#writeMedia(MessageType.AUDIO, time, payload, frame, flags);
+    this.#noteContents(false, main, flags);
+    const time = this.#stamp(trackKey(false, track), timestamp, flags);
+    const entry = this.#writeMedia(MessageType.AUDIO, time, payload, main, frame, flags);
+    if (!main) return;
     // The pictures have ended, or never were: nobody need wait for a keyframe.
     if (this.gop.sound(time, this.#shared.clock.now())) this.#goOn(entry);
+  }
+
+  /** Players of FLV, who are promised what is in the stream, have the main tracks alone. */
+  #noteContents(isVideo: boolean, main: Uint8Array | null, flags: number): void {
+    if (!main || flags & Entry.MULTITRACK) return;
+    this.#contents.note(isVideo, (flags & Entry.HEADER) !== 0, this.#shared.clock.now());
   }
 
   #stamp(track: number, timestamp: number, flags: number): number {
@@ -775,6 +810,7 @@ export class LiveStream implements RenditionSource {
     type: number,
     time: number,
     payload: Uint8Array,
+    main: Uint8Array | null,
     frame: number,
     flags: number,
   ): number {
@@ -784,8 +820,6 @@ export class LiveStream implements RenditionSource {
       return this.#write(type, chunkStream, time, payload, flags);
     }
     const entry = this.#write(type, chunkStream, time, payload, flags | Entry.MULTITRACK);
-    const { VIDEO_MULTITRACK, AUDIO_MULTITRACK } = ExPacketType;
-    const main = mainTrack(payload, isVideo ? VIDEO_MULTITRACK : AUDIO_MULTITRACK);
     if (main) {
       if (flags & Entry.HEADER) {
         const kind = frame & JOIN_FLAGS;

@@ -44,6 +44,9 @@ export interface Stream {
     readonly uptime_ms: number | null;
     readonly players: number;
     readonly fps: number;
+    readonly bit_depth: number | null;
+    readonly video_tracks: number;
+    readonly audio_tracks: number;
     readonly recv_kbps: number;
     readonly delay_p50_ms: number | null;
     readonly delay_p99_ms: number | null;

@@ -103,19 +103,25 @@ function update(row: HTMLElement, stream: Stream, selected: boolean): void {
   if (button instanceof HTMLButtonElement) button.disabled = !publish.active;
 }
 
-/** `H264 High 3.1 · 1280×720 · 25 fps`. */
+/** `H264 High 3.1 · 1280×720 · 25 fps`, of the main track, and how many there are. */
 export function videoText({ video, edge }: Stream): string {
   if (!video) return "–";
   const known = (word: string) => word !== "" && word !== "Other" ? ` ${word}` : "";
   const size = video.width > 0 ? ` · ${video.width}×${video.height}` : "";
+  const depth = edge.bit_depth !== null && edge.bit_depth > 8 ? ` · ${edge.bit_depth} bit` : "";
   const fps = edge.fps > 0 ? ` · ${edge.fps.toFixed(edge.fps < 10 ? 1 : 0)} fps` : "";
-  return `${video.codec}${known(video.profile)}${known(video.level)}${size}${fps}`;
+  const others = moreTracks(edge.video_tracks);
+  return `${video.codec}${known(video.profile)}${known(video.level)}${size}${depth}${fps}${others}`;
 }
 
 /** `AAC LC · 44.1 kHz · stereo`, as `2 ch`. */
-export function audioText({ audio }: Stream): string {
+export function audioText({ audio, edge }: Stream): string {
   if (!audio) return "–";
   const rate = audio.sample_rate > 0 ? ` · ${audio.sample_rate / 1000} kHz` : "";
   const channels = audio.channel > 0 ? ` · ${audio.channel} ch` : "";
-  return `${audio.codec}${rate}${channels}`;
+  return `${audio.codec}${rate}${channels}${moreTracks(edge.audio_tracks)}`;
+}
+
+function moreTracks(count: number): string {
+  return count > 1 ? ` · ${count} ${text("tracks")}` : "";
 }

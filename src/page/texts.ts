@@ -16,6 +16,7 @@ const TEXTS = {
   search: ["Find a stream", "查找流"],
   stream: ["Stream", "流"],
   video: ["Video", "视频"],
+  tracks: ["tracks", "条轨"],
   audio: ["Audio", "音频"],
   bitrate: ["Bitrate", "码率"],
   players: ["Players", "播放数"],

@@ -9,9 +9,11 @@
  */
 
 import { type AudioInfo, audioInfo, type VideoInfo, videoInfo } from "../flv/codec_info.ts";
-import { audioConfigOffset } from "../flv/audio_header.ts";
+import { audioConfigOffset, audioFlags } from "../flv/audio_header.ts";
 import { FrameFlag } from "../flv/ex_header.ts";
-import { videoConfigOffset, videoFlags } from "../flv/video_header.ts";
+import { mainMessage } from "../flv/multitrack.ts";
+import { videoCodec, videoConfigOffset, videoFlags } from "../flv/video_header.ts";
+import { TrackFigures } from "../live/track_figures.ts";
 import { type Message, MessageType } from "../rtmp/message.ts";
 import { SampleWindow, sortedAboveLeast, type Spread, spread, spreadOf } from "./sample_window.ts";
 import { readStamp, type Stamp } from "./stamp.ts";
@@ -102,6 +104,8 @@ export class StreamMeter {
   readonly audio = new Track();
   videoInfo: VideoInfo | null = null;
   audioInfo: AudioInfo | null = null;
+  #videoHeader: Uint8Array | null = null;
+  readonly #figures = new TrackFigures();
 
   keyframes = 0;
   /** Pictures and ms from the last keyframe but one to the last; null: less than two keyframes. */
@@ -184,25 +188,39 @@ export class StreamMeter {
   }
 
   #addVideo(message: Message, nowMs: number): void {
-    const { payload, timestamp } = message;
+    const { timestamp } = message;
+    const flags = videoFlags(message.payload);
+    // Other tracks than the main one have no part in its figures.
+    const payload = mainMessage(MessageType.VIDEO, flags, message.payload);
+    if (payload === null) return;
     if (videoConfigOffset(payload) >= 0) {
+      this.#videoHeader = payload.slice();
+      this.#figures.configured();
       this.videoInfo = videoInfo(payload);
       return;
     }
-    this.videoInfo ??= videoInfo(payload);
-    const flags = videoFlags(payload);
     const noFrame = FrameFlag.METADATA | FrameFlag.COMMAND | FrameFlag.END_OF_SEQUENCE;
     if (payload.length === 0 || (flags & noFrame) !== 0) return;
+    this.videoInfo ??= videoInfo(payload);
+    if ((flags & FrameFlag.KEYFRAME) !== 0) this.#noteFigures(payload);
     this.firstFrameAt ??= nowMs;
     if ((flags & FrameFlag.KEYFRAME) !== 0) this.#addKeyframe(timestamp, nowMs);
     this.#sinceKeyframe++;
-    this.#arrived(this.video, message, nowMs);
+    this.#arrived(this.video, timestamp, payload.length, nowMs);
     const stamp = readStamp(payload);
     if (stamp) {
       const delay = this.wallClock() - stamp.time;
       this.#addDelay("stamp", delay, nowMs);
       this.onStamp(stamp, delay);
     }
+  }
+
+  /** What a keyframe tells: some codecs have their size in it. */
+  #noteFigures(keyframe: Uint8Array): void {
+    const header = this.#videoHeader;
+    this.#figures.keyframe(keyframe, header);
+    const isOfHeader = header !== null && videoCodec(header) === videoCodec(keyframe);
+    this.videoInfo = videoInfo(isOfHeader ? header : keyframe, this.#figures.frame);
   }
 
   #addKeyframe(timestamp: number, nowMs: number): void {
@@ -218,7 +236,9 @@ export class StreamMeter {
   }
 
   #addAudio(message: Message, nowMs: number): void {
-    const { payload } = message;
+    const flags = audioFlags(message.payload);
+    const payload = mainMessage(MessageType.AUDIO, flags, message.payload);
+    if (payload === null) return;
     if (audioConfigOffset(payload) >= 0) {
       this.audioInfo = audioInfo(payload);
       return;
@@ -226,7 +246,7 @@ export class StreamMeter {
     if (payload.length === 0) return;
     this.audioInfo ??= audioInfo(payload);
     this.firstAudioAt ??= nowMs;
-    this.#arrived(this.audio, message, nowMs);
+    this.#arrived(this.audio, message.timestamp, payload.length, nowMs);
   }
 
   #addData(message: Message, nowMs: number): void {
@@ -247,11 +267,11 @@ export class StreamMeter {
     return this.firstMediaAt === null || nowMs - this.firstMediaAt < BURST_MS;
   }
 
-  #arrived(track: Track, { timestamp, payload }: Message, nowMs: number): void {
+  #arrived(track: Track, timestamp: number, bytes: number, nowMs: number): void {
     const offset = nowMs - timestamp;
     this.firstMediaAt ??= nowMs;
     const inBurst = this.#bursting(nowMs);
-    track.add(timestamp, payload.length, inBurst ? null : nowMs);
+    track.add(timestamp, bytes, inBurst ? null : nowMs);
     if (this.#firstTrack === null) {
       this.#firstTrack = track;
       this.#startOffset = offset;

@@ -279,6 +279,10 @@ function edgeOf(a: StreamEdge, b: StreamEdge): StreamEdge {
     uptimeMs: a.uptimeMs ?? b.uptimeMs,
     players: a.players + b.players,
     fps: a.fps + b.fps,
+    bitDepth: a.bitDepth ?? b.bitDepth,
+    // The thread of the publisher knows them, the others tell 0.
+    videoTracks: Math.max(a.videoTracks, b.videoTracks),
+    audioTracks: Math.max(a.audioTracks, b.audioTracks),
     recvKbps: a.recvKbps + b.recvKbps,
     sendKbps: a.sendKbps + b.sendKbps,
     flushIntervalMs: Math.max(a.flushIntervalMs, b.flushIntervalMs),

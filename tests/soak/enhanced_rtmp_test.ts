@@ -146,10 +146,7 @@ async function assertFigures(server: Server, name: string, main: readonly Track[
   const [video, audio] = main;
   const { codec, width, height } = stream.video;
   assert.equal(codec, API_NAMES[video.codec], name);
-  // VP9's configuration does not tell its size: it may be unknown, but not wrong.
-  if (video.codec !== "vp9" || (width !== null && width !== 0)) {
-    assert.deepEqual([width, height], [video.width, video.height], name);
-  }
+  assert.deepEqual([width, height], [video.width, video.height], name);
   const { codec: audioCodec, sample_rate, channel } = stream.audio;
   assert.deepEqual(
     [audioCodec, sample_rate, channel],

@@ -265,17 +265,24 @@ for (const expected of RECORDINGS) {
 
   Deno.test(`F32, F33: ${expected.name}: the figures are those of the main tracks`, () => {
     const { live, publisher } = recording.begin();
-    recording.publish(publisher);
+    // A track that ends is none any more.
+    const end = recording.readings.findIndex(({ what }) => what === "end");
+    recording.publish(publisher, 0, end < 0 ? undefined : end);
+    const of = (kind: string) => expected.tracks.filter((track) => track.kind === kind).length;
+    assert.deepEqual(live.trackCounts, { video: of("video"), audio: of("audio") });
+    if (end >= 0) recording.publish(publisher, end);
     const [video, audio] = [recording.track("video", 0), recording.track("audio", 0)];
     const name = ({ codec }: RecordedTrack) => CODECS.find(([known]) => known === codec)?.[4];
     assert.equal(live.video?.codec, name(video));
-    // VP9's configuration does not tell it: it may be unknown, but not wrong.
-    if (video.codec !== "vp9" || live.video?.width !== null) {
-      assert.deepEqual(
-        { width: live.video?.width, height: live.video?.height },
-        { width: video.width, height: video.height },
-      );
-    }
+    assert.deepEqual(
+      { width: live.video?.width, height: live.video?.height },
+      { width: video.width, height: video.height },
+    );
+    const known = [live.video?.profile, live.video?.level].filter((word) => word !== "Other");
+    assert.equal(known.length, 2, `${live.video?.profile} ${live.video?.level}`);
+    assert.equal(live.video?.bit_depth, expected.name.includes("hdr") ? 10 : 8);
+    const main = expected.tracks.indexOf(video);
+    assert.equal(live.videoFrames, expected.packets.filter(([track]) => track === main).length);
     assert.equal(live.audio?.codec, name(audio));
     assert.deepEqual(
       { sample_rate: live.audio?.sample_rate, channel: live.audio?.channel },

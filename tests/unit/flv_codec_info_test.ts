@@ -32,26 +32,28 @@ Deno.test("video info: H.264 profile, level and size with cropping", () => {
     [AVC_444_320, "High(444+Predictive)", "1.2", 320, 240],
   ];
   for (const [record, profile, level, width, height] of cases) {
-    const expected = { codec: "H264", profile, level, width, height };
+    const expected = { codec: "H264", profile, level, width, height, bit_depth: 8 };
     assert.deepEqual(videoInfo(concat("17 00 000000", record)), expected);
     assert.deepEqual(videoInfo(concat("90", "'avc1", record)), expected);
   }
 });
 
 Deno.test("video info Q47: HEVC, legacy and enhanced", () => {
-  const expected = { codec: "HEVC", profile: "Main", level: "3.1", width: 1280, height: 718 };
+  const size = { width: 1280, height: 718 };
+  const expected = { codec: "HEVC", profile: "Main", level: "3.1", ...size, bit_depth: 8 };
   assert.deepEqual(videoInfo(concat("1c 00 000000", HVC_1280_718)), expected);
   assert.deepEqual(videoInfo(concat("90", "'hvc1", HVC_1280_718)), expected);
 });
 
 Deno.test("video info: AV1, also in the first track of several", () => {
-  const expected = { codec: "AV1", profile: "High", level: "2.1", width: 640, height: 360 };
+  const size = { width: 640, height: 360 };
+  const expected = { codec: "AV1", profile: "High", level: "2.1", ...size, bit_depth: 8 };
   assert.deepEqual(videoInfo(concat("90", "'av01", AV1_640)), expected);
   assert.deepEqual(videoInfo(concat("96 10", "'av01", "00 000013", AV1_640)), expected);
 });
 
 Deno.test("video info: other messages tell the codec only", () => {
-  const nothing = { profile: null, level: null, width: null, height: null };
+  const nothing = { profile: null, level: null, width: null, height: null, bit_depth: null };
   assert.deepEqual(videoInfo(hex("17 01 000000 00")), { codec: "H264", ...nothing });
   assert.deepEqual(videoInfo(hex("12 00")), { codec: "H263", ...nothing });
   assert.deepEqual(videoInfo(concat("90", "'zzzz", "00")), { codec: "Other", ...nothing });
@@ -80,6 +82,7 @@ Deno.test("video info H15: an absurd size, no SPS, an unknown profile and level"
     level: "3",
     width: null,
     height: null,
+    bit_depth: 8,
   });
   const none = videoInfo(hex("17 00 000000 01 07 00 07 ff e0 00"));
   assert.deepEqual(none, {
@@ -88,6 +91,7 @@ Deno.test("video info H15: an absurd size, no SPS, an unknown profile and level"
     level: "Other",
     width: null,
     height: null,
+    bit_depth: null,
   });
 });
 

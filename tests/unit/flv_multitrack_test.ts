@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { mainTrack } from "../../src/flv/multitrack.ts";
+import { addTrackIds, mainTrack } from "../../src/flv/multitrack.ts";
 
 const VIDEO = 6;
 const AUDIO = 5;
@@ -42,4 +42,19 @@ Deno.test("H14 main track: no input makes it throw or read past the end", () => 
     const found = mainTrack(payload, VIDEO);
     assert.ok(found === null || found.length < payload.length + 5);
   }));
+});
+
+Deno.test("F33 track ids: all of a message, of a broken one those before the break", () => {
+  const cases: [string, number[]][] = [
+    ["96 01 68766331 07 aabbcc", [7]],
+    ["96 11 68766331 01 000002 aabb 00 000001 cc", [0, 1]],
+    ["96 21 68766331 03 000002 aabb 61766331 00 000001 cc", [0, 3]],
+    ["96 11 68766331 01 000002 aabb 00 0000ff cc", [1]],
+    ["91 68766331 000000 aabb", []],
+  ];
+  for (const [input, expected] of cases) {
+    const ids = new Set<number>();
+    addTrackIds(bytes(input), VIDEO, ids);
+    assert.deepEqual([...ids].sort(), expected, input);
+  }
 });

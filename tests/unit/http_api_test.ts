@@ -25,7 +25,8 @@ const STREAM_JSON = '{"id":"vid-72si0a9","name":"livestream","vhost":"vid-9b05d2
   '"kbps":{"recv_30s":0,"send_30s":0},"publish":{"active":true,"cid":"b0texaxl"},' +
   '"video":{"codec":"H264","profile":"Baseline","level":"3","width":640,"height":360},' +
   '"audio":{"codec":"AAC","sample_rate":44100,"channel":2,"profile":"LC"},' +
-  '"edge":{"vhost":"__defaultVhost__","flv":"/live/livestream.flv","uptime_ms":60500,"players":2,"fps":25.00,"recv_kbps":312,"send_kbps":624,' +
+  '"edge":{"vhost":"__defaultVhost__","flv":"/live/livestream.flv","uptime_ms":60500,"players":2,' +
+  '"fps":25.00,"bit_depth":8,"video_tracks":2,"audio_tracks":1,"recv_kbps":312,"send_kbps":624,' +
   '"flush_interval_ms":0.00,"delay_p50_ms":0.12,"delay_p99_ms":0.95,"lag_ms":0.00,' +
   '"dropped_gops":3,"dropped_messages":71,"upstream":null,"forwards":[]}}';
 const CLIENT_JSON = '{"id":"b0texaxl","vhost":"vid-9b05d26","stream":"vid-72si0a9",' +

@@ -110,6 +110,15 @@ Deno.test("F10: streams of two vhosts of an edge's origin have labels that diffe
   assert.deepEqual(labels?.sort(), ["__defaultVhost__", "int.local"]);
 });
 
+Deno.test("F33: the tracks of a stream, by kind", async () => {
+  const samples = (await scrape({ streams: byId(stream) })).get("srs_edge_stream_tracks")?.samples;
+  const names = { vhost: "__defaultVhost__", app: "live", stream: "livestream" };
+  assert.deepEqual(samples?.map(({ labels, value }) => [labels, value]), [
+    [{ ...names, kind: "video" }, 2],
+    [{ ...names, kind: "audio" }, 1],
+  ]);
+});
+
 Deno.test("metrics: without a live stream there is none of theirs", async () => {
   const metrics = await scrape({ streams: new Map() });
   assert.ok(![...metrics.keys()].some((name) => name.startsWith("srs_edge_stream_")));

@@ -297,3 +297,24 @@ Deno.test("exit statuses", () => {
     assert.equal(exitStatus(reason, false), 4);
   }
 });
+
+Deno.test("F32, F33: the figures are the main track's, with the size that a keyframe tells", () => {
+  const meter = new StreamMeter(() => WALL);
+  const vp9 = (head: string) => hex(`${head} 82 49 83 42 00 13 f0 0b 30`);
+  const send = (type: number, at: number, payload: Uint8Array) => {
+    meter.add(message(type, at, payload), at);
+  };
+  send(9, 0, hex("90 76703039 01000000 00 15 80 00 00 00 0000"));
+  assert.deepEqual([meter.videoInfo?.level, meter.videoInfo?.width], ["2.1", null]);
+  for (let at = 0; at < 2000; at += 40) {
+    send(9, at, vp9(at % 1000 === 0 ? "91 76703039" : "a1 76703039"));
+    // A server may send all tracks to everybody.
+    send(9, at, vp9("96 01 76703039 01"));
+    send(8, at, hex("af 01 21"));
+    send(8, at, hex("95 01 4f707573 01 fc"));
+  }
+  const { videoInfo, video, audio, keyframes, gopFrames } = meter;
+  assert.deepEqual([videoInfo?.level, videoInfo?.width, videoInfo?.height], ["2.1", 320, 180]);
+  assert.deepEqual([video.frames, audio.frames, keyframes, gopFrames], [50, 50, 2, 25]);
+  assert.equal(meter.audioInfo?.codec, "AAC");
+});

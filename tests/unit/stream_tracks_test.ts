@@ -64,8 +64,8 @@ Deno.test("Q60 who joins a multitrack stream gets the headers and the GOP that i
   const { live, send } = scene(true);
   send(BOTH_HEADERS, BOTH_KEYFRAMES, BOTH_FRAMES);
   const frame = concat(`a1 ${HEVC} 000000 cc`);
-  // The keyframe that counts is one of track 0: in this message it is not the first.
-  assert.deepEqual(hexes(new FakePlayer(live)), hex(HEADER));
+  // The main track's keyframe counts wherever in the message it stands.
+  assert.deepEqual(hexes(new FakePlayer(live)), hex(HEADER, KEYFRAME, frame));
   send(KEYFRAME, BOTH_FRAMES);
   assert.deepEqual(hexes(new FakePlayer(live)), hex(HEADER, KEYFRAME, frame));
   assert.deepEqual(
@@ -113,4 +113,124 @@ Deno.test("F33: a layout of channels of another codec than the track's is not fo
   for (const message of [...aac, opusLayout, aac[1]]) publisher.audio(0, message);
   assert.deepEqual(hexes(plain), hex(...aac, aac[1]));
   assert.deepEqual(hexes(modern), hex(...aac, opusLayout, aac[1]));
+});
+
+/** The main track's pictures, and between them twice as many of a side track. */
+const PICTURES = [SIDE_KEYFRAME, concat(`a1 ${HEVC} 000000 cc`), SIDE_KEYFRAME];
+
+Deno.test("F33: frames and tracks: the main track's frames are counted, the tracks are told", () => {
+  const { live, send } = scene();
+  assert.deepEqual(live.trackCounts, { video: 0, audio: 0 });
+  send(HEADER, KEYFRAME);
+  assert.deepEqual([live.videoFrames, live.trackCounts.video], [1, 1]);
+  send(SIDE_HEADER, ...PICTURES, ...PICTURES);
+  assert.deepEqual([live.videoFrames, live.trackCounts.video], [3, 2]);
+  // Several tracks in one message are one frame of the main track, and three tracks.
+  send(concat(`a6 11 ${HEVC} 02 000001 dd 01 000001 ee 00 000001 cc`));
+  assert.deepEqual([live.videoFrames, live.trackCounts.video], [4, 3]);
+  // Colours, broken messages and commands are neither.
+  send(
+    concat(`d4 ${HEVC} 02 0009 636f6c6f72496e666f`),
+    concat(`a6 11 ${HEVC} 00 0000ff cc`),
+    concat("57 01"),
+  );
+  assert.deepEqual([live.videoFrames, live.trackCounts.video], [4, 3]);
+  // A track that ends is none any more.
+  send(concat(`96 02 ${HEVC} 02`));
+  assert.deepEqual(live.trackCounts, { video: 2, audio: 0 });
+});
+
+Deno.test("F33: audio tracks are told too, and are those of the present publisher", () => {
+  const live = new Fixture().stream();
+  const publisher = new FakePublisher(live);
+  publisher.start();
+  publisher.audio(0, concat("af00 1210"));
+  publisher.audio(0, concat("95 00 4f707573 01 4f70757348656164"));
+  publisher.audio(0, concat("95 01 4f707573 02 fc"));
+  assert.deepEqual(live.trackCounts, { video: 0, audio: 3 });
+  publisher.stop();
+  assert.deepEqual(live.trackCounts, { video: 0, audio: 0 });
+  publisher.start();
+  publisher.audio(0, concat("2f fffb90c4"));
+  assert.deepEqual(live.trackCounts, { video: 0, audio: 1 });
+});
+
+Deno.test("F33: gop_cache_max_frames counts what players of the main tracks get", () => {
+  const live = new Fixture().stream({ gopCache: true, gopCacheMaxFrames: 4 });
+  const publisher = new FakePublisher(live);
+  publisher.start();
+  const frame = concat(`a1 ${HEVC} 000000 cc`);
+  const sideSound = concat("95 01 4f707573 01 fc");
+  publisher.video(0, HEADER);
+  publisher.video(0, KEYFRAME);
+  for (let time = 40; time <= 120; time += 40) {
+    publisher.video(time, frame);
+    for (let i = 0; i < 5; i++) publisher.video(time, SIDE_KEYFRAME);
+    for (let i = 0; i < 5; i++) publisher.audio(time, sideSound);
+  }
+  assert.deepEqual(hexes(new FakePlayer(live)), hex(HEADER, KEYFRAME, frame, frame, frame));
+  publisher.video(160, frame);
+  assert.deepEqual(hexes(new FakePlayer(live)), hex(HEADER));
+});
+
+Deno.test("F33, F9: pictures of a side track do not keep a stream of sound waiting for a keyframe", () => {
+  const fixture = new Fixture();
+  const live = fixture.stream({ gopCache: true });
+  const publisher = new FakePublisher(live);
+  publisher.start();
+  publisher.video(0, SIDE_HEADER);
+  for (let time = 0; time < 4000; time += 20) {
+    publisher.audio(time, concat("2f fffb90c4"));
+    publisher.video(time, SIDE_KEYFRAME);
+    fixture.clock.advance(20);
+  }
+  assert.equal(live.gop.hasPictures, false);
+  // An FLV player, who has the main tracks alone, is promised sound and no pictures.
+  assert.deepEqual(live.kinds, { audio: true, video: false });
+});
+
+Deno.test("F32, F33: the size is that of the main track's newest keyframe", () => {
+  const { live, send } = scene();
+  const size = () => [live.video?.codec, live.video?.width, live.video?.height];
+  // VP9's uncompressed header: 320 x 180, 640 x 360.
+  const small = "82 49 83 42 00 13 f0 0b 30";
+  const large = "82 49 83 42 00 27 f0 16 70";
+  send(concat("90 76703039 01000000 00 15 80 00 00 00 0000"));
+  assert.deepEqual(size(), ["VP9", null, null]);
+  assert.deepEqual([live.video?.profile, live.video?.level, live.video?.bit_depth], [
+    "Profile 0",
+    "2.1",
+    8,
+  ]);
+  send(concat("91 76703039", small));
+  assert.deepEqual(size(), ["VP9", 320, 180]);
+  send(concat("96 01 76703039 01", large));
+  assert.deepEqual(size(), ["VP9", 320, 180], "a side track's");
+  send(concat("91 76703039 82 49"), concat("a1 76703039", large));
+  assert.deepEqual(
+    size(),
+    ["VP9", 320, 180],
+    "a keyframe that is cut off, and a frame that is none",
+  );
+  send(concat("96 01 76703039 00", large));
+  assert.deepEqual(size(), ["VP9", 640, 360], "the main track of a multitrack message");
+  send(concat("96 11 76703039 01 000009", large, "00 000009", small));
+  assert.deepEqual(size(), ["VP9", 320, 180], "the main track behind another one");
+  // Another codec: what the last one told is over.
+  send(concat("91 76703038 10 00 00 00"));
+  assert.deepEqual(size(), ["VP8", null, null]);
+  send(concat("91 76703038 10 07 00 9d 01 2a 42 01 b6 00"));
+  assert.deepEqual(size(), ["VP8", 322, 182]);
+  send(HEADER);
+  assert.deepEqual(size(), ["HEVC", null, null]);
+});
+
+Deno.test("F32: parse_sps off: no size, from keyframes neither", () => {
+  const fixture = new Fixture();
+  const { publish } = fixture.stream().vhost;
+  const live = fixture.stream({}, { publish: { ...publish, parseSps: false } });
+  const publisher = new FakePublisher(live);
+  publisher.start();
+  publisher.video(0, concat("91 76703039 82 49 83 42 00 13 f0 0b 30"));
+  assert.deepEqual([live.video?.codec, live.video?.width], ["VP9", null]);
 });

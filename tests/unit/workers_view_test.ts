@@ -41,6 +41,9 @@ function report(worker: string, players: number, publishes: boolean): Report {
       uptimeMs: publishes ? 1000 : null,
       players,
       fps: publishes ? 25 : 0,
+      bitDepth: publishes ? 10 : null,
+      videoTracks: publishes ? 2 : 0,
+      audioTracks: publishes ? 3 : 0,
       recvKbps: publishes ? 500 : 0,
       sendKbps: 500 * players,
       flushIntervalMs: players,
@@ -111,6 +114,8 @@ Deno.test("a stream that several workers have is one, with the publisher's figur
     const { players, fps, sendKbps, uptimeMs, delayP50Ms, lagMs } = stream.edge;
     assert.deepEqual([players, fps, sendKbps, uptimeMs], [5, 25, 2500, 1000]);
     assert.deepEqual([delayP50Ms, lagMs], [1, 3]);
+    const { bitDepth, videoTracks, audioTracks } = stream.edge;
+    assert.deepEqual([bitDepth, videoTracks, audioTracks], [10, 2, 3]);
     const { figures } = merged;
     assert.deepEqual([figures.players, figures.clientsTotal, figures.lagMs], [5, 20, 3]);
     assert.deepEqual(figures.delays, { counts: [2, 5], sumMs: 10 });
