@@ -22,6 +22,8 @@ const VP8 = "1067009d012a4201b6000007088585889984880202b305fd";
 const AVC_SPS = "6742c00dda05467889b011000003000100000300320f142aa0";
 const AVC_PPS = "68ce0fc8";
 const AVC_RECORD = `0142c00dffe10019${AVC_SPS}010004${AVC_PPS}`;
+const AVC_10_RECORD =
+  "016e000dffe10019676e000da6cb40a8cf11360220000003002000000641e2855401000468ce0fc8fdfafa00";
 /** VPS, SPS, PPS and the beginning of a slice, of Main 10. */
 const HEVC_10 =
   "0000001840010c01ffff02200000030090000003000003003c9594090000002b4201010220000003009000" +
@@ -51,6 +53,22 @@ Deno.test("F32: VP9 keyframes of all profiles", () => {
     assert.deepEqual(frameFigures(concat("96 01", "'vp09", "00", frame), null), expected);
     assert.deepEqual(frameFigures(concat("96 01", "'vp09", "01", frame), null), NO_VIDEO_FIGURES);
     assert.deepEqual(frameFigures(concat("a1", "'vp09", frame), null), NO_VIDEO_FIGURES, "inter");
+  }
+});
+
+Deno.test("F32: VP9: a frame that is no keyframe, is cut off or has no sync code tells nothing", () => {
+  const figures = (frame: Uint8Array) => frameFigures(concat("91", "'vp09", frame), null);
+  const frame = hex(VP9_420);
+  // 36 bits before the size and 32 of it.
+  for (let end = 0; end < 9; end++) {
+    assert.deepEqual(figures(frame.slice(0, end)), NO_VIDEO_FIGURES);
+  }
+  assert.equal(figures(frame.slice(0, 9)).width, 322);
+  // Frame marker, "shows an existing frame", "is an inter frame", sync code.
+  for (const [at, bit] of [[0, 0x40], [0, 8], [0, 4], [1, 1], [3, 0x80]]) {
+    const changed = frame.slice();
+    changed[at] ^= bit;
+    assert.deepEqual(figures(changed), NO_VIDEO_FIGURES, `byte ${at}, bit ${bit}`);
   }
 });
 
@@ -119,6 +137,11 @@ Deno.test("F32: H.264 and HEVC: a parameter set in a keyframe takes the place of
     const late = concat(...[units[4], units[2]].map(cut));
     assert.deepEqual(frameFigures(concat("17 01 000000", late), header), NO_VIDEO_FIGURES);
   }
+  // One that is longer than the message is not read.
+  const broken = concat("17 01 000000 00000040", AVC_SPS);
+  assert.deepEqual(frameFigures(broken, null), NO_VIDEO_FIGURES);
+  const high10 = videoInfo(concat("17 00 000000", AVC_10_RECORD));
+  assert.deepEqual([high10?.profile, high10?.width, high10?.bit_depth], ["High(10)", 322, 10]);
   const hevc = { profile: "Main10", level: "2", ...SIZE, bitDepth: 10 };
   assert.deepEqual(frameFigures(concat("91", "'hvc1", "000000", HEVC_10), null), hevc);
   assert.deepEqual(frameFigures(concat("93", "'hvc1", HEVC_10), null), hevc);
@@ -136,6 +159,9 @@ Deno.test("F32: AV1: the sequence header in a keyframe, behind other OBUs or wit
   assert.deepEqual(videoInfo(record.slice(0, 9)), { ...expected, width: null, height: null });
   assert.deepEqual(videoInfo(record.slice(0, 9), frame), expected);
   assert.deepEqual(frameFigures(concat("91", "'av01", "32021b14"), null), NO_VIDEO_FIGURES);
+  // The short header of a still picture: one level, without operating points.
+  const still = frameFigures(concat("91", "'av01", "0a05 1a21e836a0"), null);
+  assert.deepEqual(still, { profile: "Main", level: "4.0", ...SIZE, bitDepth: null });
 });
 
 Deno.test("F32: H.263 and Screen Video, which have no configuration", () => {

@@ -317,4 +317,8 @@ Deno.test("F32, F33: the figures are the main track's, with the size that a keyf
   assert.deepEqual([videoInfo?.level, videoInfo?.width, videoInfo?.height], ["2.1", 320, 180]);
   assert.deepEqual([video.frames, audio.frames, keyframes, gopFrames], [50, 50, 2, 25]);
   assert.equal(meter.audioInfo?.codec, "AAC");
+  // Another configuration, whose keyframe does not tell: the old size is over.
+  send(9, 2000, hex("90 76703039 01000000 00 1e 80 00 00 00 0000"));
+  send(9, 2000, hex("91 76703039 82 49"));
+  assert.deepEqual([meter.videoInfo?.level, meter.videoInfo?.width], ["3.0", null]);
 });

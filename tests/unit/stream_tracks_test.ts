@@ -120,7 +120,8 @@ const PICTURES = [SIDE_KEYFRAME, concat(`a1 ${HEVC} 000000 cc`), SIDE_KEYFRAME];
 
 Deno.test("F33: frames and tracks: the main track's frames are counted, the tracks are told", () => {
   const { live, send } = scene();
-  assert.deepEqual(live.trackCounts, { video: 0, audio: 0 });
+  send(concat("57 01"));
+  assert.deepEqual(live.trackCounts, { video: 0, audio: 0 }, "a command is of no track");
   send(HEADER, KEYFRAME);
   assert.deepEqual([live.videoFrames, live.trackCounts.video], [1, 1]);
   send(SIDE_HEADER, ...PICTURES, ...PICTURES);
@@ -187,6 +188,25 @@ Deno.test("F33, F9: pictures of a side track do not keep a stream of sound waiti
   assert.equal(live.gop.hasPictures, false);
   // An FLV player, who has the main tracks alone, is promised sound and no pictures.
   assert.deepEqual(live.kinds, { audio: true, video: false });
+});
+
+Deno.test("F33: another thread too promises FLV players the main tracks alone", () => {
+  for (const isMain of [false, true]) {
+    const [owner, mirror] = [new Fixture(), new Fixture()];
+    const live = owner.stream();
+    const copy = mirror.stream();
+    live.outlets.open(1, (_, message) => copy.mirror(message, () => {}));
+    const publisher = new FakePublisher(live);
+    publisher.start();
+    for (let time = 0; time < 4000; time += 40) {
+      publisher.audio(time, concat("2f fffb90c4"));
+      publisher.video(time, isMain ? BOTH_FRAMES : SIDE_KEYFRAME);
+      for (const { clock } of [owner, mirror]) clock.advance(40);
+    }
+    assert.deepEqual(live.kinds, { audio: true, video: isMain });
+    assert.deepEqual(copy.kinds, { audio: true, video: isMain });
+    assert.deepEqual(copy.trackCounts, { video: 0, audio: 0 }, "the publisher's thread knows them");
+  }
 });
 
 Deno.test("F32, F33: the size is that of the main track's newest keyframe", () => {
