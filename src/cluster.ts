@@ -12,6 +12,7 @@ import { newIdentity } from "./log/ids.ts";
 import { serverLog } from "./log/log.ts";
 import { writeForwarded } from "./log/tank.ts";
 import { findVhost } from "./config/types.ts";
+import { within } from "./net/run_clock.ts";
 import { assertFree, canReusePort, formatAddress } from "./net/tcp.ts";
 import { type MessagePort, newWay, Thread } from "./net/thread.ts";
 import { httpService } from "./http_service.ts";
@@ -483,16 +484,6 @@ export class Cluster {
     poll.known ||= known;
     if (poll.waiting.size === 0) poll.done();
   }
-}
-
-/** Waits for `promise`, but no longer than `ms`. */
-async function within(ms: number, promise: Promise<unknown>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([promise, limit]);
-  clearTimeout(timer);
 }
 
 function noReusePort(workers: number): string {

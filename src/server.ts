@@ -22,6 +22,7 @@ import { LoopLag } from "./loop_lag.ts";
 import { CONNECTION_BYTES, MemoryKeeper } from "./memory_keeper.ts";
 import { findCollector } from "./net/collector.ts";
 import { type OpenPort, PortSet, type WantedPort } from "./net/port_set.ts";
+import { BEAT_MS, runClock } from "./net/run_clock.ts";
 import { formatAddress, listenTcp, type TcpSocket } from "./net/tcp.ts";
 import { Registry } from "./registry.ts";
 import { Relays } from "./relay/relays.ts";
@@ -33,7 +34,7 @@ import { SERVER_NAME, VERSION } from "./version.ts";
 import type { StreamLink } from "./workers/stream_link.ts";
 
 /** ms between two rounds of deadlines and housekeeping. */
-const TICK_MS = 1000;
+const TICK_MS = BEAT_MS;
 /**
  * ms that `stop` gives clients that were asked to reconnect to do so by themselves. A client that closes
  * earlier shortens it: a restart takes about a second in all.
@@ -66,13 +67,8 @@ function rtmpKey(address: ListenAddress): string {
   return RTMP_KEY + formatAddress(address);
 }
 
-const CLOCK: Clock = {
-  now: () => performance.now(),
-  after(ms, task) {
-    const timer = setTimeout(task, ms);
-    return () => clearTimeout(timer);
-  },
-};
+/** Every deadline is in time in which the server ran. */
+const CLOCK: Clock = runClock;
 
 /** Who may connect; see `Admission`. */
 export interface ConnectionLimits {
@@ -144,6 +140,7 @@ export class Server {
       await server.stop();
       throw error;
     }
+    runClock.begin();
     server.#timer = setInterval(() => server.#tick(), TICK_MS);
     return server;
   }
@@ -154,7 +151,7 @@ export class Server {
     this.#link = worker?.link ?? null;
     this.#listens = worker?.listens ?? true;
     this.#hub = new Hub(CLOCK, VERSION, this.#link);
-    this.#loop = new LoopLag(CLOCK.now);
+    this.#loop = new LoopLag(() => performance.now());
     const { identity, listen } = worker ?? { identity: newIdentity(), listen: config.listen };
     const claims = this.#link ?? NO_CLAIMS;
     this.#relays = new Relays({
@@ -167,7 +164,7 @@ export class Server {
     this.#registry = new Registry(
       identity,
       process.pid,
-      CLOCK.now,
+      () => CLOCK.now(),
       this.#hub,
       this.#loop,
       worker ? (key) => entryIdOf(`${identity.serviceId} ${key}`) : undefined,
@@ -288,7 +285,9 @@ export class Server {
    * most: a player that does not read and a hook server that does not answer are not waited for longer.
    */
   async stop(): Promise<void> {
+    if (this.#timer !== undefined) runClock.end();
     clearInterval(this.#timer);
+    this.#timer = undefined;
     this.#loop.stop();
     this.#orphans ??= new Map();
     this.#ports.release();
@@ -371,6 +370,8 @@ export class Server {
   }
 
   #tick(): void {
+    // What has come during a pause is read first.
+    if (!runClock.beat()) return;
     const now = CLOCK.now();
     this.#ticks++;
     for (const session of this.#registry.sessions.values()) session.tick(now);

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { runClock } from "../net/run_clock.ts";
+
 /** One call that has not begun. */
 interface Waiting {
   readonly start: () => void;
@@ -46,14 +48,14 @@ export class CallQueue {
     return await new Promise<boolean>((resolve) => {
       const waiting = {
         start: () => {
-          clearTimeout(timer);
+          cancel();
           resolve(true);
         },
       };
-      const timer = setTimeout(() => {
+      const cancel = runClock.after(ms, () => {
         lane.delete(waiting);
         resolve(false);
-      }, ms);
+      });
       lane.add(waiting);
     });
   }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { within } from "../net/run_clock.ts";
+
 /** on_unpublish calls under way. */
 export class Departures {
   readonly #byStream = new Map<string, Set<Promise<void>>>();
@@ -29,9 +31,6 @@ export class Departures {
   async delivered(key: string, ms: number): Promise<void> {
     const calls = this.#byStream.get(key);
     if (!calls) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-    await Promise.race([Promise.allSettled(calls), late]);
-    clearTimeout(timer);
+    await within(ms, Promise.allSettled(calls));
   }
 }

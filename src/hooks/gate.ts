@@ -12,6 +12,7 @@
 import type { HookAction, VhostConfig } from "../config/types.ts";
 import type { Log } from "../log/log.ts";
 import type { ServerIdentity } from "../log/ids.ts";
+import { runClock, within } from "../net/run_clock.ts";
 import { closeBody, connectBody, type Departure, type StreamAction, streamBody } from "./bodies.ts";
 import type { HookCaller } from "./hook_caller.ts";
 import { Departures } from "./departures.ts";
@@ -191,7 +192,7 @@ export class Visit {
   }
 
   async #ask(connects: boolean, asks: boolean): Promise<Refusal | null> {
-    const deadline = performance.now() + ASK_TIMEOUT_MS;
+    const deadline = runClock.now() + ASK_TIMEOUT_MS;
     if (connects && !await this.#asked("on_connect", deadline)) return refusedBy("on_connect");
     if (!asks) return null;
     const action = `on_${this.#visitor.action}` as const;
@@ -230,14 +231,6 @@ export class Visit {
     const id = this.#id();
     return () => streamBody(this.#server, action, this.#visitor, id);
   }
-}
-
-/** Waits for `promise`, but no longer than `ms`. */
-async function within(ms: number, promise: Promise<unknown>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-  await Promise.race([promise, late]);
-  clearTimeout(timer);
 }
 
 function refusedBy(action: HookAction): Refusal {

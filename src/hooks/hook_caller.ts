@@ -7,6 +7,7 @@ import { shownUrl } from "../config/access_kinds.ts";
 import type { HookAction } from "../config/types.ts";
 import type { Log } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
+import { runClock, within } from "../net/run_clock.ts";
 import { httpPost } from "../net/http_post.ts";
 import { CallQueue } from "./call_queue.ts";
 import {
@@ -61,7 +62,7 @@ export class HookCaller {
   /**
    * Asks one URL after the other; the first that does not say yes ends it. It fails closed: whatever goes
    * wrong is a no.
-   * @param deadline `performance.now()` by which all must have answered.
+   * @param deadline `runClock` ms by which all must have answered.
    * @param wanted Whether anybody still waits for the answer.
    * @returns Whether all have said yes.
    */
@@ -69,7 +70,7 @@ export class HookCaller {
     return this.#inTurn(event, async () => {
       for (const url of event.urls) {
         if (!wanted()) return false;
-        const left = Math.min(this.#limits.timeoutMs, deadline - performance.now());
+        const left = Math.min(this.#limits.timeoutMs, deadline - runClock.now());
         if (await this.#call(event, url, true, left) !== null) return false;
       }
       return true;
@@ -92,14 +93,11 @@ export class HookCaller {
 
   /** Waits until all that is under way is over, but no longer than `ms`. */
   async settle(ms: number): Promise<void> {
-    const deadline = performance.now() + ms;
+    const deadline = runClock.now() + ms;
     while (this.#last.size > 0) {
-      const left = deadline - performance.now();
+      const left = deadline - runClock.now();
       if (left <= 0) return;
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise<void>((resolve) => timer = setTimeout(resolve, left));
-      await Promise.race([Promise.all(this.#last.values()), late]);
-      clearTimeout(timer);
+      await within(left, Promise.all(this.#last.values()));
     }
   }
 
@@ -138,7 +136,7 @@ export class HookCaller {
     const { host } = new URL(url);
     if (timeoutMs <= 0) return "no time is left to ask";
     const queue = this.#queue(host);
-    const until = performance.now() + timeoutMs;
+    const until = runClock.now() + timeoutMs;
     const mine = await queue.turn(urgent, timeoutMs);
     if (!mine) return `${this.#limits.maxCalls} calls to ${host} have not been answered yet`;
     try {
@@ -146,7 +144,7 @@ export class HookCaller {
         body,
         contentType: "application/json",
         userAgent: this.#userAgent,
-        timeoutMs: Math.max(1, Math.round(until - performance.now())),
+        timeoutMs: Math.max(1, Math.round(until - runClock.now())),
         maxBytes: MAX_ANSWER_BYTES,
       });
       return verdictOf(answer.status, answer.body);

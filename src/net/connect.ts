@@ -6,6 +6,7 @@
 import net from "node:net";
 import tls from "node:tls";
 import type { ListenAddress } from "../config/types.ts";
+import { runClock } from "./run_clock.ts";
 import { formatAddress, NetSocket, type TcpHandler, type TcpSocket } from "./tcp.ts";
 
 /** What went wrong, for programs. */
@@ -48,7 +49,7 @@ export function connectTcp(
   let over = false;
   const settle = () => {
     over = true;
-    clearTimeout(timer);
+    cancel();
     socket.removeListener("error", onError);
   };
   const fail = (error: ConnectError | null) => {
@@ -59,9 +60,9 @@ export function connectTcp(
     if (error) failed(error);
   };
   const onError = (error: Error) => fail(connectError(to, error));
-  const timer = setTimeout(
-    () => fail(timeoutError(to, options.timeoutMs)),
+  const cancel = runClock.after(
     options.timeoutMs,
+    () => fail(timeoutError(to, options.timeoutMs)),
   );
   socket.on("error", onError);
   socket.once(options.tls ? "secureConnect" : "connect", () => {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { runClock } from "./run_clock.ts";
 import { ConnectError, connectError } from "./connect.ts";
 
 /** What a GET tells its owner. `onEnd` is the last call. */
@@ -84,10 +85,10 @@ export class HttpGet {
       port: Number(url.port || (url.protocol === "https:" ? 443 : 80)),
     };
     let late = false;
-    const timer = setTimeout(() => {
+    const cancel = runClock.after(timeoutMs, () => {
       late = true;
       this.#abort.abort();
-    }, timeoutMs);
+    });
     try {
       return await fetch(url, {
         redirect: "manual",
@@ -100,7 +101,7 @@ export class HttpGet {
       }
       throw error instanceof Error ? connectError(to, error) : error;
     } finally {
-      clearTimeout(timer);
+      cancel();
     }
   }
 

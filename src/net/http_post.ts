@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import type { ListenAddress } from "../config/types.ts";
+import { runClock } from "./run_clock.ts";
 import { connectError } from "./connect.ts";
 
 /** What to send, and what it may cost. */
@@ -48,10 +49,10 @@ export async function httpPost(url: string, options: HttpPostOptions): Promise<H
   }
   const abort = new AbortController();
   let late = false;
-  const timer = setTimeout(() => {
+  const cancel = runClock.after(timeoutMs, () => {
     late = true;
     abort.abort();
-  }, timeoutMs);
+  });
   try {
     const response = await fetch(target, {
       method: "POST",
@@ -67,7 +68,7 @@ export async function httpPost(url: string, options: HttpPostOptions): Promise<H
     if (error instanceof TooLong || !(error instanceof Error)) throw error;
     throw connectError(placeOf(target), error);
   } finally {
-    clearTimeout(timer);
+    cancel();
     // Whatever is left of the answer is not wanted.
     abort.abort();
   }

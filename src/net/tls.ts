@@ -6,6 +6,7 @@
 
 import tls from "node:tls";
 import type { ListenAddress } from "../config/types.ts";
+import { runClock } from "./run_clock.ts";
 import {
   bindError,
   CLOSE_LINGER_MS,
@@ -134,17 +135,17 @@ async function shakeHands(
   accept: (socket: TcpSocket) => TcpHandler | null,
 ): Promise<void> {
   let late = false;
-  const timer = setTimeout(() => {
+  const cancel = runClock.after(HANDSHAKE_TIMEOUT_MS, () => {
     late = true;
     connection.close();
-  }, HANDSHAKE_TIMEOUT_MS);
+  });
   try {
     await connection.handshake();
   } catch {
     if (!late) connection.close();
     return;
   } finally {
-    clearTimeout(timer);
+    cancel();
   }
   const socket = new DenoTlsSocket(connection);
   const handler = accept(socket);

@@ -538,7 +538,8 @@ test("server: refusals are counted, and told every 10 s; at a drain nobody is re
     assert.equal(flv.admit("192.0.2.7"), null);
     assert.deepEqual(lines, []);
     refuse(3);
-    scene.time.pass(9999);
+    scene.seconds(9);
+    scene.time.pass(999);
     refuse(1);
     const line = (count: number) =>
       `client ip=192.0.2.7 refused by max_connections=1; ${count} refused so far`;
@@ -547,7 +548,7 @@ test("server: refusals are counted, and told every 10 s; at a drain nobody is re
     refuse(1);
     assert.deepEqual(lines, [line(1), line(5)]);
     scene.server.drain(null);
-    scene.time.pass(10_000);
+    scene.seconds(10);
     lines.length = 0;
     refuse(1);
     assert.deepEqual(lines, []);

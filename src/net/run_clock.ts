@@ -1,0 +1,101 @@
+/**
+ * Time in which this process ran. A box that sleeps, a container that is paused, a machine that is moved
+ * and a process that is stopped by a signal all come back late, with bytes of their peers waiting in the
+ * sockets: no deadline may pass because of time in which nobody could read them (F5).
+ * @module
+ */
+
+/** ms between two beats: calls of `RunClock.beat`, by the server's tick. */
+export const BEAT_MS = 1000;
+/**
+ * ms by which a beat may be late before the time since the last look at the clock is taken for a pause. A
+ * busy loop is late by less, and deadlines are no shorter than that.
+ */
+const LATE_MS = 500;
+/** ms by which a timer may fire early, by the runtimes' rounding. */
+const EARLY_MS = 1;
+
+/**
+ * A clock that stands still while the process does: the live core's `Clock`. While nobody beats, it is the
+ * system's.
+ */
+export class RunClock {
+  readonly #real: () => number;
+  #beaters = 0;
+  /** Real ms of the last beat. */
+  #beatAt = 0;
+  /** ms of all pauses. */
+  #skipped = 0;
+  /** What `now` last said: it goes on from there after a pause. */
+  #last = 0;
+  #paused = false;
+
+  /** @param real the system's monotonic clock, ms */
+  constructor(real: () => number = () => performance.now()) {
+    this.#real = real;
+  }
+
+  /** ms in which the process ran, from some fixed moment on. Never less than before. */
+  now(): number {
+    const real = this.#real();
+    if (this.#beaters > 0 && real - this.#beatAt > BEAT_MS + LATE_MS) this.#skip(real);
+    return this.#last = real - this.#skipped;
+  }
+
+  /** One more server beats. */
+  begin(): void {
+    this.now();
+    this.#beatAt = this.#real();
+    this.#beaters++;
+  }
+
+  /** One server fewer beats. */
+  end(): void {
+    this.now();
+    this.#beaters--;
+  }
+
+  /**
+   * To be called every `BEAT_MS`. False: the process has been paused since the last beat. What has come in
+   * the meantime is still in the sockets, and deadlines are to be looked at a beat later.
+   */
+  beat(): boolean {
+    this.now();
+    this.#beatAt = this.#real();
+    const ran = !this.#paused;
+    this.#paused = false;
+    return ran;
+  }
+
+  /**
+   * Runs `task` once after `ms` in which the process ran; calling the result before that cancels it. A timer
+   * that falls due because of a pause runs on for what was left.
+   */
+  after(ms: number, task: () => void): () => void {
+    const due = this.now() + ms;
+    const fire = () => {
+      const left = due - this.now();
+      if (left <= EARLY_MS) task();
+      else timer = setTimeout(fire, left);
+    };
+    let timer = setTimeout(fire, ms);
+    return () => clearTimeout(timer);
+  }
+
+  #skip(real: number): void {
+    this.#skipped = real - this.#last;
+    this.#beatAt = real;
+    this.#paused = true;
+  }
+}
+
+/** The clock of this thread. */
+export const runClock = new RunClock();
+
+/** Waits for `promise`, but no longer than `ms` in which the process runs. */
+export async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  let cancel = () => {};
+  const late = new Promise<void>((resolve) => cancel = runClock.after(ms, resolve));
+  await Promise.race([promise, late]);
+  cancel();
+}
