@@ -30,8 +30,8 @@ interface PendingClaim {
 interface Intake {
   /** The worker that feeds it now; null: none. */
   from: number | null;
-  /** Players that it was told of. */
-  told: number;
+  /** Players that it has been told of; null: nothing yet. */
+  told: number | null;
   /** What others have sent before that one's end has come: it is on another way, and may be late. */
   readonly early: Map<number, FeedMessage[]>;
   /** A grant that has come before it. */
@@ -64,7 +64,7 @@ export class StreamLink implements HubListener, Claims {
   // ---- from the hub and the sessions
 
   obtained({ key }: LiveStream): void {
-    this.#intakes.set(key, { from: null, told: 0, early: new Map(), grant: null });
+    this.#intakes.set(key, { from: null, told: null, early: new Map(), grant: null });
     this.#posts.coordinator({ kind: "watch", key });
   }
 
@@ -76,9 +76,10 @@ export class StreamLink implements HubListener, Claims {
   audienceChanged(stream: LiveStream): void {
     const intake = this.#intakes.get(stream.key);
     if (!intake || intake.from === null || intake.told === stream.localPlayers) return;
-    intake.told = stream.localPlayers;
+    const players = stream.localPlayers;
+    intake.told = players;
     const { key } = stream;
-    this.#posts.peer(intake.from, { kind: "audience", key, players: intake.told });
+    this.#posts.peer(intake.from, { kind: "audience", key, players });
   }
 
   unpublished(stream: LiveStream): void {
@@ -236,7 +237,8 @@ export class StreamLink implements HubListener, Claims {
     }
     if (feed.kind === "begin") {
       intake.from = from;
-      intake.told = 0;
+      // It may still count players that have gone between two publishers.
+      intake.told = null;
       const { outlet } = feed;
       const { key } = stream;
       stream.mirror(feed, (segment, held) => {

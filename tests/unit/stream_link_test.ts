@@ -378,3 +378,15 @@ Deno.test("a worker's players are told to the worker that feeds it, when their n
   ) => [to, message.kind === "audience" && message.players]);
   assert.deepEqual(told, [[2, 1], [2, 2]]);
 });
+
+Deno.test("players that go between two publishers are told to the worker that feeds the next", () => {
+  const scene = new Scene();
+  const player = new FakePlayer(scene.stream);
+  scene.feed(2, begin(1));
+  scene.feed(2, END);
+  player.leave();
+  scene.peers.length = 0;
+  // The worker's count of them has outlived its publisher.
+  scene.feed(2, begin(2));
+  assert.deepEqual(scene.peers, [[2, { kind: "audience", key: "live/s", players: 0 }]]);
+});
