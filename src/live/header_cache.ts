@@ -9,7 +9,13 @@ import { videoCodec, videoTrackId } from "../flv/video_header.ts";
 import { MessageType } from "../rtmp/message.ts";
 import { Entry } from "./broadcast_log.ts";
 import type { MessageFormat } from "./message_format.ts";
-import { type Audience, sameBytes, type TrackHeader, TrackHeaders } from "./track_headers.ts";
+import {
+  type Audience,
+  MAX_HEADER_BYTES,
+  sameBytes,
+  type TrackHeader,
+  TrackHeaders,
+} from "./track_headers.ts";
 
 /** Bytes of a message that tell its codec: the extended header and its FourCC. */
 const SAMPLE_BYTES = 8;
@@ -34,6 +40,15 @@ export interface HeaderSnapshot {
   readonly video: readonly TrackHeader[];
 }
 
+interface Encoded {
+  readonly format: MessageFormat;
+  readonly time: number;
+  readonly metadataTime: number;
+  readonly skip: number;
+  readonly version: number;
+  readonly bytes: Uint8Array;
+}
+
 /** The configuration messages of one publisher. */
 export class HeaderCache {
   /** Grows with every change. */
@@ -44,6 +59,8 @@ export class HeaderCache {
   /** MP3, G.711 and the like have no sequence header: the first bytes of a message tell the codec. */
   #audioSample: Uint8Array | null = null;
   #videoSample: Uint8Array | null = null;
+  /** What `encode` last gave, and for what. */
+  #encoded: Encoded | null = null;
 
   /** A cache with the contents of another one. */
   static from({ metadata, audio, video }: HeaderSnapshot): HeaderCache {
@@ -78,10 +95,13 @@ export class HeaderCache {
     return this.#video.main ?? this.#videoSample ?? this.#video.first;
   }
 
-  /** Remembers metadata (copied); false when it is what was known already. */
+  /**
+   * Remembers metadata (copied), unless it is longer than a header may be: then none are known. False when
+   * it is what was known already.
+   */
   setMetadata(payload: Uint8Array): boolean {
     if (this.#metadata && sameBytes(this.#metadata, payload)) return false;
-    this.#metadata = payload.slice();
+    this.#metadata = payload.length <= MAX_HEADER_BYTES ? payload.slice() : null;
     this.version++;
     return true;
   }
@@ -156,12 +176,24 @@ export class HeaderCache {
   }
 
   /**
-   * All of it for a joining player, in the format of its rendition: metadata, audio, video.
+   * All of it for a joining player, in the format of its rendition: metadata, audio, video. Players that
+   * join at the same place share the bytes, which never change.
    * @param time Of the sequence headers, ms.
    * @param metadataTime Of the metadata, ms.
    * @param skip `Entry` bits of what is not for this player.
    */
   encode(format: MessageFormat, time: number, metadataTime: number, skip: number): Uint8Array {
+    const last = this.#encoded;
+    if (
+      last?.format === format && last.time === time && last.metadataTime === metadataTime &&
+      last.skip === skip && last.version === this.version
+    ) return last.bytes;
+    const bytes = this.#encode(format, time, metadataTime, skip);
+    this.#encoded = { format, time, metadataTime, skip, version: this.version, bytes };
+    return bytes;
+  }
+
+  #encode(format: MessageFormat, time: number, metadataTime: number, skip: number): Uint8Array {
     const messages: [type: number, time: number, payload: Uint8Array][] = [];
     if (this.#metadata) messages.push([MessageType.DATA_AMF0, metadataTime, this.#metadata]);
     const add = (type: number, kind: number, headers: Iterable<TrackHeader>) => {

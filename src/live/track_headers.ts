@@ -9,6 +9,14 @@ import { FrameFlag, JOIN_FLAGS } from "../flv/ex_header.ts";
 /** Headers remembered of one kind: tracks of a multitrack stream, their colour metadata, their codecs. */
 const MAX_HEADERS = 32;
 
+/**
+ * Bytes of one header, or of metadata: a real one has some hundred, with a colour profile or a picture of
+ * the cover some KB. A longer one goes to the players that are there, and is not kept (H55).
+ */
+export const MAX_HEADER_BYTES = 64 * 1024;
+/** Bytes of all headers of one kind: each joining player is sent them (H56). */
+const MAX_KEPT_BYTES = 128 * 1024;
+
 /** A codec that cannot be told. */
 const NO_CODEC = 0;
 
@@ -53,7 +61,8 @@ export class TrackHeaders {
   /**
    * Remembers a header (copied) in place of the last one of its kind, track, codec and audience. Another
    * configuration, or one of another codec, takes along what belonged to the one before: colour
-   * metadata, layout of channels. False when it is what was in use already.
+   * metadata, layout of channels. One for which there is no room is not kept: neither is the one before,
+   * which is over. False when it is what was in use already.
    */
   set(header: TrackHeader): boolean {
     const { track, payload, audience } = header;
@@ -70,8 +79,9 @@ export class TrackHeaders {
       this.#inUse.set(track, codec);
     }
     this.#headers.delete(key);
-    if (this.#headers.size >= MAX_HEADERS) this.#evict();
-    if (this.#headers.size < MAX_HEADERS) {
+    const { length } = payload;
+    while (!this.#hasRoom(length) && this.#evict());
+    if (length <= MAX_HEADER_BYTES && this.#hasRoom(length)) {
       this.#headers.set(key, { kind, track, payload: payload.slice(), audience, codec });
     }
     return true;
@@ -122,10 +132,16 @@ export class TrackHeaders {
     }
   }
 
-  /** Makes room: of a codec that is not in use. */
-  #evict(): void {
+  #hasRoom(bytes: number): boolean {
+    for (const { payload } of this.#headers.values()) bytes += payload.length;
+    return this.#headers.size < MAX_HEADERS && bytes <= MAX_KEPT_BYTES;
+  }
+
+  /** Makes room: of a codec that is not in use. False: there is none. */
+  #evict(): boolean {
     for (const [key, header] of this.#headers) {
-      if (!this.#isCurrent(header)) return void this.#headers.delete(key);
+      if (!this.#isCurrent(header)) return this.#headers.delete(key);
     }
+    return false;
   }
 }
