@@ -23,6 +23,23 @@ export { PLAYER_STALL_MS } from "../live/player.ts";
 export const MAX_COMMAND_BYTES = 64 * 1024;
 /** Commands and pings per second from one peer. A client starts with about ten (H10, H20). */
 export const MAX_REQUESTS_PER_SECOND = 100;
+/** Messages of any kind in a second from a peer that does nothing yet: it starts with about twenty (H57). */
+export const MAX_MESSAGES_PER_SECOND = 500;
+/** ... from a player: one that acknowledges every 5 KB of 100 Mbit/s sends 2500. */
+export const MAX_PLAYER_MESSAGES_PER_SECOND = 6000;
+/** Bytes of them in a second: chunks of one byte take as long as messages. */
+export const MAX_BYTES_PER_SECOND = 256 * 1024;
+/**
+ * Messages of a publisher in one turn of the event loop, some ms of work. The others come next (H57).
+ */
+export const MAX_MESSAGES_PER_TURN = 2000;
+/**
+ * Messages of a publisher in a second: a hundred times what a camera sends. What comes beyond waits for the
+ * next second, in the end in the publisher's own socket.
+ */
+export const MAX_PUBLISHED_PER_SECOND = 20_000;
+/** Bytes that may wait in this way, which is what had been read before reading was stopped. */
+export const MAX_HELD_BYTES = 4 * 1024 * 1024;
 /** createStream commands without publish or play between them (SRS: the fourth closes). */
 export const MAX_CREATE_STREAM = 3;
 /** Bytes of answers that may wait for a peer that does not read (H20). */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import type { Log } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
 import type { TcpHandler, TcpSocket } from "../net/tcp.ts";
@@ -30,7 +31,6 @@ import {
   HANDSHAKE_TIMEOUT_MS,
   MAX_COMMAND_BYTES,
   MAX_PENDING_ANSWERS,
-  MAX_REQUESTS_PER_SECOND,
   REPUBLISH_TIMEOUT_MS,
   VERDICT_TIMEOUT_MS,
 } from "./limits.ts";
@@ -43,6 +43,7 @@ import type {
   Verdict,
   Whereabouts,
 } from "./phase.ts";
+import { ReadBudget, type Speaker } from "./read_budget.ts";
 import type { ConnectInfo } from "./target.ts";
 
 const NOTHING_SAID: ConnectInfo = {
@@ -102,8 +103,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   #askedToReconnect = false;
   /** Null while nothing has to be waited for. */
   #consultation: Consultation | null = null;
-  /** Commands and pings in the present second. */
-  #requests = 0;
+  readonly #budget = new ReadBudget();
 
   readonly #acks = new AckCounter();
 
@@ -162,7 +162,8 @@ export class RtmpSession implements TcpHandler, SessionContext {
   /** Once a second; clock ms. */
   tick(nowMs: number): void {
     if (this.#closed) return;
-    this.#requests = 0;
+    this.#budget.renew();
+    if (this.#budget.holds) this.#release();
     const asked = this.#consultation;
     this.#guard(() => {
       if (asked) {
@@ -400,20 +401,49 @@ export class RtmpSession implements TcpHandler, SessionContext {
     this.#acknowledge();
     // The runtime may have read before it was told to wait.
     if (this.#consultation) this.#consultation.kept.push(bytes.slice());
+    else if (this.#budget.holds) this.#budget.hold(bytes);
     else this.#handle(bytes);
   }
 
   #handle(bytes: Uint8Array): void {
+    this.#budget.begin(this.#speaker, bytes.length);
     this.#reader.push(bytes);
-    while (!this.#closed && !this.#consultation && this.#reader.next()) {
+    while (!this.#closed && !this.#consultation && !this.#budget.holds && this.#reader.next()) {
       // Before the message: one that sets the window is not the first to be counted against it.
       this.#acknowledge();
       this.#message(this.#reader.message);
+      if (!this.#closed && this.#budget.countMessage(this.#speaker)) this.#waitForTurn();
     }
     const { rest } = this.#reader;
     if (this.#consultation && rest.length > 0) this.#consultation.kept.push(rest.slice());
+    else if (this.#budget.holds && rest.length > 0) this.#budget.hold(rest);
     this.flush();
     if (!this.#closed) this.#phase?.settle(bytes.length);
+  }
+
+  get #speaker(): Speaker {
+    const role = this.#phase?.role;
+    return !role ? "newcomer" : role.publish ? "publisher" : "player";
+  }
+
+  /** The others come first; then, in the next turn or second, what waits. */
+  #waitForTurn(): void {
+    this.socket.pauseReading();
+    if (this.#budget.hasTurns) setImmediate(() => this.#release());
+  }
+
+  #release(): void {
+    if (this.#closed || !this.#budget.holds) return;
+    const held = this.#budget.take();
+    this.#guard(() => {
+      for (const bytes of held) {
+        if (this.#closed) return;
+        if (this.#consultation) this.#consultation.kept.push(bytes);
+        else if (this.#budget.holds) this.#budget.hold(bytes);
+        else this.#handle(bytes);
+      }
+    });
+    if (!this.#closed && !this.#consultation && !this.#budget.holds) this.socket.resumeReading();
   }
 
   /** Returns the bytes that the handshake has used. */
@@ -469,12 +499,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   }
 
   #countRequest(): void {
-    if (++this.#requests > MAX_REQUESTS_PER_SECOND) {
-      throw new RtmpError(
-        ErrorCode.LIMIT,
-        `more than ${MAX_REQUESTS_PER_SECOND} commands or pings in a second`,
-      );
-    }
+    this.#budget.countRequest();
     // A player that does not read is dealt with by its phase.
     if (this.role?.publish !== false && this.socket.pendingBytes > MAX_PENDING_ANSWERS) {
       throw new RtmpError(ErrorCode.LIMIT, "the peer asks, and does not read the answers");
