@@ -17,7 +17,9 @@ import { EXAMPLES } from "./examples.ts";
 import { install, InstallError, uninstall } from "./install/install.ts";
 import { serverLog } from "./log/log.ts";
 import { closeLog, logWritten, openLog, printText } from "./log/tank.ts";
-import { fileShortage } from "./net/file_limit.ts";
+import { FaultGuard } from "./fault_guard.ts";
+import { fileShortage, httpRoom } from "./net/file_limit.ts";
+import { limitHttpConnections } from "./net/http_listener.ts";
 import { probeHelp } from "./probe/options.ts";
 import { runProbe } from "./probe/probe.ts";
 import { httpService } from "./http_service.ts";
@@ -166,6 +168,7 @@ async function run(file: string | null): Promise<number | null> {
     complain(shortage);
     return EXIT_CONFIG;
   }
+  limitHttpConnections(httpRoom(config.maxConnections));
   // Before work_dir changes what a relative path means.
   const signWords = signCommand(file === null ? null : resolve(file));
   const publicHost = publicAddress();
@@ -192,6 +195,7 @@ async function run(file: string | null): Promise<number | null> {
     complain(error instanceof Error ? error.message : String(error));
     return EXIT_START;
   }
+  new FaultGuard(serverLog).watchProcess();
   lifecycle.begin(server, manager);
   manager.ready(process.env);
   const { rtmpAddresses, httpAddress } = server;

@@ -5,6 +5,7 @@
 
 import process from "node:process";
 import { setImmediate } from "node:timers";
+import { FaultGuard } from "./fault_guard.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import type { Config, ListenAddress, VhostConfig } from "./config/types.ts";
 import type { FlvHost } from "./http/flv_routes.ts";
@@ -66,6 +67,9 @@ const RTMP_KEY = "rtmp ";
 function rtmpKey(address: ListenAddress): string {
   return RTMP_KEY + formatAddress(address);
 }
+
+/** Faults in this thread that belong to no connection. */
+const faults = new FaultGuard(serverLog);
 
 /** Every deadline is in time in which the server ran. */
 const CLOCK: Clock = runClock;
@@ -374,15 +378,23 @@ export class Server {
     if (!runClock.beat()) return;
     const now = CLOCK.now();
     this.#ticks++;
-    for (const session of this.#registry.sessions.values()) session.tick(now);
-    this.#drainTick(now);
-    this.#summarise(now);
-    this.#relays.tick(now);
-    for (const stream of this.#hub.tick()) this.#registry.forget(stream);
-    this.#link?.tick();
-    this.#registry.sampleShort();
-    if (this.#ticks % (SAMPLE_INTERVAL_MS / TICK_MS) === 0) this.#registry.sample();
-    this.#memory.tick(now);
+    const guard = faults;
+    for (const session of this.#registry.sessions.values()) {
+      guard.run("a session's tick", () => session.tick(now));
+    }
+    guard.run("the drain", () => this.#drainTick(now));
+    guard.run("the summaries", () => this.#summarise(now));
+    guard.run("the relays' tick", () => this.#relays.tick(now));
+    guard.run("the streams' tick", () => {
+      for (const stream of this.#hub.tick()) this.#registry.forget(stream);
+    });
+    guard.run("the workers' tick", () => this.#link?.tick());
+    guard.run("the samples", () => {
+      this.#registry.sampleShort();
+      if (this.#ticks % (SAMPLE_INTERVAL_MS / TICK_MS) === 0) this.#registry.sample();
+    });
+    // Bun cannot tell the memory when no descriptor is left (H36).
+    guard.run("the memory's tick", () => this.#memory.tick(now));
   }
 
   /** Resident memory without what connections and logs are expected to take. */

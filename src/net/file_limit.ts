@@ -8,6 +8,19 @@ import { closeSync, openSync } from "node:fs";
 /** Files that are not connections: log, listeners, libraries (SRS). */
 const RESERVED_FILES = 128;
 
+/**
+ * HTTP connections that are no players': a browser opens six, a proxy some tens. They have this many of the
+ * process's files at most, whatever the limit, and what `max_connections` leaves of a small one.
+ */
+export const MAX_HTTP_CONNECTIONS = 512;
+/** ... and these at least: without an answer nobody could find out what is the matter. */
+const MIN_HTTP_CONNECTIONS = 16;
+/**
+ * Files for connections to other servers (pulls, forwards, hooks), for reading a socket that rests, and for
+ * what is opened now and then, while clients have all that they may have.
+ */
+const RESERVED_FOR_OUTGOING = 64;
+
 /** A file that is always there and costs nothing to open. */
 const NULL_DEVICE = "/dev/null";
 
@@ -27,6 +40,16 @@ export function openableFiles(wanted: number): number {
   } finally {
     for (const file of files) closeSync(file);
   }
+}
+
+/**
+ * How many HTTP connections there may be beside `max_connections` clients, so that the process never has
+ * to do without a file: Deno 2.9 accepts nobody any more once it had to, and Bun spins.
+ */
+export function httpRoom(maxConnections: number): number {
+  const others = maxConnections + RESERVED_FOR_OUTGOING;
+  const left = openableFiles(others + MAX_HTTP_CONNECTIONS) - others;
+  return Math.max(MIN_HTTP_CONNECTIONS, Math.min(MAX_HTTP_CONNECTIONS, left));
 }
 
 /**

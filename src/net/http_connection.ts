@@ -115,6 +115,11 @@ export class HttpConnection implements TcpHandler {
     return this.#aborter === null && this.#link === null;
   }
 
+  /** Whether it has been closed, though its socket may not be yet. */
+  get over(): boolean {
+    return this.#closed;
+  }
+
   /** Whether it is a player's: it lasts, and the limits for clients are for it. */
   get streams(): boolean {
     return this.#link !== null;

@@ -8,6 +8,7 @@
 import type { ListenAddress } from "../config/types.ts";
 import { type FetchHandler, HttpConnection, type HttpConnectionHost } from "./http_connection.ts";
 import { listenTcp, type TcpListener, type TcpSocket } from "./tcp.ts";
+import { MAX_HTTP_CONNECTIONS } from "./file_limit.ts";
 import { listenTls, type TlsFiles } from "./tls.ts";
 
 export type { FetchHandler, HttpPeer } from "./http_connection.ts";
@@ -23,10 +24,16 @@ export interface HttpListener {
 }
 
 /**
- * Connections of a listener that are not players': a browser opens six, a proxy some tens. The players of
- * HTTP-FLV and WebSockets count as clients, whose limit is `max_connections`.
+ * The connections of all listeners of this thread, in the order in which they came. The players of HTTP-FLV
+ * and WebSockets among them count as clients, whose limit is `max_connections`.
  */
-const MAX_CONNECTIONS = 512;
+const open = new Set<HttpConnection>();
+let room = MAX_HTTP_CONNECTIONS;
+
+/** So many connections that are no players' may be open on all HTTP ports; see `httpRoom`. */
+export function limitHttpConnections(most: number): void {
+  room = most;
+}
 
 /** ms between two looks at the time that connections take. */
 const TICK_MS = 1000;
@@ -66,15 +73,17 @@ class HttpConnections implements HttpConnectionHost {
   }
 
   add(socket: TcpSocket): HttpConnection {
-    this.#makeRoom();
+    makeRoom();
     const connection = new HttpConnection(socket, this);
     this.#all.add(connection);
+    open.add(connection);
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
     return connection;
   }
 
   finished(connection: HttpConnection): void {
     this.#all.delete(connection);
+    open.delete(connection);
     if (this.#all.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -102,17 +111,17 @@ class HttpConnections implements HttpConnectionHost {
   #tick(): void {
     for (const connection of [...this.#all]) connection.tick();
   }
+}
 
-  /**
-   * When there are as many as may be, the oldest idle one of the address that has most goes: who opens
-   * connections without end loses his own, and everybody else is let in (H36).
-   */
-  #makeRoom(): void {
-    const counted = [...this.#all].filter((connection) => !connection.streams);
-    if (counted.length < MAX_CONNECTIONS) return;
-    const byAddress = Map.groupBy(counted, ({ socket }) => socket.remoteAddress);
-    const groups = [...byAddress.values()].sort((a, b) => b.length - a.length);
-    const most = groups[0];
-    (most.find((connection) => connection.idle) ?? most[0]).abort();
-  }
+/**
+ * When there are as many as may be, the oldest idle one of the address that has most goes: who opens
+ * connections without end loses his own, and everybody else is let in (H36).
+ */
+function makeRoom(): void {
+  if (open.size < room) return;
+  const counted = [...open].filter((connection) => !connection.streams && !connection.over);
+  if (counted.length < room) return;
+  const byAddress = Map.groupBy(counted, ({ socket }) => socket.remoteAddress);
+  const most = [...byAddress.values()].reduce((a, b) => b.length > a.length ? b : a);
+  (most.find((connection) => connection.idle) ?? most[0]).abort();
 }
