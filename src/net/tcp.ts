@@ -11,6 +11,7 @@ import tls from "node:tls";
 import type { ListenAddress } from "../config/types.ts";
 import { type DirectOwner, type DirectSocket, DirectSockets } from "./direct_socket.ts";
 import { connectionError, type Libc, openLibc, startReading, stopReading } from "./libc.ts";
+import { readSingly } from "./single_read.ts";
 
 /**
  * Connections that may wait to be accepted. The kernel cuts this to net.core.somaxconn; Deno 2.4 takes
@@ -146,6 +147,7 @@ export class NetSocket implements TcpSocket, DirectOwner {
 
   constructor(socket: net.Socket) {
     this.#socket = socket;
+    readSingly(socket);
     this.remoteAddress = plainAddress(socket.remoteAddress ?? "unknown");
     this.localAddress = plainAddress(socket.localAddress ?? "unknown");
     this.remote = this.remoteAddress.includes(":")

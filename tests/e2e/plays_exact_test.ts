@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { media, whyNoHevc } from "../tools/media.ts";
 import { assertPlayed, playWhole, type Scenario, scenario } from "../tools/scenario.ts";
 import { isKeyframe, isMedia } from "../tools/raw_client.ts";
+import { numbered, NumberedPlayer } from "../tools/control_stream.ts";
 import { sleep, until } from "../tools/process.ts";
 
 /** The recipe's low-latency settings. */
@@ -126,3 +127,45 @@ scenario("gop_cache on: an ffmpeg that joins later starts at a keyframe and goes
   const played = await player.stop();
   assertPlayed("late player", played, clip, { seconds: 4, loop: true, startsWithKeyframe: true });
 });
+
+/** Messages in a burst: 600 KB, several times what a socket is read at once. */
+const BURST = 600;
+
+for (const vhost of ["min_latency on;", "publish { mr on; mr_latency 300; }"]) {
+  scenario(
+    `F5: a burst after silence, while reading rests, comes through whole; ${vhost}`,
+    async (s) => {
+      const server = await s.server({ vhost });
+      const publisher = await s.raw(server);
+      await publisher.publish("live", "burst");
+      let sent = 0;
+      const send = () => {
+        const { type, timestamp, payload } = numbered(1, sent++, 2000);
+        publisher.send(type, payload, timestamp);
+      };
+      for (; sent < 50;) {
+        send();
+        await sleep(10);
+      }
+      // Three times the rest between two reads, which each burst meets at another moment of it.
+      for (const end of [BURST, 2 * BURST, 3 * BURST]) {
+        await sleep(777);
+        while (sent < end) send();
+      }
+      const player = await NumberedPlayer.start(server.port, "live", "burst", 1);
+      const more = setInterval(send, 20);
+      try {
+        await until("what comes after the bursts", 10_000, () => {
+          player.look();
+          return player.last > 3 * BURST + 5;
+        });
+        assert.equal(player.fault, null);
+        assert.equal(player.lost, 0);
+        assert.doesNotMatch(server.log, /server disconnect/);
+      } finally {
+        clearInterval(more);
+        player.stop();
+      }
+    },
+  );
+}
