@@ -12,6 +12,7 @@ import { readFile, unlink } from "node:fs/promises";
 import process from "node:process";
 import type { Cluster } from "./cluster.ts";
 import type { Loaded } from "./config/load.ts";
+import type { DebuggerSignal } from "./debugger_signal.ts";
 import { drain } from "./drain.ts";
 import type { ReloadReport, ServerControl } from "./http/control.ts";
 import { serverLog } from "./log/log.ts";
@@ -22,6 +23,10 @@ import type { ServiceManager } from "./service_manager.ts";
 
 /** ms after which the process ends although something of it has not: twice what a stop may take. */
 const STOP_LIMIT_MS = 2500;
+
+const DEBUGGER_WARNING =
+  "SIGUSR1 opens this runtime's debugger on 127.0.0.1:9229, without a password: " +
+  "send SIGUSR2 to reopen the log. To switch it off, run the executable, or give Deno --allow-ffi";
 
 /** What a reload is called before there has been one. */
 const NO_RELOAD: ReloadReport = { rid: "", state: 0, err: 0, msg: "Success" };
@@ -41,13 +46,19 @@ export class Lifecycle implements ServerControl {
     this.#loaded = loaded;
   }
 
-  /** The server has started: from now on signals count. `manager` is told when it begins to end. */
-  begin(server: Server | Cluster, manager: ServiceManager): void {
+  /**
+   * The server has started: from now on signals count. `manager` is told when it begins to end. `usr1`: what
+   * became of the runtime's SIGUSR1.
+   */
+  begin(server: Server | Cluster, manager: ServiceManager, usr1: DebuggerSignal): void {
     this.#server = server;
     this.#manager = manager;
     this.#reloader = new Reloader(this.#source, this.#loaded, server);
     process.on("SIGHUP", () => this.reload());
-    process.on("SIGUSR1", () => reopenLog());
+    process.on("SIGUSR2", () => reopenLog());
+    // SRS's signal for it, unless the runtime has a debugger behind it.
+    if (usr1 === "free") process.on("SIGUSR1", () => reopenLog());
+    if (usr1 === "taken") serverLog.warn(DEBUGGER_WARNING);
     process.on("SIGQUIT", () => this.#end("SIGQUIT", true));
     process.on("SIGTERM", () => this.#end("SIGTERM", server.config.grace.onTerm));
     process.on("SIGINT", () => this.#end("SIGINT", false));

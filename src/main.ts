@@ -10,6 +10,7 @@ import process from "node:process";
 import { Cluster } from "./cluster.ts";
 import { COMMIT } from "./commit.ts";
 import { helpText, type Invocation, parseCommandLine, UsageError } from "./cli.ts";
+import { disarmDebuggerSignal } from "./debugger_signal.ts";
 import { ConfigError } from "./config/diagnostic.ts";
 import type { Loaded } from "./config/load.ts";
 import { formatSummary } from "./config/summary.ts";
@@ -159,6 +160,7 @@ function testConfig(file: string | null): number {
 
 /** Starts the server; null when it runs. */
 async function run(file: string | null): Promise<number | null> {
+  const usr1 = await disarmDebuggerSignal();
   const source = new ConfigSource(file);
   const loaded = load(source);
   if (typeof loaded === "number") return loaded;
@@ -196,7 +198,7 @@ async function run(file: string | null): Promise<number | null> {
     return EXIT_START;
   }
   new FaultGuard(serverLog).watchProcess();
-  lifecycle.begin(server, manager);
+  lifecycle.begin(server, manager, usr1);
   manager.ready(process.env);
   const { rtmpAddresses, httpAddress } = server;
   const running = { config, rtmpAddresses, httpAddress, signCommand: signWords, publicHost };

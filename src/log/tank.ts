@@ -163,9 +163,9 @@ async function finish({ writer, file }: OpenLog): Promise<void> {
 }
 
 /**
- * Closes the log file and opens the path anew: what SRS does on USR1 after logrotate has renamed the
- * file. Does nothing when the log goes to the console. When the path cannot be opened the old file
- * stays in use, and an ERROR line in it says so.
+ * Closes the log file and opens the path anew, after logrotate has renamed the file. Does nothing when the
+ * log goes to the console. When the path cannot be opened the old file stays in use, and an ERROR line in it
+ * says so.
  */
 export function reopenLog(): void {
   if (open === null || open.file === null) return;

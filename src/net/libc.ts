@@ -23,6 +23,8 @@ const SHUT_RDWR = 2;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const F_DUPFD_CLOEXEC = 1030;
+const SIG_IGN = 1n;
+const SIG_ERR = -1;
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
@@ -72,10 +74,11 @@ const FUNCTIONS = {
   epoll_create1: ["i32"],
   epoll_ctl: ["i32", "i32", "i32", "buffer"],
   epoll_wait: ["i32", "buffer", "i32", "i32"],
+  signal: ["i32", "usize"],
 } as const;
 
 type Argument = number | bigint | Uint8Array | Int32Array;
-/** All of them return an `int`, or a size far below 2^31. */
+/** All of them return an `int`, a size far below 2^31, or a pointer of which only -1 matters. */
 type Functions = Record<keyof typeof FUNCTIONS, (...args: Argument[]) => number>;
 
 /** Those for epoll. */
@@ -218,6 +221,11 @@ export class Libc {
     if (process.versions.bun === undefined) return handle?.fdForIpc?.() ?? -1;
     const fd = handle?.fd ?? -1;
     return fd < 0 ? -1 : this.#c.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  }
+
+  /** From now on this signal does nothing, whatever was registered for it; false: the kernel refuses. */
+  ignoreSignal(signal: number): boolean {
+    return this.#c.signal(signal, SIG_IGN) !== SIG_ERR;
   }
 
   /** A new set of descriptors to be watched. */

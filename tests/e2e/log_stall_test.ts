@@ -163,7 +163,7 @@ for (const runtime of runtimes()) {
     // logrotate comes by: opening does not answer either, since nobody reads the new pipe yet.
     await Deno.rename(path, `${path}.1`);
     await new Deno.Command("mkfifo", { args: [path] }).output();
-    server.process.signal("SIGUSR1");
+    server.process.signal("SIGUSR2");
     const control = await ControlStream.start(server.port);
     await control.progress("while the log file is opened", 50);
     control.stop();

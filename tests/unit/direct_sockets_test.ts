@@ -37,6 +37,7 @@ class Kernel {
     shutdown: () => 0,
     fcntl: () => -1,
     setsockopt: () => 0,
+    signal: () => 0,
     getsockopt: () => 0,
     epoll_create1: () => 1000,
     epoll_ctl: (_epoll, operation, fd, event) => {
