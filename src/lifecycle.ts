@@ -4,11 +4,11 @@
  *     running --SIGQUIT--> draining --the last client has gone--> stopping
  *     running --SIGTERM, SIGINT--------------------------------> stopping
  *     draining --any of the three------------------------------> stopping
+ *     stopping --any of the three------------------------------> the process ends, with status 0
  *
  * @module
  */
 
-import { readFile, unlink } from "node:fs/promises";
 import process from "node:process";
 import type { Cluster } from "./cluster.ts";
 import type { Loaded } from "./config/load.ts";
@@ -17,6 +17,7 @@ import { drain } from "./drain.ts";
 import type { ReloadReport, ServerControl } from "./http/control.ts";
 import { serverLog } from "./log/log.ts";
 import { closeLog, reopenLog } from "./log/tank.ts";
+import { removePidFile } from "./pid_file.ts";
 import { type ConfigSource, Reloader } from "./reload.ts";
 import type { Server } from "./server.ts";
 import type { ServiceManager } from "./service_manager.ts";
@@ -38,6 +39,9 @@ export class Lifecycle implements ServerControl {
   #server: Server | Cluster | null = null;
   #manager: ServiceManager | null = null;
   #reloader: Reloader | null = null;
+  #hastens = false;
+  /** Ends the wait for an orderly end. */
+  readonly #hurry = Promise.withResolvers<void>();
   #state: "running" | "draining" | "stopping" = "running";
 
   /** `loaded`: what the server is started with, `source`: where it came from. */
@@ -85,9 +89,17 @@ export class Lifecycle implements ServerControl {
 
   // ---- inside
 
+  /** Somebody does not want to wait: hook servers and clients are told no more. */
+  #hasten(signal: string): void {
+    if (this.#hastens) return;
+    this.#hastens = true;
+    serverLog.info(`${signal} again, the process ends at once`);
+    this.#hurry.resolve();
+  }
+
   /** `gently`: the first time, clients may stay. */
   #end(signal: string, gently: boolean): void {
-    if (this.#state === "stopping") process.exit(1);
+    if (this.#state === "stopping") return this.#hasten(signal);
     if (gently && this.#state === "running") {
       void this.#drain(null, signal);
     } else {
@@ -107,28 +119,35 @@ export class Lifecycle implements ServerControl {
   }
 
   async #stop(): Promise<void> {
+    const server = this.#server;
+    if (!server) return;
     this.#state = "stopping";
     this.#manager?.stopping();
     // Whatever hangs: whoever restarts the server waits for its end.
-    setTimeout(() => process.exit(0), STOP_LIMIT_MS);
-    try {
-      await this.#server?.stop();
-    } catch (error) {
-      serverLog.error("internal fault while the server stopped", undefined, error);
-    }
-    await removePidFile(this.#loaded.config.pid);
+    setTimeout(() => this.#exit(), STOP_LIMIT_MS);
+    await Promise.race([this.#ended(server), this.#hurry.promise]);
+    this.#removePidFile();
     serverLog.info("srs-edge terminated");
     await closeLog();
     process.exit(0);
   }
-}
 
-/** Unless a server that has taken over has written its own there. */
-async function removePidFile(path: string | null): Promise<void> {
-  if (path === null) return;
-  try {
-    if (await readFile(path, "utf8") === String(process.pid)) await unlink(path);
-  } catch {
-    // Somebody has removed it already.
+  async #ended(server: Server | Cluster): Promise<void> {
+    try {
+      await server.stop();
+    } catch (error) {
+      serverLog.error("internal fault while the server stopped", undefined, error);
+    }
+  }
+
+  /** Ends the process now, with nothing left behind. */
+  #exit(): void {
+    this.#removePidFile();
+    process.exit(0);
+  }
+
+  #removePidFile(): void {
+    const { pid } = this.#loaded.config;
+    if (pid !== null) removePidFile(pid);
   }
 }

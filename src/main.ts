@@ -3,7 +3,6 @@
  * @module
  */
 
-import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, resolve } from "node:path";
 import process from "node:process";
@@ -25,6 +24,8 @@ import { probeHelp } from "./probe/options.ts";
 import { runProbe } from "./probe/probe.ts";
 import { httpService } from "./http_service.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { checkPidFile, writePidFile } from "./pid_file.ts";
+import { runningProcesses } from "./processes.ts";
 import { ConfigSource } from "./reload.ts";
 import { runtimeShortage } from "./runtime_version.ts";
 import { Server } from "./server.ts";
@@ -186,19 +187,26 @@ async function run(file: string | null): Promise<number | null> {
         "daemon on: srs-edge stays in the foreground, let systemd or nohup do the rest",
       );
     }
+    // Before another server's ports are asked for.
+    const processes = await runningProcesses();
+    if (config.pid) checkPidFile(config.pid, processes);
     manager = await ServiceManager.find(process.env);
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
     server = workers === 1
       ? await Server.start(config, httpService(lifecycle))
       : await Cluster.start(config, workers, lifecycle);
-    if (config.pid) writePidFile(config.pid);
+    // From here on a signal ends the server in an orderly way, and removes the file.
+    lifecycle.begin(server, manager, usr1);
+    if (config.pid) {
+      writePidFile(config.pid, processes);
+      serverLog.info(`write pid=${process.pid} to ${config.pid} success!`);
+    }
   } catch (error) {
     await closeLog();
     complain(error instanceof Error ? error.message : String(error));
     return EXIT_START;
   }
   new FaultGuard(serverLog).watchProcess();
-  lifecycle.begin(server, manager, usr1);
   manager.ready(process.env);
   const { rtmpAddresses, httpAddress } = server;
   const running = { config, rtmpAddresses, httpAddress, signCommand: signWords, publicHost };
@@ -218,16 +226,6 @@ function changeDirectory(path: string): void {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`cannot change to work_dir ${path}: ${reason}. Make the directory, or drop it`);
-  }
-}
-
-function writePidFile(path: string): void {
-  try {
-    writeFileSync(path, `${process.pid}`);
-    serverLog.info(`write pid=${process.pid} to ${path} success!`);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`cannot write the pid file ${path}: ${reason}. Change or drop "pid"`);
   }
 }
 

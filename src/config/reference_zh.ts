@@ -22,7 +22,7 @@ export const CHINESE: Readonly<Record<string, string>> = {
   chunk_size: "发送时的 RTMP chunk 大小，vhost 未指定时使用。",
   pithy_print_ms: "每个连接两条汇总日志之间的间隔。",
   daemon: "SRS 用来转入后台；本服务器始终在前台，只在日志里记一条。",
-  pid: "写入进程号的文件；不写就不生成。",
+  pid: "写入进程号的文件；不写就不生成；只覆盖 pid 文件，不覆盖别的文件。",
   work_dir: "打开文件之前切换到的目录。",
   utc_time: "日志用 UTC 时间。",
   server_id: "API 和回调中本服务器的标识。",

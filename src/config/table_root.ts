@@ -103,7 +103,11 @@ export const ROOT = {
     default: false,
   }),
   // SRS's default is ./objs/srs.pid.
-  pid: text("", "File for the process id; none is written when not given.", { env: true }),
+  pid: text(
+    "",
+    "File for the process id; none is written when not given, and nothing but a pid file is written over.",
+    { env: true },
+  ),
   work_dir: text("", "Directory to change to before files are opened.", { env: true }),
   asprocess: flag("off", "Exit when the parent process is gone.", { ...notOffered, env: true }),
   utc_time: flag("off", "Log times in UTC.", { env: true, reload: "applied" }),

@@ -6,7 +6,17 @@
  * @module
  */
 
-import { close, open, write } from "node:fs";
+import { close, constants, fstat, open, type Stats, write } from "node:fs";
+import { lstat, readlink, realpath, stat } from "node:fs/promises";
+import process from "node:process";
+import {
+  isSameFile,
+  type LogPath,
+  logPath,
+  type PathLooks,
+  type PathState,
+  STDOUT as STDOUT_PATH,
+} from "./log_path.ts";
 
 const STDOUT = 1;
 
@@ -40,7 +50,7 @@ export function consoleTarget(): LineTarget {
  * @throws Error (as a rejection) with the system's reason, or one that says that the disk does not answer.
  */
 export async function fileTarget(path: string): Promise<LineTarget> {
-  const opened = typeof Deno === "undefined" ? openNode(path) : openDeno(path);
+  const opened = openTarget(path);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let late = false;
   const limit = new Promise<never>((_, reject) => {
@@ -57,20 +67,81 @@ export async function fileTarget(path: string): Promise<LineTarget> {
   }
 }
 
-/**
- * Deno 2.6 opens with the loop waiting, though it looks at a path in another thread: a disk that does not
- * answer is found out by that. A named pipe is opened for reading as well, which does not wait for a reader.
- */
-async function openDeno(path: string): Promise<LineTarget> {
-  let isPipe = false;
-  try {
-    isPipe = (await Deno.stat(path)).isFifo === true;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+/** A file that takes the place of the one that was looked at is looked at anew, this often. */
+const MAX_TRIES = 3;
+
+async function openTarget(path: string): Promise<LineTarget> {
+  const [looks, opens] = typeof Deno === "undefined" ? [NODE, openNode] : [DENO, openDeno];
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const found = await logPath(path, userId(), looks);
+    if (found.path === STDOUT_PATH) return consoleTarget();
+    const target = await opens(found);
+    if (target !== null) return target;
   }
-  return new DenoTarget(
-    await Deno.open(path, { append: true, create: true, mode: MODE, read: isPipe }),
-  );
+  throw new Error("it is changed again and again while it is opened");
+}
+
+/** The user that this process runs as; null where that is not known. */
+function userId(): number | null {
+  try {
+    return process.geteuid?.() ?? null;
+  } catch {
+    // Deno without the permission.
+    return null;
+  }
+}
+
+function missing(error: unknown): null {
+  if ((error as { code?: string } | null)?.code === "ENOENT") return null;
+  throw error;
+}
+
+const DENO: PathLooks = {
+  look: async (path) => {
+    const info = await Deno.lstat(path).catch(missing);
+    return info && denoState(info);
+  },
+  follow: async (path) => {
+    const info = await Deno.stat(path).catch(missing);
+    return info && denoState(info);
+  },
+  readLink: (path) => Deno.readLink(path),
+  realPath: (path) => Deno.realPath(path),
+};
+
+/** What Deno says of a file. */
+type DenoInfo = Awaited<ReturnType<typeof Deno.stat>>;
+
+function denoState(info: DenoInfo): PathState {
+  const { isSymlink, isFile, isFifo, uid, mode, nlink, dev, ino } = info;
+  return {
+    kind: isSymlink ? "link" : isFile ? "file" : isFifo ? "pipe" : "other",
+    uid,
+    mode: mode ?? 0,
+    links: nlink ?? 1,
+    dev,
+    ino: ino ?? 0,
+  };
+}
+
+/**
+ * Null: another file is there by now. Deno 2.6 opens with the loop waiting, though it looks at a path in
+ * another thread: a disk that does not answer is found out by that. A named pipe is opened for reading as
+ * well, which does not wait for a reader.
+ */
+async function openDeno({ path, state }: LogPath): Promise<LineTarget | null> {
+  if (state === null) {
+    try {
+      return new DenoTarget(await Deno.open(path, { append: true, createNew: true, mode: MODE }));
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) return null;
+      throw error;
+    }
+  }
+  const file = await Deno.open(path, { append: true, read: state.kind === "pipe" });
+  if (isSameFile(denoState(await file.stat()), state)) return new DenoTarget(file);
+  file.close();
+  return null;
 }
 
 /** The part of a Deno file that is used here. */
@@ -95,9 +166,44 @@ class DenoTarget implements LineTarget {
   }
 }
 
-function openNode(path: string): Promise<LineTarget> {
+const NODE: PathLooks = {
+  look: async (path) => {
+    const stats = await lstat(path).catch(missing);
+    return stats && nodeState(stats);
+  },
+  follow: async (path) => {
+    const stats = await stat(path).catch(missing);
+    return stats && nodeState(stats);
+  },
+  readLink: (path) => readlink(path),
+  realPath: (path) => realpath(path),
+};
+
+function nodeState(stats: Stats): PathState {
+  const { uid, mode, nlink, dev, ino } = stats;
+  const kind = stats.isSymbolicLink()
+    ? "link"
+    : stats.isFile()
+    ? "file"
+    : stats.isFIFO()
+    ? "pipe"
+    : "other";
+  return { kind, uid, mode, links: nlink, dev, ino };
+}
+
+/** Null: another file is there by now. */
+function openNode({ path, state }: LogPath): Promise<LineTarget | null> {
+  const { O_APPEND, O_WRONLY } = constants;
   return new Promise((resolve, reject) => {
-    open(path, "a", MODE, (error, fd) => error ? reject(error) : resolve(new NodeTarget(fd)));
+    open(path, state === null ? "ax" : O_APPEND | O_WRONLY, MODE, (error, fd) => {
+      if (error) return state === null && error.code === "EEXIST" ? resolve(null) : reject(error);
+      fstat(fd, (failed, stats) => {
+        if (!failed && (state === null || isSameFile(nodeState(stats), state))) {
+          return resolve(new NodeTarget(fd));
+        }
+        close(fd, () => failed ? reject(failed) : resolve(null));
+      });
+    });
   });
 }
 

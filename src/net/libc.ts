@@ -23,6 +23,7 @@ const SHUT_RDWR = 2;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const F_DUPFD_CLOEXEC = 1030;
+const O_CLOEXEC = 0o2000000;
 const SIG_IGN = 1n;
 const SIG_ERR = -1;
 const EPOLL_CLOEXEC = 0o2000000;
@@ -75,6 +76,9 @@ const FUNCTIONS = {
   epoll_ctl: ["i32", "i32", "i32", "buffer"],
   epoll_wait: ["i32", "buffer", "i32", "i32"],
   signal: ["i32", "usize"],
+  open: ["buffer", "i32"],
+  read: ["i32", "buffer", "usize"],
+  readlink: ["buffer", "buffer", "usize"],
 } as const;
 
 type Argument = number | bigint | Uint8Array | Int32Array;
@@ -134,6 +138,13 @@ export function startReading(socket: net.Socket): void {
   const handle = handleOf(socket);
   if (handle?.readStart) handle.readStart();
   else handle?.resume?.();
+}
+
+/** Bytes of a file or link below `/proc` that are looked at. */
+const MAX_TEXT_BYTES = 64 * 1024;
+
+function cString(text: string): Uint8Array {
+  return new TextEncoder().encode(`${text}\0`);
 }
 
 /** System calls on sockets. Results below 0 are failures. */
@@ -226,6 +237,26 @@ export class Libc {
   /** From now on this signal does nothing, whatever was registered for it; false: the kernel refuses. */
   ignoreSignal(signal: number): boolean {
     return this.#c.signal(signal, SIG_IGN) !== SIG_ERR;
+  }
+
+  /**
+   * The beginning of a file below `/proc`, which Deno does not let anybody read who may not do everything;
+   * null when it is not there.
+   */
+  readText(path: string): string | null {
+    const fd = this.#c.open(cString(path), O_CLOEXEC);
+    if (fd < 0) return null;
+    const bytes = new Uint8Array(MAX_TEXT_BYTES);
+    const length = this.#c.read(fd, bytes, BigInt(bytes.length));
+    this.#c.close(fd);
+    return length < 0 ? null : new TextDecoder().decode(bytes.subarray(0, length));
+  }
+
+  /** Where a link below `/proc` leads; null when it is not there, or not for this user. */
+  readLink(path: string): string | null {
+    const bytes = new Uint8Array(MAX_TEXT_BYTES);
+    const length = this.#c.readlink(cString(path), bytes, BigInt(bytes.length));
+    return length < 0 ? null : new TextDecoder().decode(bytes.subarray(0, length));
   }
 
   /** A new set of descriptors to be watched. */

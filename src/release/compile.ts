@@ -29,8 +29,8 @@ const PERMISSIONS = [
   "--allow-env", // SRS_* overrides, systemd's variables
   // The kernel's socket calls, without the runtime in between: the C library and no other.
   `--allow-ffi=${C_LIBRARIES.join(",")}`,
-  // Figures of the API and the metrics.
-  "--allow-sys=cpus,hostname,loadavg,networkInterfaces,osRelease,osUptime,systemMemoryInfo",
+  // Figures of the API and the metrics; uid: whose links the log file may be, and whether it is root.
+  "--allow-sys=cpus,hostname,loadavg,networkInterfaces,osRelease,osUptime,systemMemoryInfo,uid",
 ];
 
 /** Features that Deno calls unstable: unix datagrams, for systemd. */

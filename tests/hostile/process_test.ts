@@ -5,7 +5,16 @@
 import assert from "node:assert/strict";
 import { sleep, until } from "../tools/process.ts";
 import { scenario } from "../tools/scenario.ts";
-import { accepts, runtimes, type Server, serverCommand } from "../tools/server.ts";
+import { silentServer } from "../tools/hook_server.ts";
+import {
+  accepts,
+  configText,
+  freePort,
+  launch,
+  runtimes,
+  type Server,
+  serverCommand,
+} from "../tools/server.ts";
 import { WatchedControl } from "../tools/watched_control.ts";
 import { whyNoWorkers } from "../tools/workers.ts";
 
@@ -102,6 +111,152 @@ for (const runtime of runtimes()) {
     }
     await rotates(server, path, "SIGUSR2");
   });
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    scenario(
+      `H54 on ${runtime}: ${signal} twice hastens the end, and leaves nothing`,
+      async (s) => {
+        const hooks = silentServer();
+        try {
+          const pid = `${s.folder}/srs.pid`;
+          const url = `${hooks.url}on`;
+          const options = {
+            vhost: `${VHOST} http_hooks { enabled on; on_stop ${url}; on_close ${url}; }`,
+            global: `pid ${pid};`,
+            command,
+          };
+          const took = [];
+          for (const times of [1, 3]) {
+            const server = await s.server(options);
+            assert.equal(await Deno.readTextFile(pid), String(server.process.pid));
+            // It is told of, to nobody who listens, which takes 500 ms.
+            await (await s.raw(server)).play("live", "cam");
+            const before = performance.now();
+            for (let i = 0; i < times; i++) {
+              server.process.signal(signal);
+              await sleep(50);
+            }
+            const { code } = await server.process.finish(SOON_MS);
+            took.push(performance.now() - before);
+            assert.equal(code, 0, server.process.report());
+            assert.equal(logged(pid), "", "the pid file");
+            assert.match(server.log, /srs-edge terminated/);
+            assert.equal(server.log.split(`${signal} again`).length - 1, times === 1 ? 0 : 1);
+          }
+          assert.ok(took[1] < took[0], `once ${took[0]} ms, three times ${took[1]} ms`);
+        } finally {
+          hooks.stop();
+        }
+      },
+    );
+  }
+
+  scenario(`H61 on ${runtime}: "pid" names something that is no pid file`, async (s) => {
+    const secret = `${s.folder}/secret`;
+    const pid = `${s.folder}/srs.pid`;
+    const refused = async (reason: RegExp) => {
+      const file = `${s.folder}/refused.conf`;
+      await Deno.writeTextFile(file, configText(freePort(), freePort(), { global: `pid ${pid};` }));
+      const child = s.add(launch("refused", ["-c", file], command));
+      assert.equal((await child.finish(SOON_MS)).code, 1, child.report());
+      assert.match(child.stderr, reason);
+      assert.match(child.stderr, /srs\.pid.*remove the file/);
+    };
+    await Deno.writeTextFile(pid, "a diary");
+    await refused(/something else than a process number/);
+    assert.equal(logged(pid), "a diary");
+    await Deno.remove(pid);
+
+    await Deno.writeTextFile(secret, "4000000");
+    await Deno.symlink(secret, pid);
+    await refused(/it is a link/);
+    assert.equal(logged(secret), "4000000");
+    await Deno.remove(pid);
+
+    // This process runs, and began before the file.
+    await Deno.writeTextFile(pid, String(Deno.pid));
+    await refused(new RegExp(`belongs to process ${Deno.pid}`));
+    await Deno.remove(pid);
+
+    // What a crash leaves.
+    await Deno.writeTextFile(pid, "4000000\n");
+    const server = await s.server({ global: `pid ${pid};`, vhost: VHOST, command });
+    assert.equal(logged(pid), String(server.process.pid));
+    const control = await WatchedControl.start(server);
+    try {
+      // Another one with the same file is a successor, whose number stays.
+      const successor = await s.server({ global: `pid ${pid};`, command });
+      assert.equal(logged(pid), String(successor.process.pid));
+      await control.fine("beside a successor");
+      control.stop();
+      assert.equal((await server.process.stop("SIGTERM")).code, 0);
+      assert.equal(logged(pid), String(successor.process.pid));
+      await Deno.rename(pid, secret);
+      await Deno.symlink(secret, pid);
+      assert.equal((await successor.process.stop("SIGTERM")).code, 0);
+      assert.equal(logged(secret), String(successor.process.pid), "what a link leads to stays");
+      assert.ok((await Deno.lstat(pid)).isSymlink);
+    } finally {
+      control.stop();
+    }
+  });
+
+  scenario(`H61 on ${runtime}: a link that another user has put where the log is`, async (s) => {
+    const target = `${s.folder}/.profile`;
+    const path = `${s.folder}/srs.log`;
+    const global = `srs_log_tank file; srs_log_file ${path};`;
+    await Deno.writeTextFile(target, "export A=1\n");
+    await Deno.symlink(target, path);
+    const ours = await s.server({ global, vhost: VHOST, command });
+    await until("lines behind our own link", SOON_MS, () => logged(target).includes("RTMP listen"));
+    const control = await WatchedControl.start(ours);
+    try {
+      // After the rotation there is another one's link.
+      await Deno.remove(path);
+      await plant(target, path);
+      ours.process.signal("SIGUSR2");
+      await until("the refusal, in the old file", SOON_MS, () => logged(target).includes(REFUSED));
+      await control.fine("with a log that cannot be reopened");
+    } finally {
+      control.stop();
+    }
+    const before = logged(target);
+    await ours.process.stop("SIGTERM");
+    const file = `${s.folder}/refused.conf`;
+    await Deno.writeTextFile(file, configText(freePort(), freePort(), { global }));
+    const child = s.add(launch("refused", ["-c", file], command));
+    assert.equal((await child.finish(SOON_MS)).code, 1, child.report());
+    assert.ok(child.stderr.includes(REFUSED), child.stderr);
+    assert.ok(logged(target).startsWith(before) && !logged(target).includes(`[${child.pid}]`));
+  }, { ignore: Deno.uid() === 0 ? null : "it takes root to make another user's link" });
+
+  scenario(`H61 on ${runtime}: a log file may be a link to the console on purpose`, async (s) => {
+    const path = `${s.folder}/srs.log`;
+    await Deno.symlink("/dev/stdout", path);
+    const server = await s.server({
+      global: `srs_log_tank file; srs_log_file ${path};`,
+      command,
+    });
+    await until("lines on stdout", SOON_MS, () => server.process.stdout.includes("RTMP listen at"));
+    server.process.signal("SIGUSR2");
+    await accepts(server.port);
+    assert.equal((await server.process.stop("SIGTERM")).code, 0);
+    assert.match(server.process.stdout, /srs-edge terminated/);
+  });
+}
+
+const REFUSED = "is a link of another user";
+
+/** A user who is not this one. */
+const STRANGER = 12345;
+
+/** Makes a link that belongs to another user. */
+async function plant(target: string, path: string): Promise<void> {
+  await Deno.symlink(target, path);
+  const { success } = await new Deno.Command("chown", {
+    args: ["-h", `${STRANGER}`, path],
+  }).output();
+  assert.ok(success);
 }
 
 scenario("H52: without the C library the log says what SIGUSR1 does", async (s) => {

@@ -38,6 +38,9 @@ class Kernel {
     fcntl: () => -1,
     setsockopt: () => 0,
     signal: () => 0,
+    open: () => -1,
+    read: () => -1,
+    readlink: () => -1,
     getsockopt: () => 0,
     epoll_create1: () => 1000,
     epoll_ctl: (_epoll, operation, fd, event) => {
