@@ -9,17 +9,21 @@ import { within } from "../net/run_clock.ts";
 
 /** on_unpublish calls under way. */
 export class Departures {
-  readonly #byStream = new Map<string, Set<Promise<void>>>();
+  /** Each with what makes it go before others. */
+  readonly #byStream = new Map<string, Map<Promise<void>, () => void>>();
 
   /** Streams with such a call. */
   get size(): number {
     return this.#byStream.size;
   }
 
-  /** A publisher of the stream `key` has gone; `delivered` settles when the hook servers know. */
-  add(key: string, delivered: Promise<void>): void {
-    const calls = this.#byStream.get(key) ?? new Set();
-    this.#byStream.set(key, calls.add(delivered));
+  /**
+   * A publisher of the stream `key` has gone; `delivered` settles when the hook servers know. `hasten` is
+   * called when somebody waits for that.
+   */
+  add(key: string, delivered: Promise<void>, hasten: () => void = () => {}): void {
+    const calls = this.#byStream.get(key) ?? new Map<Promise<void>, () => void>();
+    this.#byStream.set(key, calls.set(delivered, hasten));
     const over = () => {
       calls.delete(delivered);
       if (calls.size === 0 && this.#byStream.get(key) === calls) this.#byStream.delete(key);
@@ -31,6 +35,7 @@ export class Departures {
   async delivered(key: string, ms: number): Promise<void> {
     const calls = this.#byStream.get(key);
     if (!calls) return;
-    await within(ms, Promise.allSettled(calls));
+    for (const hasten of calls.values()) hasten();
+    await within(ms, Promise.allSettled(calls.keys()));
   }
 }

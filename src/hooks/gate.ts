@@ -188,7 +188,9 @@ export class Visit {
     const event = { action, urls, body: this.#body(action), log: this.#parts.log };
     const told = this.#caller.tell(event, due);
     // One that was not accepted has put no stream online: nobody waits for it.
-    if (action === "on_unpublish" && due()) this.#departures.add(this.#visitor.key, told);
+    if (action !== "on_unpublish" || !due()) return;
+    const hasten = () => this.#caller.hasten(this.#parts.log.id);
+    this.#departures.add(this.#visitor.key, told, hasten);
   }
 
   async #ask(connects: boolean, asks: boolean): Promise<Refusal | null> {

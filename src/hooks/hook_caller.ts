@@ -13,8 +13,9 @@ import { CallQueue } from "./call_queue.ts";
 import {
   HOOK_TIMEOUT_MS,
   MAX_ANSWER_BYTES,
-  MAX_CALLS_PER_SERVER,
-  MAX_WAITING_PER_SERVER,
+  MAX_ASKING_CALLS,
+  MAX_TELLING_CALLS,
+  MAX_WAITING_CALLS,
 } from "./limits.ts";
 import { verdictOf } from "./verdict.ts";
 
@@ -31,23 +32,37 @@ export interface HookEvent {
 /** Limits that tests shorten. */
 export interface CallerLimits {
   readonly timeoutMs: number;
-  readonly maxCalls: number;
+  readonly maxAsking: number;
+  readonly maxTelling: number;
   readonly maxWaiting: number;
 }
 
 const LIMITS: CallerLimits = {
   timeoutMs: HOOK_TIMEOUT_MS,
-  maxCalls: MAX_CALLS_PER_SERVER,
-  maxWaiting: MAX_WAITING_PER_SERVER,
+  maxAsking: MAX_ASKING_CALLS,
+  maxTelling: MAX_TELLING_CALLS,
+  maxWaiting: MAX_WAITING_CALLS,
 };
+
+/** Why a telling call was not made. It has no line of its own. */
+const LOST = "lost";
+
+/** A hook server. */
+interface HookServer {
+  readonly queue: CallQueue;
+  /** Telling calls that are lost since its queue was full; 0: it is not. */
+  lost: number;
+}
 
 /** Calls hooks. The events of one client go out in their order, those of others do not wait for them. */
 export class HookCaller {
   readonly #userAgent: string;
   readonly #limits: CallerLimits;
-  readonly #servers = new Map<string, CallQueue>();
+  readonly #servers = new Map<string, HookServer>();
   /** The last event of each client that has one under way. */
   readonly #last = new Map<string, Promise<unknown>>();
+  /** Clients of whose events somebody waits for the delivery: they go among the asking ones. */
+  readonly #hastened = new Set<string>();
 
   constructor(userAgent: string, limits: Partial<CallerLimits> = {}) {
     this.#userAgent = userAgent;
@@ -67,6 +82,8 @@ export class HookCaller {
    * @returns Whether all have said yes.
    */
   ask(event: HookEvent, deadline: number, wanted: () => boolean): Promise<boolean> {
+    // Its own earlier events come first, but not behind those of all the others.
+    this.hasten(event.log.id);
     return this.#inTurn(event, async () => {
       for (const url of event.urls) {
         if (!wanted()) return false;
@@ -91,6 +108,13 @@ export class HookCaller {
     });
   }
 
+  /** Somebody waits until what there is to tell of a client has been told. */
+  hasten(client: string): void {
+    if (!this.#last.has(client)) return;
+    this.#hastened.add(client);
+    for (const { queue } of this.#servers.values()) queue.hasten(client);
+  }
+
   /** Waits until all that is under way is over, but no longer than `ms`. */
   async settle(ms: number): Promise<void> {
     const deadline = runClock.now() + ms;
@@ -106,7 +130,9 @@ export class HookCaller {
     const mine = before ? before.then(work) : work();
     this.#last.set(log.id, mine);
     const over = () => {
-      if (this.#last.get(log.id) === mine) this.#last.delete(log.id);
+      if (this.#last.get(log.id) !== mine) return;
+      this.#last.delete(log.id);
+      this.#hastened.delete(log.id);
     };
     void mine.then(over, over);
     return mine;
@@ -114,13 +140,14 @@ export class HookCaller {
 
   /** Why a URL has not said yes; null: it has. Logs it. */
   async #call(
-    { action, body, log }: HookEvent,
+    event: HookEvent,
     url: string,
-    urgent: boolean,
+    asks: boolean,
     timeoutMs: number,
   ): Promise<string | null> {
-    const text = body();
-    const refusal = await this.#post(url, text, urgent, timeoutMs);
+    const { action, log } = event;
+    const refusal = await this.#post(event, url, asks, timeoutMs);
+    if (refusal === LOST) return refusal;
     const what = `client_id=${log.id}, url=${peerText(shownUrl(url))}`;
     if (refusal === null) log.info(`http: ${action} ok, ${what}`);
     else log.warn(`http: ${action} failed, ${what}: ${peerText(refusal)}`);
@@ -128,40 +155,71 @@ export class HookCaller {
   }
 
   async #post(
+    { log, body }: HookEvent,
     url: string,
-    body: string,
-    urgent: boolean,
+    asks: boolean,
     timeoutMs: number,
   ): Promise<string | null> {
     const { host } = new URL(url);
     if (timeoutMs <= 0) return "no time is left to ask";
-    const queue = this.#queue(host);
-    const until = runClock.now() + timeoutMs;
-    const mine = await queue.turn(urgent, timeoutMs);
-    if (!mine) return `${this.#limits.maxCalls} calls to ${host} have not been answered yet`;
+    const server = this.#server(host);
+    const began = runClock.now();
+    const endTurn = await server.queue.turn(
+      log.id,
+      asks || this.#hastened.has(log.id),
+      asks ? timeoutMs : Infinity,
+    );
+    if (!endTurn) {
+      if (asks) return `${this.#limits.maxAsking} calls to ${host} have not been answered yet`;
+      this.#lose(server, host, log);
+      return LOST;
+    }
+    this.#caughtUp(server, host, log);
+    const left = asks ? timeoutMs - (runClock.now() - began) : timeoutMs;
     try {
       const answer = await httpPost(url, {
-        body,
+        body: body(),
         contentType: "application/json",
         userAgent: this.#userAgent,
-        timeoutMs: Math.max(1, Math.round(until - runClock.now())),
+        timeoutMs: Math.max(1, Math.round(left)),
         maxBytes: MAX_ANSWER_BYTES,
       });
       return verdictOf(answer.status, answer.body);
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     } finally {
-      queue.done();
+      endTurn();
     }
   }
 
+  /** The first loss has a line, and the end of them, with their number. */
+  #lose(server: HookServer, host: string, log: Log): void {
+    if (server.lost++ > 0) return;
+    log.warn(
+      `http: ${this.#limits.maxWaiting} calls wait for the hook server ${
+        peerText(host)
+      }, which does ` +
+        "not answer fast enough: on_close, on_stop and on_unpublish are lost until half of them are told",
+    );
+  }
+
+  #caughtUp(server: HookServer, host: string, log: Log): void {
+    if (server.lost === 0 || server.queue.untold > this.#limits.maxWaiting / 2) return;
+    log.warn(`http: ${server.lost} calls to the hook server ${peerText(host)} were lost`);
+    server.lost = 0;
+  }
+
   /** There are as many as the configuration names. */
-  #queue(host: string): CallQueue {
+  #server(host: string): HookServer {
     const known = this.#servers.get(host);
     if (known) return known;
-    const { maxCalls, maxWaiting } = this.#limits;
-    const queue = new CallQueue({ maxRunning: maxCalls, maxWaiting });
-    this.#servers.set(host, queue);
-    return queue;
+    const { maxAsking, maxTelling, maxWaiting } = this.#limits;
+    const queue = new CallQueue({
+      asking: { maxRunning: maxAsking, maxWaiting },
+      telling: { maxRunning: maxTelling, maxWaiting },
+    });
+    const server = { queue, lost: 0 };
+    this.#servers.set(host, server);
+    return server;
   }
 }

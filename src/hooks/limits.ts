@@ -4,7 +4,7 @@
  */
 
 /**
- * ms that one call may take, waiting for its turn included (SRS: 30 s). Encoders give up after 10 to 30 s,
+ * ms that one call may take; for an asking one its turn's wait is part of it (SRS: 30 s). Encoders give up after 10 to 30 s,
  * and whoever waits here holds a connection.
  */
 export const HOOK_TIMEOUT_MS = 10_000;
@@ -18,11 +18,16 @@ export const DEPARTURE_WAIT_MS = 5000;
 /** Bytes of an answer. `{"code":0}` has 10. */
 export const MAX_ANSWER_BYTES = 64 * 1024;
 /**
- * Calls under way to one hook server: enough for 3000 clients a second at 10 ms each, and all that a dead
- * one can hold.
+ * Asking calls (on_connect, on_publish, on_play) under way to one hook server: enough for 3000 clients a
+ * second at 10 ms each, and all that a dead one can hold.
  */
-export const MAX_CALLS_PER_SERVER = 32;
-/** Calls that wait for their turn at one hook server, about 1 KB each; a dead one must not fill the memory. */
-export const MAX_WAITING_PER_SERVER = 10_000;
+export const MAX_ASKING_CALLS = 32;
+/** Telling calls (on_close, on_unpublish, on_stop) under way to one hook server. They may be late. */
+export const MAX_TELLING_CALLS = 16;
+/**
+ * Calls of either kind that wait for their turn at one hook server, about 1 KB each; a dead one must not
+ * fill the memory. Asking ones wait for 10 s at most, telling ones for as long as it takes.
+ */
+export const MAX_WAITING_CALLS = 10_000;
 /** ms that what is still to be told gets when the server stops: a restart takes about a second in all. */
 export const STOP_GRACE_MS = 500;

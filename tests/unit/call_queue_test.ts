@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { CallQueue } from "../../src/hooks/call_queue.ts";
+import { CallQueue, type EndTurn } from "../../src/hooks/call_queue.ts";
 
 /** Long enough never to pass within a test, ms. */
 const LONG_MS = 60_000;
@@ -19,23 +19,32 @@ class Scene {
   readonly queue: CallQueue;
   readonly came: string[] = [];
   readonly refused: string[] = [];
+  readonly #ends: EndTurn[] = [];
 
-  constructor(maxRunning: number, maxWaiting: number) {
-    this.queue = new CallQueue({ maxRunning, maxWaiting });
+  /** `telling`: the same bounds as for asking calls unless given. */
+  constructor(maxRunning: number, maxWaiting: number, telling = maxRunning) {
+    this.queue = new CallQueue({
+      asking: { maxRunning, maxWaiting },
+      telling: { maxRunning: telling, maxWaiting },
+    });
   }
 
-  ask(name: string, urgent: boolean, ms = LONG_MS): Promise<void> {
-    return this.queue.turn(urgent, ms).then((yes) => {
-      (yes ? this.came : this.refused).push(name);
-    });
+  /** Those whose name begins with "ask" ask. */
+  async call(name: string, ms = LONG_MS): Promise<void> {
+    const end = await this.queue.turn(name, name.startsWith("ask"), ms);
+    if (end) this.#ends.push(end);
+    (end ? this.came : this.refused).push(name);
+  }
+
+  /** Ends the turn that came first. */
+  async end(): Promise<void> {
+    this.#ends.shift()?.();
+    await settled();
   }
 
   /** Ends turns until nothing runs. */
   async finish(): Promise<void> {
-    for (let i = 0; i < 100 && !this.queue.idle; i++) {
-      this.queue.done();
-      await settled();
-    }
+    for (let i = 0; i < 100 && !this.queue.idle; i++) await this.end();
     assert.ok(this.queue.idle);
   }
 }
@@ -43,57 +52,72 @@ class Scene {
 Deno.test("a call queue runs so many at a time, and the next one when one is done", async () => {
   const scene = new Scene(2, 10);
   assert.ok(scene.queue.idle);
-  for (const name of ["a", "b", "c", "d"]) void scene.ask(name, true);
+  for (const name of ["ask a", "ask b", "ask c", "ask d"]) void scene.call(name);
   await settled();
-  assert.deepEqual(scene.came, ["a", "b"]);
-  scene.queue.done();
-  await settled();
-  assert.deepEqual(scene.came, ["a", "b", "c"]);
+  assert.deepEqual(scene.came, ["ask a", "ask b"]);
+  await scene.end();
+  assert.deepEqual(scene.came, ["ask a", "ask b", "ask c"]);
   assert.ok(!scene.queue.idle);
   await scene.finish();
-  assert.deepEqual(scene.came, ["a", "b", "c", "d"]);
+  assert.deepEqual(scene.came, ["ask a", "ask b", "ask c", "ask d"]);
 });
 
-Deno.test("calls that a client waits for go before calls that only tell", async () => {
-  const scene = new Scene(1, 10);
-  for (const name of ["first", "tell 1", "ask 1", "tell 2", "ask 2"]) {
-    void scene.ask(name, name.startsWith("ask"));
-  }
+Deno.test("H48: calls that ask and calls that tell have turns and room of their own", async () => {
+  const scene = new Scene(2, 2, 1);
+  for (const name of ["tell 1", "tell 2", "tell 3", "tell 4"]) void scene.call(name);
   await settled();
+  assert.deepEqual(scene.came, ["tell 1"]);
+  assert.deepEqual(scene.refused, ["tell 4"], "one too many is refused at once");
+  assert.equal(scene.queue.untold, 2);
+  for (const name of ["ask 1", "ask 2", "ask 3", "ask 4", "ask 5"]) void scene.call(name);
+  await settled();
+  assert.deepEqual(scene.came, ["tell 1", "ask 1", "ask 2"]);
+  assert.deepEqual(scene.refused, ["tell 4", "ask 5"]);
   await scene.finish();
-  assert.deepEqual(scene.came, ["first", "ask 1", "ask 2", "tell 1", "tell 2"]);
+  assert.deepEqual(
+    scene.came.toSorted(),
+    ["ask 1", "ask 2", "ask 3", "ask 4", "tell 1", "tell 2", "tell 3"],
+  );
+  // The room is back.
+  void scene.call("tell 5");
+  await settled();
+  assert.equal(scene.came.at(-1), "tell 5");
+  await scene.finish();
 });
 
-Deno.test("both kinds of calls share the room for waiting: one more is refused at once", async () => {
-  for (const urgent of [true, false]) {
-    const scene = new Scene(1, 3);
-    for (const name of ["runs", "tell 1", "ask 1", "tell 2"]) {
-      void scene.ask(name, name.startsWith("ask"));
-    }
-    void scene.ask("one too many", urgent);
-    await settled();
-    assert.deepEqual(scene.refused, ["one too many"]);
-    // There is room again once one of those that waited has its turn.
-    scene.queue.done();
-    await settled();
-    void scene.ask("one more", urgent);
-    await settled();
-    assert.deepEqual(scene.refused, ["one too many"]);
-    await scene.finish();
-    assert.deepEqual(scene.came.toSorted(), ["ask 1", "one more", "runs", "tell 1", "tell 2"]);
-  }
+Deno.test("H48: a telling call that somebody waits for goes on among the asking ones", async () => {
+  const scene = new Scene(1, 10, 1);
+  for (const name of ["tell 1", "tell 2", "tell 3"]) void scene.call(name);
+  await settled();
+  scene.queue.hasten("tell 3");
+  await settled();
+  assert.deepEqual(scene.came, ["tell 1", "tell 3"], "at once, where an asking turn is free");
+  void scene.call("ask 1");
+  scene.queue.hasten("tell 2");
+  scene.queue.hasten("nobody");
+  await settled();
+  assert.deepEqual(scene.came, ["tell 1", "tell 3"]);
+  assert.equal(scene.queue.untold, 0);
+  await scene.end();
+  await scene.end();
+  assert.deepEqual(scene.came, ["tell 1", "tell 3", "ask 1"]);
+  await scene.finish();
+  assert.deepEqual(scene.came, ["tell 1", "tell 3", "ask 1", "tell 2"]);
+  for (const name of ["ask 2", "ask 3", "tell 4", "tell 5"]) void scene.call(name);
+  await settled();
+  assert.deepEqual(scene.came.slice(4), ["ask 2", "tell 4"], "turns are where they were");
+  await scene.finish();
 });
 
 Deno.test("a call that waits too long is refused, leaves its place, and gets no turn later", async () => {
   const scene = new Scene(1, 1);
-  void scene.ask("runs", true);
-  await scene.ask("too late", true, 1);
-  assert.deepEqual(scene.refused, ["too late"]);
-  void scene.ask("next", false);
+  void scene.call("ask, and run");
+  await scene.call("ask too late", 1);
+  assert.deepEqual(scene.refused, ["ask too late"]);
+  void scene.call("ask next");
   await settled();
-  assert.deepEqual(scene.refused, ["too late"], "its place is free");
-  scene.queue.done();
-  await settled();
-  assert.deepEqual(scene.came, ["runs", "next"]);
+  assert.deepEqual(scene.refused, ["ask too late"], "its place is free");
+  await scene.end();
+  assert.deepEqual(scene.came, ["ask, and run", "ask next"]);
   await scene.finish();
 });

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { type CallerLimits, HookCaller, type HookEvent } from "../../src/hooks/hook_caller.ts";
 import { verdictOf } from "../../src/hooks/verdict.ts";
 import { HookServer, silentServer } from "../tools/hook_server.ts";
-import { within } from "../tools/process.ts";
+import { sleep, within } from "../tools/process.ts";
 import { freePort } from "../tools/server.ts";
 import { MemoryLog } from "./support/memory_log.ts";
 
@@ -181,7 +181,7 @@ test("hooks H28: a dead server holds few sockets, whoever waits fails in time, o
   withServer(async (alive) => {
     const silent = silentServer();
     try {
-      const bench = new Bench({ timeoutMs: 2000, maxCalls: 3, maxWaiting: 20 });
+      const bench = new Bench({ timeoutMs: 2000, maxAsking: 3, maxWaiting: 20 });
       const asked = Array.from({ length: 50 }, (_, i) => {
         const log = new MemoryLog(`client${i}`);
         const event = { ...bench.event(silent.url), log };
@@ -196,19 +196,78 @@ test("hooks H28: a dead server holds few sockets, whoever waits fails in time, o
     }
   }));
 
-test("hooks: calls that somebody waits for go before those that only tell", () =>
+/** A caller with so many turns, and clients that are told of or asked about at `server`. */
+function crowd(server: HookServer, limits: Partial<CallerLimits>) {
+  const bench = new Bench(limits);
+  const event = (id: string, path: string) => {
+    return { ...bench.event(server.url(path)), log: new MemoryLog(id) };
+  };
+  return {
+    caller: bench.caller,
+    tell: (id: string, path: string) => bench.caller.tell(event(id, path)),
+    ask: (id: string, path: string) =>
+      bench.caller.ask(event(id, path), performance.now() + LONG_MS, () => true),
+    event,
+  };
+}
+
+test("H48: who is asked about does not wait for those who are told of", () =>
   withServer(async (server) => {
-    const bench = new Bench({ maxCalls: 1 });
-    const client = (id: string, path: string) => {
-      return { ...bench.event(server.url(path)), log: new MemoryLog(id) };
+    const scene = crowd(server, { maxTelling: 2, timeoutMs: LONG_MS });
+    const slow = Promise.withResolvers<void>();
+    server.reply = async ({ path }) => {
+      if (path === "/tell") await slow.promise;
+      return new Response("0");
     };
-    bench.caller.tell(client("a", "/tell1"));
-    bench.caller.tell(client("b", "/tell2"));
-    const asked = bench.caller.ask(client("c", "/ask"), performance.now() + LONG_MS, () => true);
-    assert.equal(await asked, true);
-    await bench.caller.settle(LONG_MS);
-    assert.deepEqual(server.calls.map(({ path }) => path), ["/tell1", "/ask", "/tell2"]);
-    assert.equal(server.mostOpen, 1);
+    const told = Array.from({ length: 50 }, (_, i) => scene.tell(`gone${i}`, "/tell"));
+    await server.received(2);
+    const asked = Array.from({ length: 50 }, (_, i) => scene.ask(`new${i}`, "/ask"));
+    assert.deepEqual(await Promise.all(asked), asked.map(() => true));
+    assert.equal(server.calls.filter(({ path }) => path === "/tell").length, 2);
+    // One that has gone comes again: its own end is told first, before all the others'.
+    assert.equal(await Promise.race([scene.ask("gone40", "/ask"), sleep(300)]), undefined);
+    assert.equal(server.calls.filter(({ path }) => path === "/tell").length, 3);
+    slow.resolve();
+    await Promise.all(told);
+    assert.equal(server.calls.filter(({ path }) => path === "/tell").length, 50, "late, not lost");
+    await scene.caller.settle(LONG_MS);
+    assert.equal(scene.caller.pending, 0);
+  }));
+
+test("H48: what is to be told waits for longer than a call may take", () =>
+  withServer(async (server) => {
+    const scene = crowd(server, { maxTelling: 1, timeoutMs: 300 });
+    server.reply = async () => {
+      await sleep(100);
+      return new Response("0");
+    };
+    await Promise.all(Array.from({ length: 8 }, (_, i) => scene.tell(`gone${i}`, "/tell")));
+    assert.equal(server.calls.length, 8);
+  }));
+
+test("H48: a full queue has one line, and one with the number when it has caught up", () =>
+  withServer(async (server) => {
+    const scene = crowd(server, { maxTelling: 1, maxWaiting: 4, timeoutMs: LONG_MS });
+    const slow = Promise.withResolvers<void>();
+    server.reply = async () => {
+      await slow.promise;
+      return new Response("0");
+    };
+    const events = Array.from({ length: 12 }, (_, i) => scene.event(`gone${i}`, "/tell"));
+    const told = events.map((event) => scene.caller.tell(event));
+    await server.received(1);
+    const lines = () => events.flatMap(({ log }) => log.lines.map((line) => String(line)));
+    assert.equal(lines().length, 1, lines().join("\n"));
+    assert.match(lines()[0], /4 calls wait for the hook server 127.0.0.1:\d+, .* are lost/);
+    assert.equal(await Promise.race([scene.ask("new", "/ask"), sleep(200)]), undefined, "asks on");
+    slow.resolve();
+    await Promise.all(told);
+    await scene.caller.settle(LONG_MS);
+    assert.equal(server.calls.filter(({ path }) => path === "/tell").length, 5);
+    assert.equal(
+      lines().filter((line) => / 7 calls to the hook server .* were lost/.test(line)).length,
+      1,
+    );
   }));
 
 test("hooks: the events of one client arrive in order, also after one that failed", () =>
