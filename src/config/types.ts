@@ -142,7 +142,7 @@ export type HookAction = typeof HOOK_ACTIONS[number];
 /** `vhost { http_hooks { } }`: the URLs of each event; all empty when it is not enabled. */
 export type HooksConfig = Readonly<Record<HookAction, readonly string[]>>;
 
-/** How timestamps of a stream are corrected (spec: SRS `time_jitter`). */
+/** How timestamps of a stream are corrected (`time_jitter`). */
 export type TimeJitter = "full" | "zero" | "off";
 
 /** `vhost { play { } }`. */

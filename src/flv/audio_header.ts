@@ -1,5 +1,5 @@
 /**
- * Audio message headers, legacy and Enhanced RTMP (spec: streaming §8.4; G4.31).
+ * Audio message headers, legacy and Enhanced RTMP (FLV 10.1 annex E; Enhanced RTMP v2).
  *
  *     legacy    format (4) | rate (2) | 16 bit (1) | stereo (1); for AAC: packet type (1)
  *     enhanced  9 (4) | packet type (4); then as in ex_header.ts

@@ -1,5 +1,5 @@
 /**
- * What the API says of a stream's video and audio (spec: http §2.10, streaming §8.3, §8.4), with SRS's
+ * What the API says of a stream's video and audio, with SRS's
  * words where SRS has one. The field names are those of the JSON.
  * @module
  */

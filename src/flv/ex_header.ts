@@ -2,7 +2,7 @@
  * What Enhanced RTMP's video and audio headers have in common, and the bit set in which both tell what a
  * message is. Everything here runs once for each message and allocates nothing.
  *
- * After the first byte, whose low nibble is the packet type (spec: Enhanced RTMP v2, G4):
+ * After the first byte, whose low nibble is the packet type (Enhanced RTMP v2):
  *
  *     ModEx (7), any number of times: size-1 (u8; 255: u16 size-1 follows), data, type | packet type
  *     Multitrack (6): multitrack type | packet type
@@ -24,7 +24,7 @@ export const FrameFlag = {
   SEQUENCE_HEADER: 2,
   /** The stream ends here. */
   END_OF_SEQUENCE: 4,
-  /** Enhanced video metadata, in practice `colorInfo` (G4.27). */
+  /** Enhanced video metadata, in practice `colorInfo`. */
   METADATA: 8,
   /** Video info or command frame (frame type 5). */
   COMMAND: 16,

@@ -1,5 +1,5 @@
 /**
- * FLV framing, for HTTP-FLV and for reading FLV files (spec: FLV 10.1 annex E; G5.37).
+ * FLV framing, for HTTP-FLV and for reading FLV files (FLV 10.1 annex E).
  *
  *     file   "FLV" 01 flags, u32 header size 9, u32 previous tag size 0
  *     tag    type (1) data size (3) timestamp low 24 bits (3) high 8 bits (1) stream id 0 (3)
@@ -18,7 +18,7 @@ export const FLV_TAG_HEADER_BYTES = 11;
 /** Bytes of the size that follows every tag. */
 export const FLV_PREVIOUS_TAG_SIZE_BYTES = 4;
 
-/** Largest tag that is read, bytes of data: that of an RTMP message (DESIGN §7). */
+/** Largest tag that is read, bytes of data: that of an RTMP message. */
 export const FLV_TAG_MAX_BYTES = 16 * 1024 * 1024 - 1;
 
 /** Largest file header that is skipped, bytes. All known files say 9. */

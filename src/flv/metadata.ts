@@ -1,5 +1,5 @@
 /**
- * The publisher's `onMetaData` on its way to the players (spec: streaming §3; G3.22; Q36, Q37).
+ * The publisher's `onMetaData` on its way to the players (Q36, Q37).
  * @module
  */
 

@@ -1,5 +1,5 @@
 /**
- * Multitrack messages (Enhanced RTMP v2, G4.30) for players that know one track only (Q60).
+ * Multitrack messages (Enhanced RTMP v2) for players that know one track only (Q60).
  *
  *     first byte: flags | Multitrack   [ModEx ...]   layout | packet type   [FourCC]   tracks
  *     track: [FourCC, if each has its own] id (1) [size (3), unless there is one track] body

@@ -1,5 +1,5 @@
 /**
- * Video message headers, legacy and Enhanced RTMP (spec: streaming §8.1, §8.2; G4).
+ * Video message headers, legacy and Enhanced RTMP (FLV 10.1 annex E; Enhanced RTMP v2).
  *
  *     legacy    frame type (4) | codec (4); for AVC, HEVC, AV1: packet type (1), composition time (3)
  *     enhanced  1 (1) | frame type (3) | packet type (4); then as in ex_header.ts
@@ -160,14 +160,14 @@ function enhancedFlags(payload: Uint8Array, frameType: number): number {
     case ExPacketType.SEQUENCE_END:
       return tracks | FrameFlag.END_OF_SEQUENCE;
     case ExPacketType.VIDEO_METADATA:
-      // The frame type bits mean nothing here: 0x94 is no keyframe (G4.27).
+      // The frame type bits mean nothing here: 0x94 is no keyframe.
       return tracks | (hasBody ? FrameFlag.METADATA : 0);
     default:
       return tracks;
   }
 }
 
-/** A command frame has one command byte where others have Multitrack or FourCC (G4.28). */
+/** A command frame has one command byte where others have Multitrack or FourCC. */
 function isCommand(payload: Uint8Array, frameType: number): boolean {
   if (frameType !== FRAME_COMMAND) return false;
   const header = skipModEx(payload);

@@ -1,5 +1,5 @@
 /**
- * When to acknowledge what a peer sends (spec: rtmp §2.1): twice per window, with the sum of all bytes.
+ * When to acknowledge what a peer sends: twice per window, with the sum of all bytes.
  * @module
  */
 

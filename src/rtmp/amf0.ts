@@ -1,5 +1,5 @@
 /**
- * AMF0: the encoding of RTMP commands, their answers, and metadata (spec: rtmp §4).
+ * AMF0: the encoding of RTMP commands, their answers, and metadata.
  *
  * A value is one marker byte and what follows it:
  *

@@ -1,5 +1,5 @@
 /**
- * AMF3, as it appears inside AMF0 behind marker 11 (Q35, G3.23). Each such value has reference tables
+ * AMF3, as it appears inside AMF0 behind marker 11 (Q35). Each such value has reference tables
  * of its own.
  *
  * Lengths, counts and references are U29: up to four bytes of 7, 7, 7 and 8 bits. Most complex values

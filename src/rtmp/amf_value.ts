@@ -7,15 +7,14 @@
  * @module
  */
 
-/** Deepest nesting of objects and arrays in one message (DESIGN §7, H7). */
+/** Deepest nesting of objects and arrays in one message (H7). */
 export const AMF_MAX_DEPTH = 32;
 
-/** Most values in one message, those inside objects and arrays included (DESIGN §7, H7). */
+/** Most values in one message, those inside objects and arrays included (H7). */
 export const AMF_MAX_ITEMS = 4096;
 
 /**
- * Named values in order. A name that is set again takes the new value and moves to the end, as in SRS
- * (spec: rtmp §4).
+ * Named values in order. A name that is set again takes the new value and moves to the end, as in SRS.
  */
 export abstract class AmfProperties<V> extends Map<string, V> {
   /** Sets `key`; a key that is already there moves to the end. */
@@ -73,7 +72,7 @@ export class AmfReference {
   constructor(readonly index: number) {}
 }
 
-/** One AMF3 value inside AMF0 (marker 11). The switch holds for this value only (G3.23). */
+/** One AMF3 value inside AMF0 (marker 11). The switch holds for this value only (AMF0 §3.1). */
 export class AmfAvmPlus {
   readonly kind = "avmplus";
   constructor(readonly value: Amf3Value) {}

@@ -1,5 +1,5 @@
 /**
- * The chunk stream, incoming (RTMP 1.0 §5.3; spec: rtmp §2): bytes in, messages out.
+ * The chunk stream, incoming (RTMP 1.0 §5.3): bytes in, messages out.
  *
  *     chunk = basic header (1-3) + message header (fmt 0: 11, 1: 7, 2: 3, 3: 0) + extended timestamp (0/4) + data
  *
@@ -456,7 +456,7 @@ function basicHeaderSize(first: number): number {
   return low === 0 ? 2 : low === 1 ? 3 : 1;
 }
 
-/** Ids 64 and up have 2- and 3-byte forms; the third byte is the high one (facts G1.4). */
+/** Ids 64 and up have 2- and 3-byte forms; the third byte is the high one (RTMP 1.0 §5.3.1.1). */
 function chunkStreamId(bytes: Uint8Array, at: number): number {
   const low = bytes[at] & 0x3f;
   if (low === 0) return 64 + bytes[at + 1];

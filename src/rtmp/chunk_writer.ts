@@ -1,6 +1,6 @@
 /**
  * The chunk stream, outgoing: one type-0 header for every message, type-3 headers for the rest of a
- * long one (spec: rtmp §3). No header compression, so that bytes encoded once suit every player.
+ * long one. No header compression, so that bytes encoded once suit every player.
  * @module
  */
 

@@ -1,5 +1,5 @@
 /**
- * The commands of a client, and what the answers to them say (spec: cluster §1.3; RTMP 1.0 §7.2).
+ * The commands of a client, and what the answers to them say (RTMP 1.0 §7.2).
  * @module
  */
 
@@ -21,7 +21,7 @@ export interface ClientIdentity {
   /** Page and player of the viewer on whose behalf we ask; empty: not said. */
   readonly pageUrl?: string;
   readonly swfUrl?: string;
-  /** Announces that we take and bring everything that Enhanced RTMP knows (G4.33). */
+  /** Announces that we take and bring everything that Enhanced RTMP knows. */
   readonly enhanced?: boolean;
   /** Servers that the request has come through, see hops.ts; empty: not said. */
   readonly hops?: string;

@@ -1,5 +1,5 @@
 /**
- * The client's half of the RTMP handshake (spec: rtmp §1; SRS as a client).
+ * The client's half of the RTMP handshake (as SRS does it).
  *
  *     client  C0 C1 (1537)                 C2 (1536)
  *     server             S0 S1 (1537)                 S2 (1536), mostly together with S0 S1
@@ -24,7 +24,7 @@ import {
   SERVER_NAME,
 } from "./handshake_digest.ts";
 
-/** Schema of our C1: the one that FMS understands (spec: facts G2.16). */
+/** Schema of our C1: the only one that Flash Media Server understands (Q55). */
 const SCHEMA: DigestSchema = 1;
 /** The Flash Player that our C1 claims to be (SRS); not zero announces a digest. */
 const PLAYER_VERSION = [0x80, 0x00, 0x07, 0x02];

@@ -1,6 +1,6 @@
 /**
- * Commands, both ways: what a client's command message says, and the server's answers (spec: rtmp
- * §5-§8; RTMP 1.0 §7.2).
+ * Commands, both ways: what a client's command message says, and the server's answers
+ * (RTMP 1.0 §7.2).
  * @module
  */
 
@@ -47,7 +47,7 @@ const CLIENT_ID = "ASAICiss";
 /** The Flash Media Server that we are as good as: clients look at this for features. */
 const FMS_VERSION = "FMS/3,5,3,888";
 
-/** `capsEx` bits of Enhanced RTMP v2 (G4.33). */
+/** Bits of `capsEx` in `connect` (Enhanced RTMP v2). */
 export const CapsEx = { RECONNECT: 1, MULTITRACK: 2, MOD_EX: 4, NANO_OFFSET: 8 } as const;
 /** `FourCcInfoMask` bit: we pass such media on, and neither decode nor encode it. */
 const CAN_FORWARD = 4;
@@ -61,7 +61,7 @@ export const ENHANCED_FIELDS = [
 ] as const;
 
 /**
- * What a relay can do for a peer that speaks Enhanced RTMP: pass on everything (G4.33). `more`: other
+ * What a relay can do for a peer that speaks Enhanced RTMP: pass on everything. `more`: other
  * `capsEx` bits.
  */
 export function relayCapabilities(more = 0): [string, AmfValue][] {
@@ -177,7 +177,7 @@ export function onFcStatus(
 
 /**
  * `NetConnection.Connect.ReconnectRequest`: the client is to go on until the next keyframe, connect anew
- * and then leave (Enhanced RTMP v2; G4.34). `tcUrl`: where; null: the address that it has.
+ * and then leave (Enhanced RTMP v2). `tcUrl`: where; null: the address that it has.
  */
 export function reconnectRequest(description: string, tcUrl: string | null): Uint8Array {
   const info = new AmfObject([

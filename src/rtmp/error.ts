@@ -6,7 +6,7 @@
 /**
  * The peer broke the protocol, or asked for something that it cannot have. It ends that connection
  * with one log line. Anything else that is thrown while bytes are handled is a bug of ours.
- * `code` is SRS's error number where SRS has one (spec: rtmp §11), so that log readers find it.
+ * `code` is SRS's error number where SRS has one, so that log readers find it.
  */
 export class RtmpError extends Error {
   override readonly name = "RtmpError";

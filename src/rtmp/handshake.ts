@@ -1,5 +1,5 @@
 /**
- * The server's half of the RTMP handshake, simple and with digests (spec: rtmp §1, facts G2).
+ * The server's half of the RTMP handshake, simple and with digests.
  *
  *     client  C0 (1 byte version)  C1 (1536)            C2 (1536)
  *     server                       S0 S1 S2 (3073)
@@ -27,7 +27,7 @@ import {
 export const HANDSHAKE_SIZE = 1536;
 /** The only protocol version of plain RTMP. 6, 8 and 9 are encrypted variants. */
 export const RTMP_VERSION = 3;
-/** First byte of a proxy header that carries the client's real address (SRS: rtmp §1.1). */
+/** First byte of a proxy header that carries the client's real address (as SRS has it). */
 const PROXY_MAGIC = 0xf3;
 /** A proxy header longer than this is refused, as SRS does. */
 const PROXY_MAX_LENGTH = 1024;

@@ -1,5 +1,5 @@
 /**
- * The digests of the complex handshake, which both sides use (spec: rtmp §1.4, facts G2.16).
+ * The digests of the complex handshake, which both sides use.
  * @module
  */
 

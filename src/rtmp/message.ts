@@ -1,5 +1,5 @@
 /**
- * RTMP messages: their types, and the control messages' bodies (RTMP 1.0 §5.4, §7.1; spec: rtmp §2.1).
+ * RTMP messages: their types, and the control messages' bodies (RTMP 1.0 §5.4, §7.1).
  * @module
  */
 
@@ -33,7 +33,7 @@ export const UserControl = {
 
 /**
  * Chunk stream ids of what we send. Fixed ones, whatever the publisher used: SRS keeps the
- * publisher's, which can collide with the control stream (spec: rtmp §3).
+ * publisher's, which can collide with the control stream.
  */
 export const ChunkStream = {
   CONTROL: 2,
@@ -127,7 +127,7 @@ const AGGREGATE_TRAILER = 4;
 
 /**
  * Takes an aggregate message (22) apart. Timestamps are moved so that the first part has the
- * aggregate's own (spec: streaming §7). Only audio, video and data are passed on.
+ * aggregate's own (RTMP 1.0 §7.1.6). Only audio, video and data are passed on.
  * @throws {RtmpError} when a part runs past the end.
  */
 export function splitAggregate(aggregate: Message, each: (part: Message) => void): void {

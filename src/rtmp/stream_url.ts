@@ -1,6 +1,6 @@
 /**
  * Which stream a peer means: vhost, app, stream and parameters out of the connect command's `tcUrl` and
- * the name in `play` or `publish` (spec: rtmp §10).
+ * the name in `play` or `publish`.
  *
  *     rtmp://host:port/app/sub?query  +  stream?query#fragment
  *

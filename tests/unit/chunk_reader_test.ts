@@ -126,7 +126,7 @@ Deno.test("Q5: timestamps are masked to 31 bits, sums too", () => {
   );
 });
 
-Deno.test("an extended timestamp is absolute in types 1 and 2 too (spec: 2, 12.3)", () => {
+Deno.test("an extended timestamp is absolute in types 1 and 2 too", () => {
   assert.deepEqual(
     readBoth(
       chunk(0, { time: 50, length: 2 }, AB),

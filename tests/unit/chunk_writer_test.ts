@@ -38,12 +38,12 @@ const message = fc.record({
   payload: fc.uint8Array({ minLength: 1, maxLength: 700 }),
 });
 
-Deno.test("one chunk: type-0 header, message stream id little-endian (spec: 3)", () => {
+Deno.test("one chunk: type-0 header, message stream id little-endian", () => {
   const bytes = write(128, 5, 18, 0x010203, 0x04030201, concat("aabbcc"));
   assert.equal(toHex(bytes), "05" + "010203" + "000003" + "12" + "01020304" + "aabbcc");
 });
 
-Deno.test("a long message: type-3 headers between pieces of the chunk size (spec: 3)", () => {
+Deno.test("a long message: type-3 headers between pieces of the chunk size", () => {
   const bytes = write(4, 6, 9, 7, 1, concat("00010203 04050607 08"));
   assert.equal(toHex(bytes), "06000007000009090100000000010203c604050607c608");
   // Exactly full: no empty chunk behind it.

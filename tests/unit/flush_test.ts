@@ -1,5 +1,5 @@
 /**
- * When a stream sends what it has, and in which pieces (spec: streaming §6).
+ * When a stream sends what it has, and in which pieces.
  * @module
  */
 

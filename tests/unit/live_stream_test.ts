@@ -1,5 +1,5 @@
 /**
- * A live stream: joining, publishers that come and go, what is passed on (spec: streaming §1-§5).
+ * A live stream: joining, publishers that come and go, what is passed on.
  * @module
  */
 

@@ -1,5 +1,5 @@
 /**
- * `mix_correct` (spec: streaming §5).
+ * `mix_correct`.
  * @module
  */
 

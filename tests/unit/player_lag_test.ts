@@ -1,5 +1,5 @@
 /**
- * Players that do not keep up, pause, or want only so much (spec: streaming §6.1).
+ * Players that do not keep up, pause, or want only so much.
  * @module
  */
 

@@ -71,7 +71,7 @@ function keys(server: TestServer): string[] {
 
 // ---- the three styles
 
-Deno.test("fmle-publish: ffmpeg, OBS, librtmp (spec: 6.1)", () => {
+Deno.test("fmle-publish: ffmpeg, OBS, librtmp", () => {
   const server = new TestServer();
   const peer = server.connected();
   peer.send(command("releaseStream", 2, null, "s"));
@@ -161,7 +161,7 @@ Deno.test("tcp_nodelay of the vhost is applied when publishing begins", () => {
 
 // ---- names
 
-Deno.test("which stream is meant: tcUrl and name (spec: 10, Q20-Q23, Q25)", () => {
+Deno.test("which stream is meant: tcUrl and name (Q20-Q23, Q25)", () => {
   const text = `${recipe()} vhost v1 { }`;
   const cases = [
     ["rtmp://h/live", "s?vhost=v1&k=v", "v1/live/s"],
@@ -181,7 +181,7 @@ Deno.test("which stream is meant: tcUrl and name (spec: 10, Q20-Q23, Q25)", () =
   }
 });
 
-Deno.test("a vhost that is missing or not enabled: said, then closed (spec: 6.3)", () => {
+Deno.test("a vhost that is missing or not enabled: said, then closed", () => {
   const text = "listen 1935; vhost v1 { enabled off; } vhost v2 { }";
   for (const tcUrl of ["rtmp://v1/live", "rtmp://v9/live"]) {
     const server = new TestServer(text);
@@ -210,7 +210,7 @@ Deno.test("H9: publish without a name that can be one", () => {
 // ---- refusal
 
 for (const style of ["fmle", "haivision", "flash"] as const) {
-  Deno.test(`a busy stream, ${style}: BadName, then close; the first goes on (spec: 6.3, 12.8)`, () => {
+  Deno.test(`a busy stream, ${style}: BadName, then close; the first goes on`, () => {
     const server = new TestServer();
     const first = server.publisher("s");
     const player = server.player("s");
@@ -284,7 +284,7 @@ Deno.test("F31: the server stops: the encoder is told that its publish is over, 
   assert.deepEqual(keys(server), []);
 });
 
-Deno.test("a new publisher may take the stream once the first is gone; players go on (spec: 6.4)", () => {
+Deno.test("a new publisher may take the stream once the first is gone; players go on", () => {
   const server = new TestServer();
   const player = server.player("s");
   const first = server.publisher("s");
@@ -303,7 +303,7 @@ Deno.test("a new publisher may take the stream once the first is gone; players g
 // ---- the end of a publish
 
 for (const name of ["FCUnpublish", "releaseStream", "FCPublish"]) {
-  Deno.test(`${name} ends an fmle publish with three answers (spec: 6.2, Q33)`, () => {
+  Deno.test(`${name} ends an fmle publish with three answers (Q33)`, () => {
     const server = new TestServer();
     const peer = server.publisher();
     peer.send(command(name, 6, null, "s"));
@@ -348,7 +348,7 @@ Deno.test("after FCUnpublish the client may play, on the same connection", () =>
   assert.equal(peer.session.role?.type, "rtmp-play");
 });
 
-Deno.test("after FCUnpublish there are 3 minutes for the next (spec: 9)", () => {
+Deno.test("after FCUnpublish there are 3 minutes for the next", () => {
   const server = new TestServer();
   const peer = server.publisher();
   peer.send(command("FCUnpublish", 6, null, "s"));
@@ -469,7 +469,7 @@ Deno.test("Q37: metadata that cannot be decoded are left out, the publish goes o
   peer.assertOpen();
 });
 
-Deno.test("aggregate: its parts reach the player with the aggregate's time (spec: 2)", () => {
+Deno.test("aggregate: its parts reach the player with the aggregate's time", () => {
   const server = new TestServer(recipe("", "time_jitter off;"));
   const player = server.player();
   const peer = server.publisher();
@@ -544,7 +544,7 @@ Deno.test("mr on: a publish that ends leaves the socket reading", () => {
 
 // ---- timeouts
 
-Deno.test("a publisher that sends nothing has firstpkt_timeout, 20 s (spec: 9)", () => {
+Deno.test("a publisher that sends nothing has firstpkt_timeout, 20 s", () => {
   const server = new TestServer();
   const peer = server.publisher();
   server.pass(20_000);
@@ -554,7 +554,7 @@ Deno.test("a publisher that sends nothing has firstpkt_timeout, 20 s (spec: 9)",
   assert.deepEqual(keys(server), []);
 });
 
-Deno.test("then normal_timeout, 5 s, since the last byte of any kind (spec: 9)", () => {
+Deno.test("then normal_timeout, 5 s, since the last byte of any kind", () => {
   const server = new TestServer();
   const peer = server.publisher();
   peer.send(video(0));
@@ -569,7 +569,7 @@ Deno.test("then normal_timeout, 5 s, since the last byte of any kind (spec: 9)",
   assert.deepEqual(keys(server), []);
 });
 
-Deno.test("both timeouts are the vhost's (spec: 9)", () => {
+Deno.test("both timeouts are the vhost's", () => {
   const text = recipe("", "", "firstpkt_timeout 3000; normal_timeout 1500;");
   const silent = new TestServer(text);
   const first = silent.publisher();

@@ -1,5 +1,5 @@
 /**
- * One timeline out of any publisher's timestamps (spec: streaming §5).
+ * One timeline out of any publisher's timestamps.
  * @module
  */
 
