@@ -11,6 +11,7 @@ import service from "../conf/service.conf" with { type: "text" };
 import smallMemory from "../conf/small-memory.conf" with { type: "text" };
 import statistics from "../conf/statistics.conf" with { type: "text" };
 import sysusers from "../conf/srs-edge.sysusers" with { type: "text" };
+import tmpfiles from "../conf/srs-edge.tmpfiles" with { type: "text" };
 import unit from "../conf/srs-edge.service" with { type: "text" };
 
 /** Configuration files to start from, by the name that `--print-config` takes: `conf/NAME.conf`. */
@@ -29,6 +30,9 @@ export const SERVICE_CONFIG = service;
 
 /** The systemd unit, for an executable in `/usr/bin`. */
 export const UNIT = unit;
+
+/** Who may read its settings, for systemd-tmpfiles. */
+export const TMPFILES = tmpfiles;
 
 /** The service's user, for systemd-sysusers. */
 export const SYSUSERS = sysusers;

@@ -31,6 +31,7 @@ import { runtimeShortage } from "./runtime_version.ts";
 import { Server } from "./server.ts";
 import { ServiceManager } from "./service_manager.ts";
 import { SignError, type SignOptions, signUrl } from "./sign.ts";
+import { ownSurroundings, surroundingWarnings } from "./surroundings.ts";
 import { BUILD, SERVER_NAME, VERSION } from "./version.ts";
 import { publicAddress, welcome } from "./welcome.ts";
 
@@ -187,6 +188,7 @@ async function run(file: string | null): Promise<number | null> {
         "daemon on: srs-edge stays in the foreground, let systemd or nohup do the rest",
       );
     }
+    for (const warning of surroundingWarnings(ownSurroundings())) serverLog.warn(warning);
     // Before another server's ports are asked for.
     const processes = await runningProcesses();
     if (config.pid) checkPidFile(config.pid, processes);

@@ -8,7 +8,7 @@ import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { EXAMPLES } from "../examples.ts";
-import { PACKAGE_FOLDERS, serviceFiles } from "../install/layout.ts";
+import { CONFIG_PATH, PACKAGE_FOLDERS, SERVICE_GROUP, serviceFiles } from "../install/layout.ts";
 import { VERSION } from "../version.ts";
 import { run } from "./run.ts";
 import type { Runtime } from "./targets.ts";
@@ -101,6 +101,11 @@ const SCRIPTS: Readonly<Record<string, string>> = {
 set -e
 [ "$1" = configure ] || exit 0
 systemd-sysusers srs-edge.conf
+# It holds passwords and keys.
+if [ -e ${CONFIG_PATH} ]; then
+  chown root:${SERVICE_GROUP} ${CONFIG_PATH}
+  chmod 0640 ${CONFIG_PATH}
+fi
 ${WITH_SYSTEMD}
   systemctl daemon-reload
   [ -z "$2" ] || systemctl try-restart srs-edge

@@ -76,6 +76,7 @@ for (const release of X64) {
     assert.doesNotMatch(unit, /\/usr\/bin\/srs-edge/);
 
     const config = `${root}/etc/srs-edge/srs-edge.conf`;
+    assert.equal(((await Deno.stat(config)).mode ?? 0) & 0o777, 0o640, "H64");
     await Deno.writeTextFile(config, "listen 1; # mine\n");
     const again = await run([program, "install", "--root", root], CALL_LIMIT_MS);
     assert.match(again.stdout, /kept +\S+srs-edge\.conf/);

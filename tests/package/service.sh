@@ -35,6 +35,7 @@ dpkg -i /share/package.deb
 cp /share/srs-edge.conf /etc/srs-edge/srs-edge.conf
 mkdir -p /run/systemd/system/srs-edge.service.d
 cp /share/test.conf /run/systemd/system/srs-edge.service.d/
+systemctl set-environment BUN_OPTIONS=--version BUN_BE_BUN=1
 systemctl daemon-reload
 
 step verify
@@ -47,6 +48,9 @@ step start
 systemctl start srs-edge && echo started
 pid=$(show MainPID)
 echo "user=$(stat -c %U "/proc/$pid")"
+stat -c 'config=%a %U:%G' /etc/srs-edge/srs-edge.conf
+show TasksMax
+tr '\0' '\n' <"/proc/$pid/environ" | grep -c '^BUN_'
 grep -E '^(NoNewPrivs|Seccomp|CapEff):' "/proc/$pid/status"
 
 partner play
@@ -101,6 +105,7 @@ cp /share/test.conf /run/systemd/system/srs-edge.service.d/
 cp /share/srs-edge.conf /etc/srs-edge/srs-edge.conf
 sed -n 's/^  \(systemd-sysusers.*\)/\1/p; s/^  \(systemctl.*\)/\1/p' /share/printed >/share/commands
 sh -e /share/commands && echo "$(show ActiveState), $(systemctl is-enabled srs-edge)"
+stat -c 'config=%a %U:%G' /etc/srs-edge/srs-edge.conf
 
 step "uninstall by itself"
 /usr/local/bin/srs-edge uninstall | tee /share/printed

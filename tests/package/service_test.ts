@@ -134,6 +134,8 @@ for (const release of X64) {
     assert.ok(exposure <= WORST_EXPOSURE, step("security"));
     assert.match(step("start"), /^started$/m);
     assert.match(step("start"), /^user=srs-edge$/m);
+    assert.match(step("start"), /^config=640 root:srs-edge$/m, "H64");
+    assert.match(step("start"), /^1024\n0$/m, "H65: TasksMax, and none of Bun's settings");
     assert.match(step("start"), /^NoNewPrivs:\t1$/m);
     assert.match(step("start"), /^Seccomp:\t2$/m);
     assert.match(step("start"), /^CapEff:\t0+400$/m, "CAP_NET_BIND_SERVICE alone");
@@ -147,7 +149,7 @@ for (const release of X64) {
     assert.match(step("stop"), /inactive, success$/);
     assert.match(step("journal"), /client identified.*publish/, "the log is in the journal");
     assert.match(step("remove"), /could not be found/);
-    assert.match(step("install by itself"), /^active, enabled$/m);
+    assert.match(step("install by itself"), /^active, enabled\nconfig=640 root:srs-edge$/m);
     assert.match(step("uninstall by itself"), /^inactive$/m);
     const left = step("uninstall by itself").split("\n").filter((line) => line.startsWith("/"));
     const settings = ["/etc/srs-edge", "/etc/srs-edge/srs-edge.conf"];

@@ -9,8 +9,13 @@ import { allDirectives } from "../../src/config/directives.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { formatReference } from "../../src/config/reference.ts";
 import { CHINESE } from "../../src/config/reference_zh.ts";
-import { EXAMPLES, UNIT } from "../../src/examples.ts";
-import { serviceFiles } from "../../src/install/layout.ts";
+import { EXAMPLES, SYSUSERS, UNIT } from "../../src/examples.ts";
+import {
+  CONFIG_PATH,
+  PACKAGE_FOLDERS,
+  SERVICE_GROUP,
+  serviceFiles,
+} from "../../src/install/layout.ts";
 import { READMES, withReference } from "../../src/release/documents.ts";
 import { VERSION } from "../../src/version.ts";
 
@@ -116,7 +121,7 @@ Deno.test("every configuration in conf/ is part of the program, and clean", () =
 });
 
 Deno.test("the unit names the installed executable and configuration, wherever they are", () => {
-  const folders = { bin: "/opt/bin", units: "/u", sysusers: "/s" };
+  const folders = { bin: "/opt/bin", units: "/u", sysusers: "/s", tmpfiles: "/t" };
   const files = serviceFiles(folders);
   const unit = files.find(({ path }) => path === "/u/srs-edge.service")?.text ?? "";
   const paths = files.map(({ path }) => path);
@@ -126,6 +131,26 @@ Deno.test("the unit names the installed executable and configuration, wherever t
     assert.ok(paths.includes(config), config);
   }
   assert.equal([...UNIT.matchAll(/^Exec\w+=\/usr\/bin\/srs-edge/gm)].length, 2);
+});
+
+Deno.test("H64: the settings are for root and the service's group alone", () => {
+  const files = serviceFiles(PACKAGE_FOLDERS);
+  const config = files.find(({ path }) => path === CONFIG_PATH);
+  assert.equal(config?.mode, 0o640);
+  const rule = files.find(({ path }) => path === "/usr/lib/tmpfiles.d/srs-edge.conf")?.text ?? "";
+  assert.ok(rule.includes(`\nz ${CONFIG_PATH} 0640 root ${SERVICE_GROUP} - -\n`), rule);
+  assert.match(UNIT, new RegExp(`^Group=${SERVICE_GROUP}$`, "m"));
+  assert.match(SYSUSERS, new RegExp(`^u ${SERVICE_GROUP} `, "m"));
+});
+
+Deno.test("H65: the unit bounds memory and threads, and keeps the runtimes' settings away", () => {
+  assert.match(UNIT, /^MemoryMax=75%$/m);
+  // Deno's threads for what waits are 512 at most.
+  assert.ok(Number(/^TasksMax=(\d+)$/m.exec(UNIT)?.[1]) >= 600);
+  const unset = [...UNIT.matchAll(/^UnsetEnvironment=(.*)$/gm)].flatMap(([, names]) =>
+    names.split(" ")
+  );
+  for (const name of ["BUN_OPTIONS", "BUN_BE_BUN", "NODE_OPTIONS"]) assert.ok(unset.includes(name));
 });
 
 Deno.test("the unit's file limit fits 65000 connections", () => {
