@@ -5,6 +5,7 @@
  */
 import edge from "../conf/edge.conf" with { type: "text" };
 import forward from "../conf/forward.conf" with { type: "text" };
+import full from "../conf/full.conf" with { type: "text" };
 import realtime from "../conf/realtime.conf" with { type: "text" };
 import secure from "../conf/secure.conf" with { type: "text" };
 import service from "../conf/service.conf" with { type: "text" };
@@ -18,6 +19,7 @@ import unit from "../conf/srs-edge.service" with { type: "text" };
 export const EXAMPLES: ReadonlyMap<string, string> = new Map([
   ["edge", edge],
   ["forward", forward],
+  ["full", full],
   ["realtime", realtime],
   ["secure", secure],
   ["service", service],

@@ -1,8 +1,10 @@
 /**
- * The generated part of the READMEs: the configuration reference, between two marks.
+ * What is made from the source: the configuration reference, as a part of the READMEs between two marks
+ * and as `conf/full.conf`.
  * @module
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import { formatFullConf } from "../config/full_conf.ts";
 import { formatReference, type Language } from "../config/reference.ts";
 import { BuildError } from "./run.ts";
 
@@ -11,6 +13,9 @@ export const READMES: Readonly<Record<Language, string>> = {
   en: "README.md",
   zh: "README.zh-CN.md",
 };
+
+/** The reference as a configuration file. */
+export const FULL_CONF = "conf/full.conf";
 
 // The formatter would pad the cells, and does not know how wide Chinese is.
 const BEGIN = "<!-- reference: made by `deno task docs` -->\n<!-- deno-fmt-ignore-start -->\n\n";
@@ -28,8 +33,9 @@ export function withReference(text: string, language: Language): string {
   return text.slice(0, from + BEGIN.length) + formatReference(language) + text.slice(to);
 }
 
-/** Writes the reference into both READMEs. */
+/** Writes `conf/full.conf`, and the reference into both READMEs. */
 export function updateReferences(): void {
+  writeFileSync(FULL_CONF, formatFullConf());
   for (const language of ["en", "zh"] as const) {
     const file = READMES[language];
     writeFileSync(file, withReference(readFileSync(file, "utf8"), language));
