@@ -7,10 +7,12 @@ import edge from "../conf/edge.conf" with { type: "text" };
 import forward from "../conf/forward.conf" with { type: "text" };
 import full from "../conf/full.conf" with { type: "text" };
 import realtime from "../conf/realtime.conf" with { type: "text" };
+import reload from "../conf/reload.conf" with { type: "text" };
 import secure from "../conf/secure.conf" with { type: "text" };
 import service from "../conf/service.conf" with { type: "text" };
 import smallMemory from "../conf/small-memory.conf" with { type: "text" };
 import statistics from "../conf/statistics.conf" with { type: "text" };
+import workers from "../conf/workers.conf" with { type: "text" };
 import sysusers from "../conf/srs-edge.sysusers" with { type: "text" };
 import tmpfiles from "../conf/srs-edge.tmpfiles" with { type: "text" };
 import unit from "../conf/srs-edge.service" with { type: "text" };
@@ -21,10 +23,12 @@ export const EXAMPLES: ReadonlyMap<string, string> = new Map([
   ["forward", forward],
   ["full", full],
   ["realtime", realtime],
+  ["reload", reload],
   ["secure", secure],
   ["service", service],
   ["small-memory", smallMemory],
   ["statistics", statistics],
+  ["workers", workers],
 ]);
 
 /** The configuration that an installed service starts with. */

@@ -158,3 +158,40 @@ Deno.test("the unit's file limit fits 65000 connections", () => {
   // max_connections, and what the server keeps for itself.
   assert.ok(limit >= 65_000 + 128, String(limit));
 });
+
+Deno.test("conf/README.md has one line for each file in conf/", () => {
+  const files = readdirSync(new URL("conf/", ROOT)).filter((name) => name !== "README.md");
+  const rows = tables(read("conf/README.md")).flat().filter(([name]) => name.startsWith("`"));
+  assert.deepEqual(rows.map(([name]) => name).sort(), files.map((name) => `\`${name}\``).sort());
+  for (const row of rows) assert.ok(row.slice(1).every((cell) => cell.length > 10), row.join());
+});
+
+Deno.test("conf/reload.conf says of each directive what a reload does, as the table does", () => {
+  const said = {
+    "At once": "applied",
+    "For what comes next": "live",
+    "Needs a restart": "restart",
+  };
+  const directives = new Map(allDirectives().map((entry) => [entry.path, entry]));
+  const blocks: string[] = [];
+  let reload: string | null = null;
+  const seen = new Set<string>();
+  for (const line of read("conf/reload.conf").split("\n").map((line) => line.trim())) {
+    const [word] = line.split(/\s/);
+    if (line.startsWith("#")) {
+      reload = Object.entries(said).find(([words]) => line.startsWith(`# ${words}:`))?.[1] ??
+        reload;
+    } else if (line.endsWith("{")) {
+      blocks.push(word);
+      reload = null;
+    } else if (line === "}") {
+      blocks.pop();
+      reload = null;
+    } else if (line !== "") {
+      const path = [...blocks, word].join(".");
+      assert.equal(directives.get(path)?.reload, reload, path);
+      seen.add(directives.get(path)?.reload ?? "");
+    }
+  }
+  assert.deepEqual([...seen].sort(), Object.values(said).sort());
+});
