@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";
 
-/** The largest multiple of the alphabet's size in a byte: larger bytes would favour some characters. */
+/** The largest multiple of the alphabet's size in a byte. Larger bytes would favour some characters. */
 const FAIR_BYTES = 256 - 256 % ALPHABET.length;
 
 function randomText(length: number): string {
@@ -38,22 +38,22 @@ export function newServerId(): string {
   return `vid-${randomText(7)}`;
 }
 
-/** Characters of the id by which servers know that a request has come through them. */
+/** Characters of the id by which a server recognises a request that has passed through it. */
 const HOP_ID_LENGTH = 16;
 
-/** How a server calls itself, in the API and in hooks. */
+/** The names of a server in the API and in hooks. */
 export interface ServerIdentity {
   readonly serverId: string;
-  /** New at every start. */
+  /** A new id for every start. */
   readonly serviceId: string;
   /**
-   * New at every start, and told to other servers alone: who knew it could make an origin take an edge's
-   * request for a loop (H34).
+   * A new id for every start. Only other servers receive it: with this id a client could make an origin
+   * refuse an edge's request as a loop (H34).
    */
   readonly hopId: string;
 }
 
-/** The identity of a server that starts. */
+/** Makes the identity of a server at its start. */
 export function newIdentity(): ServerIdentity {
   return {
     serverId: newServerId(),
@@ -67,7 +67,7 @@ export function newEntryId(): string {
   return `vid-${randomText(7)}`;
 }
 
-/** The same for the same text, in every thread: for entries that several threads have. */
+/** An id derived from a text, equal in every thread: for entries that several threads share. */
 export function entryIdOf(text: string): string {
   const digest = createHash("sha256").update(text).digest().subarray(0, 7);
   return `vid-${Array.from(digest, (byte) => ALPHABET[byte % ALPHABET.length]).join("")}`;

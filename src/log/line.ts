@@ -1,5 +1,5 @@
 /**
- * The form of a log line, as SRS has it:
+ * The format of a log line, which is SRS's:
  * `[2026-11-22 14:07:37.399][INFO][pid][connection id] text`; with a code
  * `[2026-11-22 14:07:37.399][WARN][pid][connection id][1007] text`.
  * @module
@@ -7,10 +7,10 @@
 
 import { sanitize } from "./text.ts";
 
-/** The levels that a line can have. */
+/** The levels of a line. */
 export type LineLevel = "trace" | "debug" | "info" | "warn" | "error";
 
-/** What a line is made of. */
+/** The parts of a line. */
 export interface LogLine {
   /** Unix ms. */
   readonly time: number;
@@ -18,19 +18,19 @@ export interface LogLine {
   readonly pid: number;
   /** Connection id. */
   readonly id: string;
-  /** SRS's error number; undefined: no such field in the line. */
+  /** SRS's error number. When undefined, the line has no such field. */
   readonly code?: number | undefined;
   readonly text: string;
 }
 
-/** Longest line in bytes without its line feed, as SRS: more text is cut off. */
+/** Longest line in bytes without its line feed, the same as in SRS. Longer text is cut off. */
 export const LINE_MAX_BYTES = 8191;
 
 const encoder = new TextEncoder();
 const scratch = new Uint8Array(LINE_MAX_BYTES);
 
 /**
- * The line without line feed and colour: always one line, at most `LINE_MAX_BYTES` bytes of UTF-8.
+ * Formats one line, without line feed and colour, in at most `LINE_MAX_BYTES` bytes of UTF-8.
  * @param utc times in UTC instead of local time
  */
 export function formatLine(line: LogLine, utc: boolean): string {
@@ -49,7 +49,7 @@ export function colourLine(line: string, level: LineLevel): string {
 /** `YYYY-MM-DD HH:MM:SS.mmm`. */
 function formatTime(ms: number, utc: boolean): string {
   const date = new Date(ms);
-  // Shifted by the zone's offset, UTC's own formatter prints local time.
+  // The time is shifted by the zone's offset, so that the UTC formatter prints local time.
   if (!utc) date.setTime(ms - date.getTimezoneOffset() * 60_000);
   return date.toISOString().replace("T", " ").slice(0, -1);
 }

@@ -1,8 +1,8 @@
 /**
- * Where the bytes of lines go: stdout, or a file. Nothing here makes the event loop wait, whether nobody
- * reads the pipe, a terminal is stopped by Ctrl-S, or the file's disk does not answer: Deno's own calls
- * wait in threads of the runtime, where its `node:fs` writes at once and waits with the loop; on Bun
- * `node:fs` is what waits in a thread.
+ * Targets of log lines: stdout, or a file. No target blocks the event loop: not a pipe without a
+ * reader, not a terminal stopped by Ctrl-S, not a disk that does not answer. On Deno this module uses
+ * Deno's own calls, which wait in threads of the runtime; Deno's `node:fs` would block the loop. On Bun
+ * `node:fs` waits in a thread.
  * @module
  */
 
@@ -20,23 +20,23 @@ import {
 
 const STDOUT = 1;
 
-/** Rights of a new log file. */
+/** Permission bits of a new log file. */
 const MODE = 0o644;
 
-/** ms that a disk has to open a file. One that does not answer for so long may never do. */
+/** Longest time to open a file, ms. A disk that takes longer is treated as one that never answers. */
 export const OPEN_LIMIT_MS = 5000;
 
-/** ms until a write is tried again when the descriptor is non-blocking and its reader is slow. */
+/** Delay before a write is repeated, ms, when the descriptor is non-blocking and its reader is slow. */
 const RETRY_MS = 20;
 
 /** An open target. */
 export interface LineTarget {
   /**
-   * Resolves when the system has all of the bytes; rejects when they are lost, in whole or in part. Another
-   * thread has begun when it returns, so that it goes on although the loop does not.
+   * Resolves when the system has all of the bytes. Rejects when some or all of them are lost. When the
+   * call returns, another thread has started the write, so that it continues while the loop is blocked.
    */
   write(bytes: Uint8Array): Promise<void>;
-  /** Gives the file back; stdout stays. */
+  /** Closes the file. Stdout stays open. */
   close(): void;
 }
 
@@ -46,8 +46,8 @@ export function consoleTarget(): LineTarget {
 }
 
 /**
- * A file to whose end is written.
- * @throws Error (as a rejection) with the system's reason, or one that says that the disk does not answer.
+ * Opens a file for appending.
+ * @throws Error (as a rejection) with the system's reason, or with a note that the disk does not answer.
  */
 export async function fileTarget(path: string): Promise<LineTarget> {
   const opened = openTarget(path);
@@ -67,7 +67,7 @@ export async function fileTarget(path: string): Promise<LineTarget> {
   }
 }
 
-/** A file that takes the place of the one that was looked at is looked at anew, this often. */
+/** Attempts to open a file that is replaced between the check of its path and the open. */
 const MAX_TRIES = 3;
 
 async function openTarget(path: string): Promise<LineTarget> {
@@ -81,12 +81,12 @@ async function openTarget(path: string): Promise<LineTarget> {
   throw new Error("it is changed again and again while it is opened");
 }
 
-/** The user that this process runs as; null where that is not known. */
+/** The user of this process. Null when it is unknown. */
 function userId(): number | null {
   try {
     return process.geteuid?.() ?? null;
   } catch {
-    // Deno without the permission.
+    // Deno throws here without the permission `sys`.
     return null;
   }
 }
@@ -109,7 +109,7 @@ const DENO: PathLooks = {
   realPath: (path) => Deno.realPath(path),
 };
 
-/** What Deno says of a file. */
+/** A file's state, as Deno reports it. */
 type DenoInfo = Awaited<ReturnType<typeof Deno.stat>>;
 
 function denoState(info: DenoInfo): PathState {
@@ -125,9 +125,9 @@ function denoState(info: DenoInfo): PathState {
 }
 
 /**
- * Null: another file is there by now. Deno 2.6 opens with the loop waiting, though it looks at a path in
- * another thread: a disk that does not answer is found out by that. A named pipe is opened for reading as
- * well, which does not wait for a reader.
+ * Returns null when the path has another file by now. Deno 2.6 blocks the loop in `open`, but not in
+ * `stat`: a `stat` beforehand finds a disk that does not answer. A named pipe is opened for reading
+ * too, because that does not wait for a reader.
  */
 async function openDeno({ path, state }: LogPath): Promise<LineTarget | null> {
   if (state === null) {
@@ -144,7 +144,7 @@ async function openDeno({ path, state }: LogPath): Promise<LineTarget | null> {
   return null;
 }
 
-/** The part of a Deno file that is used here. */
+/** The part of Deno's file interface that this module uses. */
 interface DenoWriter {
   write(bytes: Uint8Array): Promise<number>;
   close(): void;
@@ -191,7 +191,7 @@ function nodeState(stats: Stats): PathState {
   return { kind, uid, mode, links: nlink, dev, ino };
 }
 
-/** Null: another file is there by now. */
+/** Returns null when the path has another file by now. */
 function openNode({ path, state }: LogPath): Promise<LineTarget | null> {
   const { O_APPEND, O_WRONLY } = constants;
   return new Promise((resolve, reject) => {

@@ -1,27 +1,27 @@
 /**
- * Writes lines to a target: all lines of one turn of the event loop in one write. The target may take as
- * long as it likes.
+ * Writes lines to a target. All lines of one turn of the event loop go out in one write. The target may
+ * take any time.
  * @module
  */
 
 import type { LineTarget } from "./line_target.ts";
 
 /**
- * Characters that may wait for a slow reader, such as a paused terminal: some 10 000 lines; as many again
- * may be in the write under way. The log must not grow without limit, the memory of a small box is for
- * the media: more lines are counted and lost.
+ * Most characters that wait for a slow reader, such as a paused terminal: about 10 000 lines. The write
+ * in progress may hold as many again. The limit keeps the memory of a small machine for media. Lines
+ * beyond it are dropped and counted.
  */
 export const QUEUE_MAX_CHARS = 1024 * 1024;
 
 const encoder = new TextEncoder();
 
-/** Another target, and the lines that still go to the one before. */
+/** A new target, and the lines that still belong to the previous one. */
 interface Change {
   readonly lines: string[];
   readonly next: Promise<LineTarget>;
 }
 
-/** Lines on their way to one target. A failing write loses lines, it never throws. */
+/** Queues lines for one target. A failed write loses lines and never throws. */
 export class LineWriter {
   #target: LineTarget;
   readonly #lostLine: (count: number) => string;
@@ -34,7 +34,7 @@ export class LineWriter {
   readonly #changes: Change[] = [];
   #idle: (() => void)[] = [];
 
-  /** @param lostLine the line that tells how many lines were lost */
+  /** @param lostLine Formats the line that reports how many lines were lost. */
   constructor(target: LineTarget, lostLine: (count: number) => string) {
     this.#target = target;
     this.#lostLine = lostLine;
@@ -42,7 +42,7 @@ export class LineWriter {
 
   /** Queues one line; the line feed is added. */
   write(line: string): void {
-    // What is lost is one gap, counted where it is: a short line that would fit again is lost too.
+    // Lost lines form one gap with one count: a later, shorter line that would fit is dropped too.
     if (this.#full || this.#queuedChars + line.length > QUEUE_MAX_CHARS) {
       this.#full = true;
       this.#lost++;
@@ -54,11 +54,11 @@ export class LineWriter {
   }
 
   /**
-   * Writes to another target as soon as it is open; lines that are queued from here on wait for it. When
-   * it cannot be opened they go where they went before.
+   * Switches to another target as soon as it is open. Lines queued from now on wait for it. When it
+   * cannot be opened, they go to the previous target.
    */
   change(next: Promise<LineTarget>): void {
-    // What was wrong with it is the business of the one who opens it.
+    // The caller that opens the target reports the failure.
     next.catch(() => {});
     this.#changes.push({ lines: this.#takeLines(), next });
     this.#schedule();
@@ -71,8 +71,8 @@ export class LineWriter {
   }
 
   /**
-   * For the moment the process ends: has another thread begin to write what is queued, unless the target
-   * has not taken yet what it was given. Whether one is at work: it is to be left some time.
+   * Starts a last write when the process exits, in another thread, unless an earlier write is still in
+   * progress. Returns true when a write is in progress: the caller then leaves it some time.
    */
   startLast(): boolean {
     if (this.#busy) return true;
@@ -95,7 +95,7 @@ export class LineWriter {
     this.#scheduled = true;
     setTimeout(() => {
       this.#scheduled = false;
-      // The last write of the process may have begun.
+      // The last write of the process may have started.
       if (!this.#busy) void this.#run();
     }, 0);
   }
@@ -103,7 +103,7 @@ export class LineWriter {
   async #run(): Promise<void> {
     this.#busy = true;
     let well = true;
-    // After a failure the next line is what tries again: a full disk must not keep the processor busy.
+    // After a failure the next line triggers the next attempt: a full disk must not keep the CPU busy.
     while (this.#changes.length > 0 || this.#queue.length > 0 || (well && this.#lost > 0)) {
       const change = this.#changes.shift();
       well = await this.#pass(change ? change.lines : this.#takeLines());
@@ -113,7 +113,7 @@ export class LineWriter {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  /** Whether the target has taken the lines. */
+  /** Returns true when the target has taken the lines. */
   async #pass(lines: string[]): Promise<boolean> {
     if (lines.length === 0) return true;
     try {
@@ -131,11 +131,11 @@ export class LineWriter {
       this.#target.close();
       this.#target = target;
     } catch {
-      // The one before goes on.
+      // The previous target stays in use.
     }
   }
 
-  /** Everything queued, and how many lines were lost; leaves the queue empty. */
+  /** Takes everything queued, with the count of lost lines, and leaves the queue empty. */
   #takeLines(): string[] {
     const lines = this.#queue;
     if (this.#lost > 0) lines.push(this.#lostLine(this.#lost));

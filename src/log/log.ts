@@ -1,6 +1,6 @@
 /**
- * What the parts of the server log with. Where the lines go is the business of `tank.ts`, in a thread
- * that has a tank, and of the thread that started it in one that has none.
+ * The logging interface of all parts of the server. `tank.ts` decides where lines go. A thread without
+ * a tank sends its lines to the thread that started it.
  * @module
  */
 
@@ -10,7 +10,7 @@ import { newConnectionId } from "./ids.ts";
 import { formatLine, type LineLevel, type LogLine } from "./line.ts";
 import { redactQuery } from "./text.ts";
 
-/** A log whose lines bear one connection's id. Text that a peer sent goes through `peerText` first. */
+/** A log whose lines carry one connection's id. Callers pass a peer's text through `peerText` first. */
 export interface Log {
   readonly id: string;
   debug(text: string): void;
@@ -19,26 +19,29 @@ export interface Log {
   warn(text: string, code?: number): void;
   /**
    * @param code SRS's error number
-   * @param error an internal fault: what it says is added to the text, and its stack and that of its
-   * causes follow, one line per frame with the same head
+   * @param error An internal fault. Its message is added to the text. Its stack and the stacks of its
+   * causes follow, one line per frame with the same head.
    */
   error(text: string, code?: number, error?: unknown): void;
 }
 
-/** Takes finished lines. */
+/** Receives formatted lines. */
 export type LineSink = (line: string, level: LineLevel) => void;
 
-/** Takes what is logged. */
+/** Receives log records. */
 export interface LogTarget {
-  /** Whether anybody wants to know. */
+  /** Whether this level is logged at present. */
   takes(level: LineLevel): boolean;
   write(line: LogLine): void;
 }
 
-/** Causes that are followed from an error: a longer chain than any of ours, and chains can be circular. */
+/**
+ * Causes that are logged of one error. The server's own chains are shorter, and a chain can be
+ * circular.
+ */
 const CAUSES_MAX = 4;
 
-/** How much each level wants to be seen. */
+/** The rank of each level. */
 const WEIGHT: Record<LogLevel, number> = { trace: 0, debug: 1, info: 2, warn: 3, error: 4, off: 5 };
 
 /** Id of this thread's own lines. */
@@ -46,12 +49,12 @@ export const LOG_TASK_ID = newConnectionId();
 
 let target: LogTarget = lineTarget("info", false, (line) => console.log(line));
 
-/** From now on everything goes there. */
+/** Sets the receiver of all later records. */
 export function setLogTarget(next: LogTarget): void {
   target = next;
 }
 
-/** The log of a thread that writes none itself: finished lines go to `forward`. */
+/** Opens the log of a thread without a target: `forward` receives its formatted lines. */
 export function forwardLog({ level, utc }: LogConfig, forward: LineSink): void {
   target = lineTarget(level, utc, forward);
 }
@@ -63,7 +66,7 @@ function lineTarget(least: LogLevel, utc: boolean, sink: LineSink): LogTarget {
   };
 }
 
-/** The log of one connection or internal task. Cheap: one small object. */
+/** Makes the log of one connection or internal task. It costs one small object. */
 export function connectionLog(id: string): Log {
   return new IdLog(id);
 }
@@ -97,7 +100,7 @@ function emit(level: LineLevel, id: string, text: string, code?: number): void {
   }
 }
 
-/** One line for what the error says, one for each frame of its stack, the same for its causes. */
+/** One line for the error's message and one for each frame of its stack; the same for its causes. */
 function describeError(error: unknown): string[] {
   const lines: string[] = [];
   let cause = error;

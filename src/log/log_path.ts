@@ -1,56 +1,57 @@
 /**
- * Where the log file really is. A link that another user may have put there is not followed: a server that
- * runs as root would append lines, in which strangers choose words, to a file of that user's choice (H61).
- * A link that root or the server's own user has made is one on purpose, such as `/dev/stdout`.
+ * Resolves the path of the log file. Links of other users are not followed: a server that runs as root
+ * would append lines, with text chosen by clients, to a file chosen by that user (H61). Links of root
+ * and of the server's own user are followed, such as `/dev/stdout`.
  * @module
  */
 
 import { dirname, join, resolve } from "node:path";
 
-/** What lies at a path. */
+/** The file at a path. */
 export interface PathState {
   readonly kind: "link" | "file" | "pipe" | "other";
-  /** Owner; null where the system has none. */
+  /** Owner. Null on a system without owners. */
   readonly uid: number | null;
   /** Permission bits. */
   readonly mode: number;
-  /** Names of the same file. */
+  /** Number of names (hard links) of the file. */
   readonly links: number;
   readonly dev: number;
   readonly ino: number;
 }
 
-/** The looks at the file system that are needed. All may be slow, and reject. */
+/** The file system calls that {@link logPath} needs. Each may be slow, and may reject. */
 export interface PathLooks {
-  /** Of the path itself, even if it is a link; null: nothing is there. */
+  /** State of the path itself, even of a link. Null when nothing is there. */
   look(path: string): Promise<PathState | null>;
-  /** Of what a path leads to. */
+  /** State of the file that a path leads to. */
   follow(path: string): Promise<PathState | null>;
-  /** Text of a link. */
+  /** Target text of a link. */
   readLink(path: string): Promise<string>;
-  /** A path of existing folders without links. */
+  /** The same path without links. Its folders must exist. */
   realPath(path: string): Promise<string>;
 }
 
 /** Not looked at: Deno 2.9 says nothing of it. */
 export const STDOUT = "/dev/stdout";
 
-/** A path that may be opened, if what lies there is still `state`. */
+/** A path that may be opened as long as the file there still is `state`. */
 export interface LogPath {
   readonly path: string;
-  /** Null: it is to be created. */
+  /** Null when the file does not exist and is to be created. */
   readonly state: PathState | null;
 }
 
-/** Links that lead from one to the next. */
+/** Longest chain of links that is followed. */
 const MAX_LINKS = 8;
 
 const ROOT = 0;
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Follows the links of a log file's path. `user`: who this process is; null: unknown, only root is trusted.
- * @throws Error with the reason why it is not followed
+ * Follows the links of a log file's path. `user` is the user of this process. When it is null
+ * (unknown), only root's links are followed.
+ * @throws Error with the reason when a link is not followed.
  */
 export async function logPath(path: string, user: number | null, on: PathLooks): Promise<LogPath> {
   const trusted = (uid: number | null) => uid === null || uid === ROOT || uid === user;
@@ -71,7 +72,7 @@ export async function logPath(path: string, user: number | null, on: PathLooks):
     if (!trusted(state.uid)) {
       throw new Error(`${at} is a link of another user (${state.uid}), which is not followed`);
     }
-    // Other descriptors of this process: root's, and their links may be no paths.
+    // Links in /dev and /proc are root's, and their targets need not be paths.
     if (/^\/(dev|proc)\//.test(at)) return { path: at, state: await on.follow(at) };
     const target = await on.readLink(at);
     const folder = await on.realPath(dirname(at));
@@ -80,7 +81,7 @@ export async function logPath(path: string, user: number | null, on: PathLooks):
   throw new Error(`more than ${MAX_LINKS} links lead from one to the next`);
 }
 
-/** Whether two states are of the same file. */
+/** Whether two states belong to the same file. */
 export function isSameFile(a: PathState, b: PathState): boolean {
   return a.dev === b.dev && a.ino === b.ino;
 }

@@ -1,7 +1,7 @@
 /**
- * Where the log goes: LogTape decides what is written, this module how and where. Lines go to stdout
- * until `openLog` and after `closeLog`. From `openLog` on nothing here waits for a reader or a disk in
- * the event loop's thread.
+ * The sink of the log. LogTape filters by level; this module formats and writes. Lines go to stdout
+ * before `openLog` and after `closeLog`. After `openLog` no call blocks the event loop on a reader or a
+ * disk.
  * @module
  */
 
@@ -21,21 +21,23 @@ import { consoleTarget, fileTarget, type LineTarget } from "./line_target.ts";
 import { LineWriter } from "./line_writer.ts";
 import { type LineSink, LOG_TASK_ID, serverLog, setLogTarget } from "./log.ts";
 
-/** Where an open log's lines go. */
+/** The target of an open log. */
 interface OpenLog {
   readonly writer: LineWriter;
-  /** Absolute path; null: the console. */
+  /** Absolute path. Null for the console. */
   readonly file: string | null;
 }
 
 const STDOUT = 1;
 
-/** ms that `closeLog` waits for a reader that does not read, so that the server always ends. */
+/**
+ * Longest wait of `closeLog` for a reader that does not read, ms. It makes sure that the server ends.
+ */
 const CLOSE_WAIT_MS = 1000;
 
 /**
- * ms that the end of the process leaves to the threads that write its last lines. When they are through
- * cannot be seen from here; a pipe or a disk that is not stuck takes a few.
+ * Time that the process leaves at its exit to the threads that write its last lines, ms. Nothing
+ * reports when they are done. A pipe or disk that answers needs a few ms.
  */
 const LAST_WAIT_MS = 150;
 
@@ -59,12 +61,12 @@ const LINE_LEVEL: Record<TapeLevel, LineLevel> = {
 
 const logger = getLogger("srs-edge");
 
-/** The open log; null before `openLog` and after `closeLog`. */
+/** The open log. Null before `openLog` and after `closeLog`. */
 let open: OpenLog | null = null;
 
 /**
- * What writes to stdout since the first `openLog`: one for the life of the process, so that a reader who
- * has stopped has one write to take, and what is lost meanwhile is counted across reloads.
+ * The writer of stdout, made by the first `openLog` and kept for the life of the process. A reader that
+ * has stopped then has one write pending, and the count of lost lines survives reloads.
  */
 let stdout: LineWriter | null = null;
 
@@ -72,12 +74,12 @@ let stdout: LineWriter | null = null;
 let utc = false;
 
 /**
- * Where lines go at present: until a log is open, and nothing runs that they could hold up, straight to
- * stdout.
+ * The current receiver of lines. Before a log is open, lines go directly to stdout: nothing runs yet
+ * that a blocking write could delay.
  */
 let writeLine: LineSink = inColour(isatty(STDOUT), writeToStdout);
 
-// Nothing is lost if the process ends right after such a line, as it does when the start fails.
+// The synchronous write keeps lines that precede an immediate exit, such as that of a failed start.
 configureTape("info");
 
 setLogTarget({
@@ -96,12 +98,14 @@ setLogTarget({
 
 // LogTape's own hook waits for "unload", which Deno does not send on process.exit().
 process.on("exit", writeLast);
-// Nor does Deno send "exit" when an error ends the process that nobody catches; Bun does.
+// Deno does not send "exit" after an uncaught error either; Bun does.
 for (const crash of ["error", "unhandledrejection"]) {
   globalThis.addEventListener?.(crash, writeLast);
 }
 
-/** Writes what is queued in the time that an end may take: the reader may be stuck, which nothing tells. */
+/**
+ * Writes the queue within the time that an exit may take. Nothing reports whether the reader is stuck.
+ */
 function writeLast(): void {
   const writers = new Set([open?.writer, stdout]);
   const started = [...writers].filter((writer) => writer?.startLast());
@@ -111,8 +115,8 @@ function writeLast(): void {
 }
 
 /**
- * Opens the log as the configuration says; called again, it replaces the open one.
- * @throws Error that names the file and the cure when it cannot be opened; the log is as before then
+ * Opens the log that the configuration asks for. A second call replaces the open log.
+ * @throws Error that names the file and the cure when it cannot be opened. The previous log stays in use.
  */
 export async function openLog(config: LogConfig): Promise<void> {
   const file = config.tank === "file" ? resolve(config.file) : null;
@@ -129,22 +133,22 @@ export async function openLog(config: LogConfig): Promise<void> {
   if (moves && old !== null) await finish(old);
 }
 
-/** Writes a line that another thread has finished. */
+/** Writes a line that another thread has formatted. */
 export function writeForwarded(line: string, level: LineLevel): void {
   writeLine(line, level);
 }
 
-/** Resolves when the lines so far have been handed to the system. */
+/** Resolves when the system has all lines logged so far. */
 export async function logWritten(): Promise<void> {
   await open?.writer.drain();
 }
 
-/** Prints a text on stdout, wherever the log goes, without waiting for whoever reads it. */
+/** Prints a text on stdout, whatever the target of the log, without waiting for the reader. */
 export function printText(text: string): void {
   stdout?.write(text);
 }
 
-/** Writes what is queued, if somebody takes it, and closes the log. Later lines go to stdout again. */
+/** Writes the queue, as far as the reader takes it, and closes the log. Later lines go to stdout. */
 export async function closeLog(): Promise<void> {
   if (open === null || stdout === null) return;
   const [old, console] = [open, stdout];
@@ -154,7 +158,7 @@ export async function closeLog(): Promise<void> {
   await finish(old);
 }
 
-/** Gives the last lines the time they may take; a file is closed when it has them. */
+/** Waits a bounded time for the last lines. A file is closed once they are written. */
 async function finish({ writer, file }: OpenLog): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<void>((done) => timer = setTimeout(done, CLOSE_WAIT_MS));
@@ -163,9 +167,8 @@ async function finish({ writer, file }: OpenLog): Promise<void> {
 }
 
 /**
- * Closes the log file and opens the path anew, after logrotate has renamed the file. Does nothing when the
- * log goes to the console. When the path cannot be opened the old file stays in use, and an ERROR line in it
- * says so.
+ * Closes the log file and opens its path again, after logrotate has renamed the file. Does nothing for
+ * the console. When the path cannot be opened, the old file stays in use and receives an ERROR line.
  */
 export function reopenLog(): void {
   if (open === null || open.file === null) return;
@@ -176,7 +179,7 @@ export function reopenLog(): void {
 
 function configureTape(level: LogLevel): void {
   const lowestLevel = TAPE_LEVEL[level];
-  // Not `configure`: it waits in between, and what is logged meanwhile would be lost.
+  // `configureSync`, because lines logged during the wait of `configure` would be lost.
   configureSync({
     sinks: { lines },
     loggers: [
@@ -188,7 +191,7 @@ function configureTape(level: LogLevel): void {
   });
 }
 
-/** LogTape's way to wherever lines go. */
+/** LogTape's sink, which passes records to the current receiver. */
 function lines(record: LogRecord): void {
   const { id, code } = record.properties;
   const level = LINE_LEVEL[record.level];
@@ -221,7 +224,7 @@ function writeToStdout(line: string): void {
   try {
     writeSync(STDOUT, line + "\n");
   } catch {
-    // stdout is closed, or full: there is no other place to say so.
+    // stdout is closed or full, and there is no other place to report it.
   }
 }
 

@@ -1,39 +1,42 @@
 /**
- * Makes text from outside fit for a log line: nothing in it can break the line or steer a terminal
- * (H31), and no secret of a URL stays readable in it (H30).
+ * Makes a peer's text safe for a log line: it cannot break the line or control a terminal (H31), and
+ * the secrets of URLs in it are not readable (H30).
  * @module
  */
 
 /** C0 and C1 controls, DEL, line and paragraph separators, and every bidi control. */
 const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 
-/** Key names whose value is a secret, wherever in the name the word stands. */
+/** Words that mark a key as secret, anywhere in its name. */
 const SECRET_KEY = /token|sign|key|secret|pass|auth|pwd|credential/i;
 
-/** `=` of a query, also in the form it has in a URL that is itself a query value. */
+/** `=` of a query, also escaped as in a URL that is itself a query value. */
 const EQUALS = /=|%3d/gi;
 
-/** What ends the text before a key. `%26`, `%3B`, `%2C` and `%3F` belong to a nested URL. */
+/** Separators before a key. `%26`, `%3B`, `%2C` and `%3F` occur in a nested URL. */
 const KEY_START = /[?&;,]|%(?:26|3b|2c|3f)/gi;
 
 /**
- * A value: up to the next separator. Whatever follows `;` or `,` without an `=` of its own is taken to
- * be a part of the value, since both may stand unescaped in a secret.
+ * A value, up to the next separator. Text after `;` or `,` without an `=` of its own is part of the
+ * value, because a secret may contain both unescaped.
  */
 const VALUE = /[^&;,]*(?:[;,][^&;,=]*(?=[&;,]|$))*/y;
 
-/** What stands for a secret. */
+/** The replacement of a secret. */
 const MASK = "***";
 
-/** Characters of one peer text that reach the log: enough for a long URL, and a line holds several. */
+/** Most characters of one peer text in the log: enough for a long URL, and a line holds several. */
 export const PEER_TEXT_MAX = 512;
 
-/** Characters of a peer text that are looked at: bounds the work, since a message may have 16 MiB. */
+/**
+ * Most characters of a peer text that are examined. The limit bounds the work: a message may have 16
+ * MiB.
+ */
 const PEER_TEXT_SCAN = 8192;
 
 /**
- * Replaces every control, line separator and bidi control by an escape, `\x1b` or `\u202e`. Calling it
- * twice changes nothing more. An ordinary backslash stays as it is.
+ * Replaces every control, line separator and bidi control by an escape, `\x1b` or `\u202e`. A second
+ * call changes nothing. A plain backslash stays.
  */
 export function sanitize(text: string): string {
   return text.replace(UNSAFE, (char) => {
@@ -47,8 +50,8 @@ export function sanitize(text: string): string {
 /**
  * Replaces secrets by `***`: in `key=value` pairs separated by `?`, `&`, `;` or `,` the value of a key
  * whose name has one of the words token, sign, key, secret, pass, auth, password, pwd, credential
- * in it, and the password of `user:password@host`. Meant for one URL or query; in a longer text it may
- * hide more than the secret, never less. Linear in the length of the text.
+ * in it, and the password of `user:password@host`. The text is one URL or query; in a longer text the
+ * function may hide more than the secret, never less. It takes linear time.
  */
 export function redactQuery(text: string): string {
   const ranges = [...passwordRanges(text), ...secretValueRanges(text)].sort(([a], [b]) => a - b);
@@ -61,7 +64,10 @@ export function redactQuery(text: string): string {
   return out + text.slice(done);
 }
 
-/** `redactQuery`, at most `PEER_TEXT_MAX` characters, `sanitize`: for everything that a peer sent. */
+/**
+ * Applies `redactQuery`, the limit of `PEER_TEXT_MAX` characters, and `sanitize`: for all text of a
+ * peer.
+ */
 export function peerText(text: string): string {
   const safe = sanitize(redactQuery(text.slice(0, PEER_TEXT_SCAN)));
   const whole = safe.length <= PEER_TEXT_MAX && text.length <= PEER_TEXT_SCAN;
@@ -105,7 +111,9 @@ function lastKey(text: string): string {
   return text.slice(start);
 }
 
-/** A server that decodes `%74oken` sees `token`; so must we. Never throws, unlike decodeURIComponent. */
+/**
+ * Decodes a key, because a server reads `%74oken` as `token`. Never throws, unlike decodeURIComponent.
+ */
 function percentDecode(text: string): string {
   return text.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
 }
