@@ -1,5 +1,5 @@
 /**
- * The kinds of value that rules about access have: address rules, networks, hook URLs, secrets.
+ * The kinds of value in access rules: address rules, networks, origins, hook URLs, secrets.
  * @module
  */
 import { quote } from "./diagnostic.ts";
@@ -7,15 +7,15 @@ import type { Kind } from "./kinds.ts";
 import { formatNetwork, type Network, parseNetwork } from "./network.ts";
 import type { AccessRule } from "./types.ts";
 
-/** Characters below which a secret can be found by trying. */
+/** A secret with fewer characters can be guessed by trial. */
 const SHORT_SECRET = 16;
 
-/** What is wrong with a word that is no network. */
+/** The error for a word that is no network. */
 function noNetwork(word: string): string {
   return `${quote(word)} is neither an address nor a network such as 10.0.0.0/8 or 2001:db8::/32`;
 }
 
-/** `publish | play`, and `all`, an address or a network: one `allow` or `deny` of `security`. */
+/** One `allow` or `deny` of `security`: `publish | play`, then `all`, an address or a network. */
 export const accessRuleKind: Kind<AccessRule | null> = {
   label: "publish | play  all | address | network",
   list: true,
@@ -58,7 +58,10 @@ export const networkListKind: Kind<readonly Network[]> = {
   format: (value) => value.length === 0 ? "(none)" : value.map(formatNetwork).join(" "),
 };
 
-/** Any number of web origins, as browsers send them in `Origin`: scheme, host, and the port unless usual. */
+/**
+ * Any number of web origins, as browsers send them in `Origin`: scheme, host, and a port that is not
+ * the default.
+ */
 export const originListKind: Kind<readonly string[]> = {
   label: "https://… | http://… …",
   list: true,
@@ -83,7 +86,7 @@ export const originListKind: Kind<readonly string[]> = {
   format: (value) => value.length === 0 ? "(none)" : value.join(" "),
 };
 
-/** Any number of `http:` and `https:` URLs. Only these are ever called (H28). */
+/** Any number of `http:` and `https:` URLs. The server calls no other scheme (H28). */
 export const urlListKind: Kind<readonly string[]> = {
   label: "http://… | https://… …",
   list: true,
@@ -99,7 +102,7 @@ export const urlListKind: Kind<readonly string[]> = {
   format: (value) => value.length === 0 ? "(none)" : value.map(shownUrl).join(" "),
 };
 
-/** Any number of secrets: the first is in use, the others are on their way out. Never shown. */
+/** Any number of secrets. The first signs new URLs; all of them are accepted. They are never shown. */
 export const secretListKind: Kind<readonly string[]> = {
   label: "secret …",
   list: true,
@@ -117,7 +120,7 @@ export const secretListKind: Kind<readonly string[]> = {
   format: (value) => value.length === 0 ? "(none)" : value.join(" "),
 };
 
-/** A URL as it may be shown: without its password and without the values in its query. */
+/** A URL for display, without its password and the values of its query. */
 export function shownUrl(url: string): string {
   return url.replace(/^([^/?#]*\/\/[^/?#]*:)[^/?#]*@/, "$1***@").replace(/=[^&#]*/g, "=***");
 }

@@ -1,5 +1,6 @@
 /**
- * A checked tree to the typed {@link Config}: which directive becomes which field, in which unit.
+ * Builds the typed {@link Config} from a checked tree: which directive becomes which field, in which
+ * unit.
  * @module
  */
 import { buildHttp } from "./build_http.ts";
@@ -34,15 +35,15 @@ import type {
   VhostConfig,
 } from "./types.ts";
 
-/** Where RTMP is served when there is no file and no SRS_LISTEN. */
+/** The RTMP address without a file and without SRS_LISTEN. */
 const STANDARD_LISTEN: ListenAddress = { host: EVERY_ADDRESS, port: 1935 };
 
-/** Messages to gather when `min_latency` is on: none. */
+/** Messages that are gathered with `min_latency` on: none. */
 const REALTIME_MW_MSGS = 0;
 
 /**
- * Builds the configuration; bad values go to the report and leave a default behind.
- * `file` is the path of the main file, null in environment-only mode; `top` its beginning.
+ * Builds the configuration. A bad value is reported and replaced by its default. `file` is the path of
+ * the main file, null in environment-only mode; `top` is its beginning.
  */
 export function buildConfig(
   file: string | null,
@@ -120,7 +121,7 @@ function buildGrace(root: Section): GraceConfig {
   };
 }
 
-/** The vhosts that count: those with a name, the first of each. */
+/** The vhosts in effect: the first block of each name. */
 function vhostBlocks(tree: readonly Directive[]): { name: string; block: readonly Directive[] }[] {
   const found = new Map<string, readonly Directive[]>();
   for (const { name, args, block } of tree) {
@@ -140,7 +141,7 @@ function buildVhost(
   const enabled = vhost.get(VHOST_ROOT.enabled);
   const minLatency = vhost.get(VHOST_ROOT.min_latency);
   const publish = buildPublish(vhost.enter(VHOST_ROOT.publish));
-  // At an edge the pull is the publisher, and what becomes of others is up to the origin.
+  // At an edge the pull is the publisher, and the origin decides about other publishers.
   const edge = buildEdge(vhost, publish.takeover, reading);
   return {
     name,
@@ -226,8 +227,9 @@ function buildHooks(hooks: Section): HooksConfig {
 }
 
 /**
- * Streams over HTTP. Where HTTP is for this machine only because nobody said anything about it, they are
- * there unless the vhost says otherwise; else it must ask for them, as in SRS.
+ * HTTP-FLV of a vhost. When the file says nothing about HTTP, the API listens on the loopback address
+ * only, and HTTP-FLV is on unless the vhost turns it off. Otherwise it is off unless the vhost turns it
+ * on, as in SRS.
  */
 function buildRemux(vhost: Section, privateHttp: boolean, { report }: Reading): HttpRemuxConfig {
   const place = vhost.find(VHOST_ROOT.http_remux);

@@ -1,6 +1,6 @@
 /**
- * The HTTP endpoints of a checked tree: API, server, metrics, and HTTPS beside the first two. Those that
- * have the same address share it; what cannot be listened on together is refused.
+ * Builds the HTTP endpoints from a checked tree: API, server, metrics, and HTTPS for the first two.
+ * Endpoints with the same address share it. Addresses that conflict are refused.
  * @module
  */
 import type { Place } from "./diagnostic.ts";
@@ -30,19 +30,22 @@ import type {
   RawApiConfig,
 } from "./types.ts";
 
-/** Where statistics are served when nobody said anything about them: for this machine only. */
+/** The API's address when the file has no `http_api`: this machine only. */
 const PRIVATE_API: ListenAddress = { host: "127.0.0.1", port: 1985 };
 
-/** An address that something wants to listen on. */
+/** An address that an endpoint needs. */
 interface Wish {
   readonly name: string;
   readonly address: ListenAddress;
-  /** What it speaks there: wishes that speak the same may share. */
+  /** The protocol there. Endpoints with the same protocol may share an address. */
   readonly speaks: string;
   readonly place: Place;
 }
 
-/** The HTTP part of the configuration; `rtmp` are the addresses that are taken, `top` the file's beginning. */
+/**
+ * Builds the HTTP part of the configuration. `rtmp` are addresses in use; `top` is the file's
+ * beginning.
+ */
 export function buildHttp(
   root: Section,
   rtmp: readonly ListenAddress[],
@@ -67,11 +70,14 @@ export function buildHttp(
     trustedProxies: server.get(SERVER.trusted_proxies),
   };
   const exporter = buildExporter(root, taken, top, reading);
-  // Last: an API that nobody has asked for gives way to all others.
+  // The default API comes last: it is turned off when its address conflicts with another.
   return { httpApi: buildHttpApi(root, taken, top, reading), httpServer, exporter };
 }
 
-/** Without a word about the API it serves this machine; with one, it does what SRS does. */
+/**
+ * Builds the API's endpoint. Without `http_api` in the file it serves this machine; otherwise as in
+ * SRS.
+ */
 function buildHttpApi(
   root: Section,
   taken: Wish[],
@@ -109,7 +115,10 @@ function buildHttpApi(
   };
 }
 
-/** A script cannot ask for a password, and the browser would send one that it knows. */
+/**
+ * JSONP is off with a password: a script cannot ask for one, and a browser would send one that it
+ * knows.
+ */
 function buildJsonp(api: Section, auth: AuthConfig | null, { report }: Reading): boolean {
   const wanted = api.get(API.jsonp);
   const place = api.find(API.jsonp);
@@ -151,7 +160,7 @@ function buildExporter(root: Section, taken: Wish[], top: Place, reading: Readin
   };
 }
 
-/** The leaves of an `https { }` block. */
+/** The leaves of one `https { }` block. */
 interface HttpsLeaves {
   readonly enabled: Leaf<boolean>;
   readonly listen: Leaf<ListenAddress>;
@@ -184,7 +193,7 @@ function claimHttps(
   return claim(taken, wish, reading) ? https : null;
 }
 
-/** Whether the wish can be had beside those before it; an error is reported if not. */
+/** Whether an address is compatible with the earlier ones. If not, an error is reported. */
 function claim(taken: Wish[], wish: Wish, { report }: Reading): boolean {
   const other = conflict(taken, wish);
   if (other) report.error(wish.place, `${quarrel(wish, other)}: give one of them another port`);
@@ -204,7 +213,7 @@ function quarrel(wish: Wish, other: Wish): string {
     `which ${formatListen(other.address)} takes in ${other.name}`;
 }
 
-/** Whether two addresses cannot be listened on at once. */
+/** Whether two addresses exclude each other. */
 function overlap(a: ListenAddress, b: ListenAddress): boolean {
   if (a.port !== b.port) return false;
   if (a.host === b.host || a.host === "::" || b.host === "::") return true;

@@ -1,5 +1,5 @@
 /**
- * `cluster { mode remote; }` and `forward { }`: the blocks that make this server another one's client.
+ * Builds `cluster { mode remote; }` and `forward { }`, which make this server a client of others.
  * @module
  */
 import type { Reading, Section } from "./section.ts";
@@ -13,7 +13,7 @@ import {
 } from "./table_vhost.ts";
 import type { EdgeConfig, ForwardConfig, Takeover } from "./types.ts";
 
-/** The vhost as an edge; null: it is an origin. */
+/** The edge settings of a vhost. Null when it is an origin. */
 export function buildEdge(
   vhost: Section,
   takeover: Takeover,
@@ -38,7 +38,7 @@ export function buildEdge(
   return edge;
 }
 
-/** Where the vhost's streams are copied to; null: nowhere. */
+/** The forward settings of a vhost. Null when it forwards nothing. */
 export function buildForward(vhost: Section, { report }: Reading): ForwardConfig | null {
   const forward = vhost.enter(FORWARD_BLOCK);
   const enabled = forward.get(FORWARD.enabled);

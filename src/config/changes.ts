@@ -1,19 +1,21 @@
 /**
- * What is different between two configurations, directive by directive.
+ * The differences between two configurations, by directive.
  * @module
  */
 import type { Setting } from "./section.ts";
 import type { Reload } from "./spec.ts";
 
-/** One directive that has another value, or a vhost that has come or gone. */
+/** One directive with a new value, or a vhost that was added or removed. */
 export interface Change {
-  /** What becomes of it. */
+  /** What a reload does with the change. */
   readonly reload: Reload;
-  /** `max_connections 1000 -> 2000 connections`, `vhost a.com: play.gop_cache on -> off`. No secrets. */
+  /**
+   * `max_connections 1000 -> 2000 connections`, `vhost a.com: play.gop_cache on -> off`. No secrets.
+   */
   readonly text: string;
 }
 
-/** A directive for everything, or for one vhost; one that repeats has several settings. */
+/** The settings of one directive, global or of one vhost. A directive that repeats has several. */
 type Given = readonly [Setting, ...Setting[]];
 
 function byDirective(settings: readonly Setting[]): Map<string, Given> {
@@ -30,7 +32,7 @@ function vhostsOf(settings: readonly Setting[]): Set<string> {
   return new Set(settings.flatMap(({ vhost }) => vhost ?? []));
 }
 
-/** What has changed, in the order of the newer settings. */
+/** The changes, in the order of the new settings. */
 export function changesBetween(old: readonly Setting[], next: readonly Setting[]): Change[] {
   const before = byDirective(old);
   const changes: Change[] = [];
@@ -51,7 +53,7 @@ export function changesBetween(old: readonly Setting[], next: readonly Setting[]
   return changes;
 }
 
-/** The settings that are in effect after a reload: of those that need a restart, the old ones. */
+/** The settings in effect after a reload. Directives that need a restart keep their old values. */
 export function inEffect(old: readonly Setting[], next: readonly Setting[]): Setting[] {
   const before = byDirective(old);
   return [...byDirective(next)].flatMap(([key, given]) => {
@@ -67,7 +69,7 @@ function changeText(was: Given, given: Given): string {
   const { vhost, path } = given[0];
   const name = vhost === null ? path : `vhost ${vhost}: ${path.replace(/^vhost\./, "")}`;
   const now = given.map(({ text }) => text).join(", ");
-  // The unit once is enough.
+  // The unit is shown once.
   const before = was.map(({ text, raw }) => text.startsWith(`${raw} `) ? raw : text).join(", ");
   return `${name} ${before} -> ${now}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Holds a tree against the directive table: unknown names, names that are not offered here, repetitions,
- * blocks where a value belongs. Values are checked when they are read (`section.ts`).
+ * Checks a tree against the directive table: unknown names, names that are not offered, repetitions,
+ * blocks in place of values. `section.ts` checks the values themselves.
  * @module
  */
 import { environmentPlace, formatPlace, type Place, quote } from "./diagnostic.ts";
@@ -14,21 +14,21 @@ import { type Directive, firstNamed } from "./tree.ts";
 /** Values of environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A directive that SRS knows and that has no effect here. */
+/** A directive that SRS knows and this server ignores. */
 export interface Ignored {
   /** Dotted, for example `vhost.hls`. */
   readonly path: string;
   readonly place: Place;
   readonly status: Exclude<Status, "honoured">;
-  /** Names of the directives in it, each once. */
+  /** Names of the directives inside, each once. */
   readonly contents: readonly string[];
-  /** What is lost, one line for people. */
+  /** Description of what the server ignores, one line. */
   readonly about: string;
 }
 
 /**
- * Reports everything that is wrong with the names in a tree; returns what is ignored. What the file has
- * switched off is not: nothing is lost.
+ * Reports all wrong names in a tree and returns the ignored directives. A block that the file switches
+ * off is not among them, because nothing is lost.
  */
 export function checkTree(
   tree: readonly Directive[],
@@ -41,7 +41,7 @@ export function checkTree(
   return checker.ignored;
 }
 
-/** Reports the variables that are set for directives that are not offered; returns them. */
+/** Reports and returns the environment variables of directives that are not offered. */
 export function checkEnvironment(environment: Environment, report: Report): Ignored[] {
   const ignored: Ignored[] = [];
   for (const entry of allDirectives()) {
@@ -61,7 +61,7 @@ export function checkEnvironment(environment: Environment, report: Report): Igno
   return ignored;
 }
 
-/** SRS's full.conf turns on everything at once and marks itself, so that nobody runs it. */
+/** Refuses SRS's full.conf, which turns on every feature and is marked with `is_full on`. */
 function checkNotReferenceFile(tree: readonly Directive[], report: Report): void {
   const mark = firstNamed(tree, "is_full");
   if (mark?.args.at(0)?.text !== "on") return;
@@ -81,7 +81,7 @@ class Checker {
     this.#report = report;
   }
 
-  /** Checks the directives of one block. `loses` is false where what is ignored is not to be reported. */
+  /** Checks the directives of one block. `loses` is false where ignored directives are not reported. */
   block(block: Block, directives: readonly Directive[], loses: boolean): void {
     const first = new Map<string, Directive>();
     for (const directive of directives) {
@@ -113,7 +113,7 @@ class Checker {
     this.ignored.push({ path, place: directive.place, status, contents, about });
   }
 
-  /** Whether a block is switched off, or a switch asks for nothing. */
+  /** Whether a block is switched off, or a flag keeps its default `off`. */
   #isOff(spec: Spec, { args, block }: Directive): boolean {
     if (spec.type === "leaf") return asksForNothing(spec, args.at(0)?.text);
     if (block === null) return false;
@@ -125,7 +125,9 @@ class Checker {
     return enabled ? !isOn(enabled.spec, word) : word === "off";
   }
 
-  /** The first directive of a name counts; of blocks with names, the first of each. */
+  /**
+   * Reports repetitions. The first directive of a name counts; of named blocks, the first of each name.
+   */
   #repetition({ spec }: Entry, directive: Directive, first: Map<string, Directive>): void {
     const named = spec.type === "block" && spec.named;
     if (spec.repeats && !named) return;
@@ -161,24 +163,24 @@ function enabledOf(block: Block): Entry | null {
   return lookUp(block, "enabled");
 }
 
-/** What SRS makes of a word after `enabled`, or of none: its flavour of boolean. */
+/** How SRS reads the word after `enabled`, or its absence. */
 function isOn({ type, ...spec }: Spec, word: string | undefined): boolean {
   const preferred = type === "leaf" && "default" in spec && spec.default === true;
   return preferred ? word !== "off" : word === "on";
 }
 
-/** Whether it is a switch that is off by default, and stays so. */
+/** Whether a directive is a flag that is off by default and stays off. */
 function asksForNothing(spec: Spec, word: string | undefined): boolean {
   if (spec.type !== "leaf" || word === undefined) return false;
   return spec.default === false && word !== "on";
 }
 
-/** Whether a directive's block has a switch that the environment can turn, and has not turned on. */
+/** Whether the block of a directive has a flag that the environment could turn on and has not. */
 function isOffByVariable({ parent, status }: Entry, environment: Environment): boolean {
   const enabled = enabledOf(parent);
   if (!enabled || enabled.variables.length === 0) return false;
   const word = enabled.variables.map((variable) => environment[variable]).find(Boolean);
-  // Without a word about it the file decides, and has its own warning for a block that is not offered.
+  // Without such a variable the file decides, and a block that is not offered has its own warning.
   if (word === undefined && enabled.status !== status) return false;
   return !isOn(enabled.spec, word);
 }

@@ -1,12 +1,11 @@
 /**
- * What we have to say about a configuration, and where: places, diagnostics, and the one error type of
- * this folder.
+ * Diagnostics of a configuration and their places, and the one error type of this folder.
  * @module
  */
 
-/** One text that directives come from: a file, or an environment variable (then without lines). */
+/** A source of directives: a file, or an environment variable, which has no lines. */
 export interface Source {
-  /** Path as it was given, or the name of the variable. */
+  /** Path as given, or the name of the variable. */
   readonly name: string;
   readonly lines: readonly string[];
   /** The `include` that named this file; null for the main file. */
@@ -25,7 +24,7 @@ export function environmentPlace(variable: string): Place {
   return wholeSource(`env ${variable}`);
 }
 
-/** The place that stands for a whole file (it cannot be read, for example). */
+/** The place that stands for a whole file, for example one that cannot be read. */
 export function wholeSource(name: string): Place {
   return { source: { name, lines: [], includedFrom: null }, line: 0, column: 0 };
 }
@@ -36,22 +35,22 @@ export function formatPlace(place: Place): string {
   return line === 0 ? source.name : `${source.name}:${line}:${column}`;
 }
 
-/** Columns of a source line that are shown around the caret: what fits on a terminal. */
+/** Columns of a source line shown around the caret. They fit on a terminal. */
 const SHOWN_COLUMNS = 100;
 
-/** Characters of a user's word that are repeated in a message; a megabyte of it helps nobody. */
+/** Most characters of a user's word that a message repeats. */
 const QUOTED_CHARACTERS = 64;
 
-/** A word of the user's in quotes, control characters escaped, long ones cut. */
+/** Quotes a user's word. Control characters are escaped, and a long word is cut. */
 export function quote(word: string): string {
   const cut = word.length > QUOTED_CHARACTERS ? `${word.slice(0, QUOTED_CHARACTERS)}…` : word;
   return JSON.stringify(cut);
 }
 
-/** `error` stops the start; `warning` says what was read differently or left out. */
+/** `error` prevents the start. `warning` reports a value that is read differently or ignored. */
 export type Severity = "error" | "warning";
 
-/** One remark about one place. */
+/** One message about one place. */
 export class Diagnostic {
   constructor(
     readonly severity: Severity,
@@ -65,7 +64,7 @@ export class Diagnostic {
     return this.place.source.name;
   }
 
-  /** From 1; 0 when the remark is about the whole file or a variable. */
+  /** From 1; 0 when the message is about the whole file or a variable. */
   get line(): number {
     return this.place.line;
   }
@@ -89,12 +88,15 @@ function excerpt({ source, line, column }: Place): string[] {
   if (text === undefined) return [];
   const from = text.length <= SHOWN_COLUMNS ? 0 : Math.max(0, column - SHOWN_COLUMNS / 2);
   const shown = visible(text.slice(from, from + SHOWN_COLUMNS).trimEnd());
-  // Tabs stay tabs in front of the caret, so that it stands under its character at any tab width.
+  // Tabs before the caret stay tabs, so that the caret stands under its character at any tab width.
   const lead = text.slice(from, column - 1).replace(/[^\t]/g, " ");
   return [`    ${shown}`, `    ${lead}^`];
 }
 
-/** One sign for each that could upset a terminal (H33), so that the caret stays where it belongs. */
+/**
+ * Replaces each character that could control a terminal (H33) by one sign, which keeps the caret in
+ * place.
+ */
 function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (sign) => sign === "\t" ? sign : "\ufffd");
 }
@@ -115,24 +117,24 @@ export const ConfigErrorCode = {
   FILE_OPEN: 1042,
 } as const;
 
-/** The configuration cannot be used. The only thing that this folder throws at bad input. */
+/** The configuration cannot be used. For bad input this folder throws no other error. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 
   constructor(
-    /** Every error that was found, in the order of the files; at least one. */
+    /** All errors, in the order of the files. At least one. */
     readonly diagnostics: readonly Diagnostic[],
-    /** Warnings that were found on the way. */
+    /** Warnings found before the error. */
     readonly warnings: readonly Diagnostic[] = [],
     /** One of {@link ConfigErrorCode}. */
     readonly code: number = ConfigErrorCode.INVALID,
-    /** Whether the text could be read at all. */
+    /** Whether the text could be read and parsed. */
     readonly parsed: boolean = true,
   ) {
     super(diagnostics.map((d) => d.format()).join("\n"));
   }
 
-  /** One error at one place. */
+  /** Makes an error for one place. */
   static at(place: Place, message: string, code: number = ConfigErrorCode.INVALID): ConfigError {
     return new ConfigError([new Diagnostic("error", place, message)], [], code, false);
   }

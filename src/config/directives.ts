@@ -1,24 +1,24 @@
 /**
- * The directive table as one index: everything SRS 7 knows, by path and by place in the tree. Checks, the
- * summary, environment overrides and the reference all read it. To offer a directive, change its status
- * in `table_*.ts` and read it in `build.ts`.
+ * The index of the directive table: every directive of SRS 7, by path and by place in the tree. Checks,
+ * summary, environment overrides and reference read it. To offer a directive, change its status in
+ * `table_*.ts` and read it in `build.ts`.
  * @module
  */
 import type { Block, Leaf, Reload, Spec, Status } from "./spec.ts";
 import { CONFIG } from "./table_root.ts";
 
-/** One directive, with what follows from its place in the table. */
+/** One directive, with the properties that follow from its place in the table. */
 export interface Entry {
   readonly spec: Spec;
   readonly name: string;
   /** Dotted, for example `vhost.play.gop_cache`. */
   readonly path: string;
-  /** The block that it stands in. */
+  /** The enclosing block. */
   readonly parent: Block;
   readonly status: Status;
   /** What a reload does with a change. */
   readonly reload: Reload;
-  /** Environment variables that override it, the first that is set wins. Empty for most. */
+  /** Environment variables that override it. The first that is set wins. Empty for most. */
   readonly variables: readonly string[];
 }
 
@@ -26,25 +26,25 @@ const INDEX: ReadonlyMap<Spec, Entry> = new Map(
   entriesOf(CONFIG, "", "honoured").map((entry) => [entry.spec, entry]),
 );
 
-/** Every directive of the table, blocks before what is in them. */
+/** Every directive of the table, each block before its contents. */
 export function allDirectives(): Entry[] {
   return [...INDEX.values()];
 }
 
-/** The entry of a leaf or block of the table. Throws TypeError when it is not in it. */
+/** The entry of a leaf or block. Throws TypeError when the table does not contain it. */
 export function entryOf(spec: Spec): Entry {
   const entry = INDEX.get(spec);
   if (!entry) throw new TypeError(`not in the directive table: ${spec.about}`);
   return entry;
 }
 
-/** The entry for a name in a block, or null when SRS does not know it there. */
+/** The entry for a name in a block. Null when SRS does not know the name there. */
 export function lookUp(block: Block, name: string): Entry | null {
   // A name from a file may be `constructor`: only own properties count.
   return Object.hasOwn(block.children, name) ? entryOf(block.children[name]) : null;
 }
 
-/** A value of a leaf with its unit; a secret as stars. */
+/** A leaf's value with its unit. A secret becomes `***`. */
 export function withUnit<T>(leaf: Leaf<T>, value: T): string {
   if (leaf.secret && String(value)) return "***";
   return [leaf.kind.format(value), leaf.unit].filter((part) => part !== "").join(" ");

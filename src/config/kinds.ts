@@ -1,15 +1,16 @@
 /**
- * The kinds of value that a directive can have, and how each is read from the words of a file. SRS reads
- * numbers and booleans as C does, leniently: we keep its meaning and say so; what has no meaning is refused.
+ * The kinds of value of directives, and how each is read from the words of a file. SRS reads numbers
+ * and booleans leniently, as C does. This server keeps SRS's meaning and warns. A word without meaning
+ * is refused.
  * @module
  */
 import { quote } from "./diagnostic.ts";
 import type { ListenAddress } from "./types.ts";
 import { parseListen } from "./listen.ts";
 
-/** Takes remarks about the words of one directive. `arg` is the index of the word, 0 when not given. */
+/** Receives messages about the words of one directive. `arg` is the index of the word, default 0. */
 export interface Remarks {
-  /** The word is odd; it is used as SRS would use it. */
+  /** The word is unusual. It is read as SRS reads it. */
   odd(text: string, arg?: number): void;
   /** The word cannot be used. */
   bad(text: string, arg?: number): void;
@@ -17,13 +18,13 @@ export interface Remarks {
 
 /** How one kind of value is read and shown. */
 export interface Kind<T> {
-  /** What may stand in the file, for messages and the reference, for example `on | off`. */
+  /** The possible words, for messages and the reference, for example `on | off`. */
   readonly label: string;
   /** Whether it takes more than one word. */
   readonly list: boolean;
-  /** The value of at least one word; undefined after a `bad` remark. */
+  /** Reads one or more words. Returns undefined after a `bad` message. */
   parse(words: readonly string[], remarks: Remarks): T | undefined;
-  /** The value as it would stand in a file. */
+  /** Writes the value as in a file. */
   format(value: T): string;
 }
 
@@ -31,17 +32,19 @@ export interface Kind<T> {
 export interface Range {
   readonly min: number;
   readonly max: number;
-  /** What happens below `min`; above `max` a number is always cut. */
+  /**
+   * What happens below `min`: the number is raised to it, or refused. Above `max` it is always lowered.
+   */
   readonly below: "cut" | "refuse";
 }
 
 /**
- * The largest number of any setting: a C int, and also the longest delay in ms that a timer of either
- * runtime takes (a longer one would fire at once).
+ * The largest number of any setting: the largest C int, and the longest delay in ms of a timer. A
+ * longer delay would fire at once in both runtimes.
  */
 export const LARGEST = 2_147_483_647;
 
-/** SRS's two flavours of boolean: any word but the opposite one means the preferred value. */
+/** SRS's two kinds of boolean: each word except the opposite one means the preferred value. */
 export function booleanKind(prefer: "on" | "off"): Kind<boolean> {
   const preferred = prefer === "on";
   return {
@@ -57,12 +60,12 @@ export function booleanKind(prefer: "on" | "off"): Kind<boolean> {
   };
 }
 
-/** A whole number, read as C's atoi does: leading digits count, the rest is ignored. */
+/** A whole number, read as by C's atoi: leading digits count, and the rest is ignored. */
 export function integerKind(range: Range): Kind<number> {
   return numberKind(/^\s*[+-]?\d+/, "a whole number", range);
 }
 
-/** A decimal number, read as C's atof does. */
+/** A decimal number, read as by C's atof. */
 export function decimalKind(range: Range): Kind<number> {
   return numberKind(/^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?/i, "a number", range);
 }
@@ -99,7 +102,7 @@ function bounded(value: number, { min, max, below }: Range, remarks: Remarks): n
   return used;
 }
 
-/** One word of a few, each with its meaning; any other word means `otherwise`. */
+/** One word of several, each with a meaning. Any other word means `otherwise`. */
 export function choiceKind<T>(words: ReadonlyMap<string, T>, otherwise: T): Kind<T> {
   const format = (value: T) =>
     [...words].find(([, meaning]) => meaning === value)?.[0] ?? String(value);
@@ -119,10 +122,10 @@ export function choiceKind<T>(words: ReadonlyMap<string, T>, otherwise: T): Kind
   };
 }
 
-/** Most workers that can be asked for: more than any machine has use for. */
+/** Most workers. No machine needs more. */
 const MAX_WORKERS = 256;
 
-/** How many threads serve RTMP. */
+/** A number of threads that serve RTMP. */
 export const workersKind: Kind<number | "auto"> = {
   label: "a number of workers | auto",
   list: false,
@@ -137,7 +140,7 @@ export const workersKind: Kind<number | "auto"> = {
   format: String,
 };
 
-/** Any one word. */
+/** One word of any kind. */
 export const textKind: Kind<string> = {
   label: "text",
   list: false,
@@ -161,7 +164,7 @@ export const listenKind: Kind<ListenAddress> = {
   format: formatListen,
 };
 
-/** One or more addresses to listen on; a repeated one is used once. */
+/** One or more addresses to listen on. A repeated address is used once. */
 export const listenListKind: Kind<readonly ListenAddress[]> = {
   label: `${listenKind.label} …`,
   list: true,
@@ -180,7 +183,7 @@ export const listenListKind: Kind<readonly ListenAddress[]> = {
   format: (value) => value.length === 0 ? "(none)" : value.map(formatListen).join(" "),
 };
 
-/** `ip:port`, an IPv6 address in brackets. */
+/** Formats `ip:port`, with an IPv6 address in brackets. */
 export function formatListen({ host, port }: ListenAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -1,5 +1,5 @@
 /**
- * Text of one file to tokens, by SRS's rules.
+ * Splits the text of one file into tokens, by SRS's rules.
  *
  * - Space, tab, CR and LF separate. `#` starts a comment only where a token could begin.
  * - An unquoted token runs to the next separator, `;` or `{`; neither `}` nor `#` nor a quote ends it.
@@ -12,14 +12,14 @@ import { ConfigError, type Place, quote, type Source } from "./diagnostic.ts";
 /** One token. */
 export interface Token {
   readonly kind: "word" | ";" | "{" | "}" | "end";
-  /** The word without its quotes; empty for the other kinds. */
+  /** The word without its quotes. Empty for other kinds of token. */
   readonly text: string;
   readonly place: Place;
-  /** The place just behind the token. */
+  /** The place after the token. */
   readonly end: Place;
-  /** A newline stands between this token and the one before it. */
+  /** Whether a newline stands between this token and the previous one. */
   readonly afterNewline: boolean;
-  /** A newline stands within this (quoted) token. */
+  /** Whether this quoted token contains a newline. */
   readonly multiline: boolean;
 }
 
@@ -32,7 +32,7 @@ export class Lexer {
   readonly #text: string;
   #offset = 0;
   #line = 1;
-  /** Offset of the first character of the present line. */
+  /** Offset of the first character of the current line. */
   #lineStart = 0;
 
   constructor(source: Source, text: string) {
@@ -40,7 +40,7 @@ export class Lexer {
     this.#text = text;
   }
 
-  /** The next token; `end` for ever after the last. Throws ConfigError for a broken quotation. */
+  /** Returns the next token, and `end` after the last. Throws ConfigError for a broken quotation. */
   next(): Token {
     let afterNewline = false;
     for (;;) {
@@ -50,7 +50,7 @@ export class Lexer {
     }
   }
 
-  /** The token at this place, or null when it is an empty quotation. */
+  /** Reads the token here. Null for an empty quotation. */
   #read(afterNewline: boolean): Token | null {
     const place = this.#here();
     const char = this.#text.charAt(this.#offset);
@@ -103,7 +103,7 @@ export class Lexer {
     return { kind: "word", text, place, end: this.#here(), afterNewline, multiline };
   }
 
-  /** Moves past separators and comments; true when that crossed a newline. */
+  /** Skips separators and comments. Returns true when it passed a newline. */
   #skipBlanks(): boolean {
     let to = this.#offset;
     for (;; to++) {
@@ -117,7 +117,7 @@ export class Lexer {
     }
   }
 
-  /** Moves to an offset; true when that crossed a newline. */
+  /** Moves to an offset. Returns true when it passed a newline. */
   #advance(to: number): boolean {
     const before = this.#line;
     for (;;) {

@@ -6,12 +6,12 @@ import { quote } from "./diagnostic.ts";
 import type { Remarks } from "./kinds.ts";
 import type { ListenAddress } from "./types.ts";
 
-/** What a bare port means: every address. (The listener takes `::` where the host has no IPv4.) */
+/** The meaning of a bare port: every address. On a host without IPv4 the listener uses `::`. */
 export const EVERY_ADDRESS = "0.0.0.0";
 
 const LARGEST_PORT = 65_535;
 
-/** The address that a word means; undefined after a `bad` remark about word number `arg`. */
+/** Reads an address. Returns undefined after a `bad` message about word number `arg`. */
 export function parseListen(
   word: string,
   arg: number,
@@ -41,7 +41,7 @@ function split(word: string): { host: string; port: string } {
   const colon = word.lastIndexOf(":");
   if (colon < 0) return { host: EVERY_ADDRESS, port: word };
   const host = word.slice(0, colon);
-  // An IPv6 address without brackets: which colon begins the port is anybody's guess.
+  // In an IPv6 address without brackets any colon could begin the port.
   return host.includes(":") ? { host: word, port: "" } : { host, port: word.slice(colon + 1) };
 }
 

@@ -1,5 +1,5 @@
 /**
- * From a path to a {@link Config}: parse, rewrite old spellings, check names, read values.
+ * Loads a {@link Config} from a path: parse, rewrite old spellings, check names, read values.
  * @module
  */
 import { buildConfig } from "./build.ts";
@@ -11,25 +11,25 @@ import { rewriteOldSpellings } from "./rewrite.ts";
 import type { Setting } from "./section.ts";
 import type { Config } from "./types.ts";
 
-/** What SRS assumes when it runs without a file. */
+/** The configuration of SRS without a file. */
 const ENVIRONMENT_ONLY = "vhost __defaultVhost__ {}";
 
-/** A configuration, and what there is to say about it. */
+/** A configuration with its warnings and sources. */
 export interface Loaded {
   readonly config: Config;
-  /** By file and line. */
+  /** Sorted by file and line. */
   readonly warnings: readonly Diagnostic[];
   /** Every value in effect, in the order of the reference. */
   readonly settings: readonly Setting[];
-  /** Every directive that SRS knows and that has no effect here. */
+  /** Every directive in the file that SRS knows and this server ignores. */
   readonly ignored: readonly Ignored[];
   /** The files that were read, the main file first. */
   readonly files: readonly string[];
 }
 
 /**
- * Loads a configuration file, or, with a null path, the environment alone.
- * Throws ConfigError: with the one syntax error, or with every unknown name and bad value.
+ * Loads a configuration file. With a null path it loads the environment alone.
+ * Throws ConfigError with the first syntax error, or with all unknown names and bad values.
  */
 export function loadConfig(
   path: string | null,

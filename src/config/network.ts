@@ -6,7 +6,7 @@
 /** Bits of an address by family. */
 const BITS = { 4: 32, 6: 128 } as const;
 
-/** The prefix under which IPv6 sockets show IPv4 peers, `::ffff:0:0/96`, without its last 32 bits. */
+/** The prefix of IPv4 peers on IPv6 sockets, `::ffff:0:0/96`, without its last 32 bits. */
 const MAPPED_IPV4 = 0xffffn;
 
 /** An address as a number. */
@@ -15,13 +15,13 @@ interface Address {
   readonly value: bigint;
 }
 
-/** All addresses whose first `prefix` bits are those of `value`; of one family. */
+/** All addresses of one family whose first `prefix` bits equal those of `value`. */
 export interface Network extends Address {
   /** Bits, 0 to 32 or 128. */
   readonly prefix: number;
 }
 
-/** An address or a network in CIDR notation; null when it is neither. */
+/** Reads an address or a network in CIDR notation. Null when it is neither. */
 export function parseNetwork(text: string): Network | null {
   const [address, prefix, ...more] = text.split("/");
   const parsed = parseIp(address);
@@ -32,7 +32,7 @@ export function parseNetwork(text: string): Network | null {
   return { ...parsed, prefix: Number(prefix) };
 }
 
-/** Whether an address, as a socket shows it, lies in a network. What is no address lies in none. */
+/** Whether a socket's peer address lies in a network. False for a text that is no address. */
 export function contains(network: Network, address: string): boolean {
   const found = parseIp(address);
   if (!found || found.family !== network.family) return false;
@@ -50,7 +50,9 @@ export function formatNetwork({ family, value, prefix }: Network): string {
   return `${text}/${prefix}`;
 }
 
-/** An address as a number; an IPv4 address in IPv6 clothes is one of IPv4. A zone (`%eth0`) is left out. */
+/**
+ * Reads an address as a number. An IPv4-mapped IPv6 address becomes IPv4. A zone (`%eth0`) is ignored.
+ */
 function parseIp(text: string): Address | null {
   if (!text.includes(":")) {
     const value = parseIpv4(text);
@@ -63,7 +65,7 @@ function parseIp(text: string): Address | null {
     : { family: 6, value };
 }
 
-/** Four decimal numbers. A leading zero is refused: some would read it as octal. */
+/** Reads four decimal numbers. A leading zero is refused, because some programs read it as octal. */
 function parseIpv4(text: string): bigint | null {
   const parts = text.split(".");
   if (parts.length !== 4) return null;
@@ -75,7 +77,10 @@ function parseIpv4(text: string): bigint | null {
   return value;
 }
 
-/** Eight groups of hex digits, one run of zeros shortened to `::`, the last two perhaps as IPv4. */
+/**
+ * Reads eight groups of hex digits. `::` stands for one run of zeros; the last two may be written as
+ * IPv4.
+ */
 function parseIpv6(text: string): bigint | null {
   const halves = text.split("::");
   if (halves.length > 2) return null;

@@ -1,5 +1,5 @@
 /**
- * Files to a tree: the grammar, the line rule, and `include`.
+ * Parses files into a tree: the grammar, the line rule, and `include`.
  * @module
  */
 import {
@@ -14,7 +14,7 @@ import { Lexer, type Token } from "./lexer.ts";
 import { readProblem, systemCode } from "./read_problem.ts";
 import type { Directive, Word } from "./tree.ts";
 
-/** Returns the text of a file; throws when it cannot be read. Relative paths start at the cwd. */
+/** Returns the text of a file. Throws when it cannot be read. Relative paths start at the cwd. */
 export type ReadFile = (path: string) => string;
 
 /** A parsed configuration. */
@@ -22,27 +22,27 @@ export interface Tree {
   readonly directives: readonly Directive[];
   /** The main file and every included one, in the order of reading, each once. */
   readonly files: readonly string[];
-  /** The beginning of the main file, for remarks about what it lacks. */
+  /** The beginning of the main file, for messages about missing directives. */
   readonly top: Place;
 }
 
-/** Characters of all files together. SRS's own reference file, mostly comments, has a tenth of it. */
+/** Most characters of all files together. SRS's own reference file has a tenth of that. */
 const MAX_CHARACTERS = 4 * 1024 * 1024;
 
-/** Directives of all files together; a thousand vhosts with fifty settings each stay below. */
+/** Most directives of all files together. A thousand vhosts with fifty settings each stay below. */
 const MAX_DIRECTIVES = 100_000;
 
-/** Files read for one configuration, so that a few small ones that include each other end soon. */
+/** Most files of one configuration. The limit ends small files that include each other in many ways. */
 const MAX_FILES = 1000;
 
-/** Files within files. SRS has no limit and runs out of stack (srs#2878). */
+/** Deepest nesting of included files. SRS has no limit and runs out of stack (srs#2878). */
 const MAX_INCLUDE_DEPTH = 16;
 
-/** Blocks within blocks; SRS's deepest known directive is five deep. */
+/** Deepest nesting of blocks. SRS's deepest directive has a depth of five. */
 const MAX_BLOCK_DEPTH = 32;
 
 /**
- * Parses the main file and what it includes.
+ * Parses the main file and its includes.
  * Throws ConfigError for the first syntax error, a file that cannot be read, and an exceeded limit.
  */
 export function parseFile(path: string, readFile: ReadFile): Tree {
@@ -61,11 +61,13 @@ export function parseText(name: string, text: string, readFile: ReadFile = noFil
   return new ParseSession(readFile).main(name, text);
 }
 
-/** What the files of one configuration share: the reader, the limits, and who includes whom. */
+/**
+ * State shared by the files of one configuration: the reader, the limits, and the chain of includes.
+ */
 class ParseSession {
   readonly #readFile: ReadFile;
   readonly #files = new Set<string>();
-  /** Files that are being parsed right now, outermost first. */
+  /** Files being parsed, outermost first. */
   readonly #open: string[] = [];
   #characters = 0;
   #directives = 0;
@@ -160,13 +162,13 @@ class FileParser {
     return this.#block(null, blockDepth);
   }
 
-  /** Directives up to the `}` of the block that `opener` begins, or to the end of the file. */
+  /** Parses directives up to the `}` of the block that `opener` begins, or to the end of the file. */
   #block(opener: Token | null, depth: number): Directive[] {
     const directives: Directive[] = [];
     for (;;) {
       const token = this.#lexer.next();
       if (token.kind === "word") {
-        // A loop, not a spread: an included file may have more directives than a call takes arguments.
+        // A spread would fail: an included file may have more directives than a call takes arguments.
         for (const directive of this.#directive(token, depth)) directives.push(directive);
       } else if (token.kind === "}" && opener) {
         return directives;
@@ -178,7 +180,7 @@ class FileParser {
     }
   }
 
-  /** One directive, or all those of an `include`. */
+  /** Parses one directive, or all directives of an `include`. */
   #directive(name: Token, depth: number): Directive[] {
     const args: Word[] = [];
     for (let last = name;;) {
@@ -233,7 +235,7 @@ class FileParser {
   }
 }
 
-/** A token that can begin no directive. */
+/** Reports a token that cannot begin a directive. */
 function stray(token: Token, opener: Token | null): ConfigError {
   switch (token.kind) {
     case "}":
@@ -253,7 +255,10 @@ function stray(token: Token, opener: Token | null): ConfigError {
   }
 }
 
-/** The line rule: name, arguments and the `;` or `{` stand on one line; only the name may contain a newline. */
+/**
+ * Checks the line rule: name, arguments and `;` or `{` stand on one line. Only the name may contain a
+ * newline.
+ */
 function checkSameLine(name: Token, last: Token, token: Token): void {
   if (!token.afterNewline && !token.multiline) return;
   const place = token.afterNewline ? last.end : token.place;
@@ -265,8 +270,8 @@ function checkSameLine(name: Token, last: Token, token: Token): void {
 }
 
 /**
- * The text behind the byte-order mark that some editors put in front (SRS refuses it).
- * Throws ConfigError for UTF-16, whose mark is no UTF-8.
+ * Removes the byte-order mark that some editors write (F22; SRS refuses it).
+ * Throws ConfigError for UTF-16.
  */
 function withoutByteOrderMark(text: string, place: Place): string {
   if (text.startsWith("\ufffd\ufffd") && text.includes("\0")) {
@@ -275,7 +280,10 @@ function withoutByteOrderMark(text: string, place: Place): string {
   return text.startsWith("\ufeff") ? text.slice(1) : text;
 }
 
-/** Why the main file is not there, and what to do. The first words are SRS's where it is missing. */
+/**
+ * The error for a main file that cannot be read, with the cure. For a missing file it begins with SRS's
+ * words.
+ */
 function mainFileProblem(path: string, cause: unknown): string {
   return ["ENOENT", ""].includes(systemCode(cause))
     ? `no config file at ${path} (${reasonOf(cause)})`
@@ -286,7 +294,7 @@ function sourceOf(name: string, text: string, includedFrom: Place | null): Sourc
   return { name, lines: text.split("\n"), includedFrom };
 }
 
-/** Enough to recognise a file that includes itself under a slightly different spelling. */
+/** Normalises a path enough to recognise a file that includes itself under another spelling. */
 function normalized(path: string): string {
   return path.replace(/\/(?:\.?\/)+/g, "/").replace(/^(?:\.\/)+/, "");
 }

@@ -1,5 +1,5 @@
 /**
- * A tree back to text that parses to the same tree.
+ * Prints a tree as text that parses to the same tree.
  * @module
  */
 import type { Directive } from "./tree.ts";
@@ -7,8 +7,8 @@ import type { Directive } from "./tree.ts";
 const INDENT = "    ";
 
 /**
- * The text of a list of directives. Comments and includes are gone: the parser does not keep them.
- * Throws RangeError for a word that SRS's syntax cannot express; the parser never makes one.
+ * The text of a list of directives, without comments and includes, which the parser does not keep.
+ * Throws RangeError for a word that SRS's syntax cannot express. The parser never returns such a word.
  */
 export function printTree(directives: readonly Directive[]): string {
   return directives.map((directive) => printDirective(directive, "")).join("");

@@ -1,9 +1,12 @@
 /**
- * Why a file cannot be read, in words for whoever named it.
+ * Explains why a file cannot be read.
  * @module
  */
 
-/** What keeps a file from being read, with the cure where there is one; `cause` is what reading threw. */
+/**
+ * The reason why a file cannot be read, with the cure if there is one. `cause` is the error of the
+ * read.
+ */
 export function readProblem(cause: unknown): string {
   switch (systemCode(cause)) {
     case "EISDIR":
@@ -20,7 +23,7 @@ export function readProblem(cause: unknown): string {
   }
 }
 
-/** The system's code of an error, such as `ENOENT`; empty when it has none. */
+/** The system's code of an error, such as `ENOENT`. Empty when it has none. */
 export function systemCode(cause: unknown): string {
   return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }

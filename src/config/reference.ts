@@ -1,6 +1,6 @@
 /**
- * The configuration reference of the READMEs: Markdown made of the directive table, so that it says what
- * the parser does.
+ * The configuration reference of the READMEs, in Markdown. It is made from the directive table and so
+ * cannot differ from the parser.
  * @module
  */
 import { allDirectives, type Entry } from "./directives.ts";
@@ -12,7 +12,7 @@ import { CONFIG } from "./table_root.ts";
 /** The languages of the READMEs. */
 export type Language = "en" | "zh";
 
-/** The words around the table's own. */
+/** Headings and fixed texts in one language. */
 interface Words {
   readonly heading: readonly string[];
   readonly top: string;
@@ -48,12 +48,12 @@ const WORDS: Readonly<Record<Language, Words>> = {
       restart: "需要重启",
       none: "–",
     },
-    // A directive that nobody has translated yet is better described in English than not at all.
+    // A directive without a translation is described in English.
     about: ({ path, spec }) => CHINESE[path] ?? spec.about,
   },
 };
 
-/** The reference in a language: a table for each block, then the names that have no effect. */
+/** The reference in one language: a table for each block, then the names without effect. */
 export function formatReference(language: Language): string {
   const words = WORDS[language];
   const entries = allDirectives();
@@ -97,7 +97,7 @@ function isNone(value: unknown): boolean {
   return value === "" || Array.isArray(value) && value.length === 0;
 }
 
-/** Everything that a directive may be set to. */
+/** The possible values of a directive. */
 function values({ kind, range, unit }: Leaf<unknown>): string {
   return range ? formatRange(range, unit) : escape(kind.label);
 }
@@ -107,7 +107,7 @@ function formatRange({ min, max }: Range, unit: string): string {
   return unit === "" ? bounds : `${bounds} ${unit}`;
 }
 
-/** The outermost names of a status; what is in a block that has no effect has none either. */
+/** The outermost names with a status. The contents of a block without effect have none either. */
 function names(title: string, entries: readonly Entry[], status: Entry["status"]): string {
   const honoured = new Set<Spec>(entries.filter(isHonouredBlock).map(({ spec }) => spec));
   const found = entries.filter((entry) =>
@@ -120,7 +120,7 @@ function code(text: string): string {
   return `\`${text}\``;
 }
 
-/** A cell must not end early. */
+/** Escapes the separator of cells. */
 function escape(text: string): string {
   return text.replaceAll("|", "\\|");
 }

@@ -1,23 +1,23 @@
 /**
- * Collects diagnostics while a configuration is checked, so that one run names every fault.
+ * Collects the diagnostics of a check, so that one run reports every error.
  * @module
  */
 import { ConfigError, Diagnostic, type Place, type Severity } from "./diagnostic.ts";
 
-/** Errors after which checking stops: nobody reads more, and a hostile file (H33) could have a million. */
+/** Most errors before the check stops. A hostile file (H33) could have a million. */
 const MAX_ERRORS = 100;
 
-/** Warnings that are kept, for the same reason; the rest is only counted. */
+/** Most warnings that are kept, for the same reason. Others are counted. */
 const MAX_WARNINGS = 200;
 
-/** A list of remarks without repetitions. */
+/** A list of diagnostics without repetitions. */
 export class Report {
   readonly #errors: Diagnostic[] = [];
   readonly #warnings: Diagnostic[] = [];
   readonly #seen = new Set<string>();
   #unkept = 0;
 
-  /** Adds an error. Throws ConfigError with all of them when there are too many. */
+  /** Adds an error. Throws ConfigError with all errors when there are too many. */
   error(place: Place, message: string): void {
     this.#add("error", place, message, this.#errors);
     if (this.#errors.length >= MAX_ERRORS) this.throwIfFailed();
@@ -46,7 +46,7 @@ export class Report {
     return list;
   }
 
-  // An environment variable is read once for every vhost; its fault is told once.
+  // An environment variable is read for every vhost. Its error is reported once.
   #add(severity: Severity, place: Place, message: string, list: Diagnostic[]): void {
     const diagnostic = new Diagnostic(severity, place, message);
     const key = diagnostic.format();

@@ -1,16 +1,16 @@
 /**
- * Old spellings to new ones, as SRS does before it checks a file. Each rewrite is a warning. What moves
- * into a block is put behind what stands there already, so that an explicit new spelling wins.
+ * Rewrites old spellings, as SRS does before it checks a file. Each rewrite gives a warning. A
+ * directive that moves into a block is appended to it, so that an explicit new spelling wins.
  * @module
  */
 import { formatPlace } from "./diagnostic.ts";
 import type { Report } from "./report.ts";
 import { type Directive, firstNamed, type Word } from "./tree.ts";
 
-/** Root names that changed. */
+/** New names of directives at the root, by old name. */
 const ROOT_NAMES: ReadonlyMap<string, string> = new Map([["http_stream", "http_server"]]);
 
-/** Where a directive of a vhost stands now. */
+/** The new place of a directive of a vhost. */
 interface Home {
   readonly block: string;
   readonly name: string;
@@ -40,7 +40,7 @@ function moved(block: string, names: readonly string[]): [string, Home][] {
   return names.map((name) => [name, { block, name }]);
 }
 
-/** Blocks whose contents stand in another block now, by the old names in them. */
+/** Blocks whose contents moved into another block, with their old and new names. */
 const DISSOLVED: ReadonlyMap<string, { block: string; names: ReadonlyMap<string, string> }> =
   new Map([
     ["mr", { block: "publish", names: new Map([["enabled", "mr"], ["latency", "mr_latency"]]) }],
@@ -54,16 +54,16 @@ const UNFOLDED: ReadonlyMap<string, string> = new Map([["forward", "destination"
   "all",
 ]]);
 
-/** In `vhost.rtc`: the new name, and the old word that means `on`. */
+/** Directives of `vhost.rtc`: the new name, and the old word for `on`. */
 const RTC_NAMES: ReadonlyMap<string, { name: string; on: string }> = new Map([
   ["aac", { name: "rtmp_to_rtc", on: "transcode" }],
   ["bframe", { name: "keep_bframe", on: "keep" }],
 ]);
 
-/** What SRS 7.0.64 moved from the root into `rtmp { }`. */
+/** Directives that SRS 7.0.64 moved from the root into `rtmp { }`. */
 const IN_RTMP_BLOCK: readonly string[] = ["listen", "chunk_size"];
 
-/** The tree in the spelling that the table has. */
+/** Returns the tree in the spelling of the table. */
 export function rewriteOldSpellings(tree: readonly Directive[], report: Report): Directive[] {
   return withoutRtmpBlock(tree, report).map((directive) => {
     const name = ROOT_NAMES.get(directive.name);
@@ -74,8 +74,8 @@ export function rewriteOldSpellings(tree: readonly Directive[], report: Report):
 }
 
 /**
- * What stands in `rtmp { }` at the root, where all of it is read. SRS puts what stands at the root behind
- * that in the block: the block wins. The block itself stays, for the check of its names.
+ * Copies the contents of `rtmp { }` to the root, where they are read. As in SRS, the block wins over
+ * the root. The block itself stays, for the check of its names.
  */
 function withoutRtmpBlock(tree: readonly Directive[], report: Report): readonly Directive[] {
   const block = firstNamed(tree, "rtmp")?.block ?? [];
@@ -137,13 +137,13 @@ class VhostRewriter {
       `transform: ${old} is an old spelling, read as vhost.${block}.${name}: write it there`,
     );
     const list = this.#moving.get(block) ?? [];
-    // The old forms had no switch: to name a site or a server was to turn the feature on.
+    // The old forms had no flag: naming a site or a server turned the feature on.
     if (UNFOLDED.has(block) && list.length === 0) list.push(leaf("enabled", "on", directive));
     list.push({ ...directive, name });
     this.#moving.set(block, list);
   }
 
-  /** Puts directives into the block that counts, or into a new one. */
+  /** Appends directives to the block in effect, or to a new one. */
   #append(name: string, directives: readonly Directive[]): void {
     const target = firstNamed(this.#kept, name);
     if (!target) {
@@ -194,7 +194,7 @@ function renamed(directive: Directive, name: string, report: Report): Directive 
   return { ...directive, name };
 }
 
-/** A directive with one argument, standing where another one stood. */
+/** Makes a directive with one argument at the place of another one. */
 function leaf(name: string, word: string, { place }: Directive): Directive {
   const arg: Word = { text: word, place };
   return { name, place, args: [arg], block: null };

@@ -1,6 +1,6 @@
 /**
- * Reads typed values: from the environment, else from the file, else the default; and keeps a list of what
- * was read and where it came from.
+ * Reads typed values from the environment, else from the file, else from the defaults. It records each
+ * value and its origin.
  * @module
  */
 import type { Environment } from "./check.ts";
@@ -19,23 +19,23 @@ export interface Setting {
   readonly vhost: string | null;
   /** The value with its unit. */
   readonly text: string;
-  /** Tells it from another value; may be a secret. */
+  /** The value for comparison. It may be a secret. */
   readonly raw: string;
-  /** What a reload does with another one. */
+  /** What a reload does with a change. */
   readonly reload: Reload;
   readonly origin: "file" | "env" | "default";
-  /** Where it was given; null for a default. */
+  /** The place of the directive or variable. Null for a default. */
   readonly place: Place | null;
 }
 
-/** What all sections of one configuration share. */
+/** State shared by all sections of one configuration. */
 export interface Reading {
   readonly environment: Environment;
   readonly report: Report;
   readonly settings: Setting[];
 }
 
-/** Words for one directive, and where each stands. */
+/** The words of one directive, with their places. */
 interface Given {
   readonly origin: "file" | "env";
   readonly words: readonly string[];
@@ -43,7 +43,7 @@ interface Given {
   readonly placeOf: (arg: number) => Place;
 }
 
-/** The directives of one block of the file (perhaps absent), seen through the table. */
+/** One block of the file, read by the table. The file may lack the block. */
 export class Section {
   readonly #reading: Reading;
   readonly #block: Block;
@@ -54,7 +54,7 @@ export class Section {
     reading: Reading,
     block: Block,
     directives: readonly Directive[],
-    /** Name of the vhost that this section is for, or null. */
+    /** Name of the section's vhost. Null outside of vhosts. */
     vhost: string | null = null,
   ) {
     this.#reading = reading;
@@ -63,13 +63,13 @@ export class Section {
     this.#vhost = vhost;
   }
 
-  /** The section of a block in this one; an empty one when the file has no such block. */
+  /** The section of an inner block. It is empty when the file has no such block. */
   enter(block: Block): Section {
     const directive = firstNamed(this.#directives, this.#entry(block).name);
     return new Section(this.#reading, block, directive?.block ?? [], this.#vhost);
   }
 
-  /** Where a directive is given, by file or variable; null when it is not. */
+  /** The place of a directive or its variable. Null when neither is given. */
   find(spec: Block | Leaf<unknown>): Place | null {
     const entry = this.#entry(spec);
     const variable = this.#variable(entry);
@@ -82,7 +82,7 @@ export class Section {
     return this.#given(this.#entry(leaf), leaf) !== null;
   }
 
-  /** The value of a directive; `fallback` is its default here. A bad value is reported and not used. */
+  /** The value of a directive, or `fallback`. A bad value is reported and not used. */
   get<T>(leaf: Leaf<T>, fallback: T = leaf.default): T {
     const entry = this.#entry(leaf);
     const given = this.#given(entry, leaf);
@@ -102,8 +102,8 @@ export class Section {
   }
 
   /**
-   * The values of a directive that may stand several times, in the order of the file. Bad ones are
-   * reported and left out; without any there is one line for the default.
+   * The values of a directive that may be given several times, in the order of the file. Bad values are
+   * reported and left out. Without any value, the default is recorded once.
    */
   all<T>(leaf: Leaf<T>): NonNullable<T>[] {
     const entry = this.#entry(leaf);
@@ -129,7 +129,7 @@ export class Section {
     return leaf.kind.parse(words, remarks);
   }
 
-  /** What the environment, else the file, gives for a leaf; null when neither gives a word. */
+  /** The words for a leaf from the environment, else from the file. Null when neither has a word. */
   #given<T>(entry: Entry, leaf: Leaf<T>): Given | null {
     const variable = this.#variable(entry);
     if (variable !== undefined) {
@@ -149,7 +149,7 @@ export class Section {
     };
   }
 
-  /** The first variable for an entry that is set. Empty is unset. */
+  /** The first variable of an entry that is set. An empty one counts as unset. */
   #variable({ variables }: Entry): string | undefined {
     return variables.find((variable) => this.#reading.environment[variable]);
   }
@@ -173,7 +173,7 @@ export class Section {
   }
 }
 
-/** What a number should have been; the other kinds say it themselves. */
+/** The expected range of a number. Errors of other kinds name it themselves. */
 function expectation<T>({ range, unit }: Leaf<T>): string {
   if (!range) return "";
   const bounds = range.max === LARGEST ? `${range.min} or more` : `${range.min} to ${range.max}`;

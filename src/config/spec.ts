@@ -1,5 +1,5 @@
 /**
- * What the table says about one directive, and the small functions that the table is written with.
+ * The description of one directive in the table, and the functions that make such descriptions.
  * @module
  */
 import {
@@ -18,56 +18,57 @@ import {
 import type { ListenAddress } from "./types.ts";
 
 /**
- * `honoured`: it does here what it does in SRS. `not offered`: SRS knows it, this server does not do it;
- * one warning, then ignored. `relic`: accepted although it means nothing, here or in SRS.
+ * `honoured`: works as in SRS. `not offered`: SRS knows the directive; this server ignores it with one
+ * warning. `relic`: accepted, without effect here or in SRS.
  */
 export type Status = "honoured" | "not offered" | "relic";
 
 /**
- * What a reload does with a change. `live`: the next client, publisher or request sees it. `applied`:
- * present connections and streams change too. `restart`: it needs one. `none`: there is nothing to change.
+ * What a reload does with a change. `live`: the next client, publisher or request gets the new value.
+ * `applied`: present connections and streams get it too. `restart`: the new value needs a restart.
+ * `none`: the directive has no effect.
  */
 export type Reload = "live" | "applied" | "restart" | "none";
 
 /** The unit of a number. */
 export type Unit = "ms" | "s" | "bytes" | "frames" | "messages" | "connections" | "";
 
-/** What leaves and blocks have in common. */
+/** Properties of leaves and blocks. */
 export interface Traits {
-  /** That of the block around it, when not given. */
+  /** The default is the status of the enclosing block. */
   readonly status?: Status;
-  /** The environment variables that override it; `true` for the one that its path gives. */
+  /** Environment variables that override the directive. `true`: the one named after its path. */
   readonly env?: true | readonly string[];
-  /** `restart` when not given. */
+  /** The default is `restart`. */
   readonly reload?: Reload;
-  /** May stand several times in its block, and every one counts. */
+  /** Whether the directive may be given several times in its block, each with effect. */
   readonly repeats?: boolean;
-  /** Without a value it is an error, not the default: who forgot the word wants no open door. */
+  /** Whether a missing value is an error. An access rule must not fall back to its open default. */
   readonly guards?: boolean;
-  /** Its value is not to be shown. */
+  /** Whether the value is hidden in output. */
   readonly secret?: boolean;
 }
 
 /** A directive with a value. */
 export interface Leaf<T> extends Traits {
   readonly type: "leaf";
-  /** One line for people. */
+  /** Description, one line. */
   readonly about: string;
   readonly kind: Kind<T>;
   readonly default: T;
   readonly unit: Unit;
-  /** Null when it is not a number. */
+  /** Null unless the value is a number. */
   readonly range: Range | null;
 }
 
-/** A directive with directives in braces. */
+/** A directive that contains directives. */
 export interface Block extends Traits {
   readonly type: "block";
   readonly about: string;
   readonly children: Specs;
-  /** Whether it has a name of its own, as `vhost NAME { }`. */
+  /** Whether the block has a name, as in `vhost NAME { }`. */
   readonly named?: boolean;
-  /** SRS never looks at the names inside: any are accepted. */
+  /** Whether any name is accepted inside, because SRS does not check them. */
   readonly unchecked?: boolean;
 }
 
@@ -79,7 +80,9 @@ export type Specs = Readonly<Record<string, Spec>>;
 
 type NumberTraits = Traits & { readonly unit?: Unit } & Partial<Range>;
 
-/** A boolean. `prefer` is what any word but `on` and `off` means, and the default unless given. */
+/**
+ * A boolean. `prefer` is the meaning of any word except `on` and `off`, and the default unless given.
+ */
 export function flag(
   prefer: "on" | "off",
   about: string,
@@ -89,12 +92,12 @@ export function flag(
   return { type: "leaf", about, kind: booleanKind(prefer), unit: "", range: null, ...preset };
 }
 
-/** A whole number; from 0 to the largest C int unless said otherwise. */
+/** A whole number. The default range is 0 to the largest C int. */
 export function integer(preset: number, about: string, traits: NumberTraits = {}): Leaf<number> {
   return numeric(integerKind, preset, about, traits);
 }
 
-/** A number with a fraction. */
+/** A decimal number. */
 export function decimal(preset: number, about: string, traits: NumberTraits = {}): Leaf<number> {
   return numeric(decimalKind, preset, about, traits);
 }
@@ -109,12 +112,12 @@ function numeric(
   return { type: "leaf", about, kind: kindOf(range), default: preset, unit, range, ...traits };
 }
 
-/** A value of a kind that one directive alone has. */
+/** A value of a special kind. */
 export function leaf<T>(kind: Kind<T>, preset: T, about: string, traits: Traits = {}): Leaf<T> {
   return { type: "leaf", about, kind, default: preset, unit: "", range: null, ...traits };
 }
 
-/** One word, path or URL. An empty default means none. */
+/** One word, path or URL. An empty default means no value. */
 export function text(preset: string, about: string, traits: Traits = {}): Leaf<string> {
   return { type: "leaf", about, kind: textKind, default: preset, unit: "", range: null, ...traits };
 }
@@ -124,7 +127,7 @@ export function texts(about: string, traits: Traits = {}): Leaf<readonly string[
   return { type: "leaf", about, kind: textListKind, default: [], unit: "", range: null, ...traits };
 }
 
-/** One of a few words, given with their meanings; every other word means `otherwise`. */
+/** One of several words, given with their meanings. Any other word means `otherwise`. */
 export function choice<T>(
   words: Readonly<Record<string, T>>,
   options: { readonly default: T; readonly otherwise: T },
@@ -175,8 +178,8 @@ export function block(
 }
 
 /**
- * Leaves of a feature that is not here, of which only the name and a description matter: their values
- * are not looked at.
+ * Leaves of a feature that is not offered. Only their names and descriptions matter; their values are
+ * not read.
  */
 export function names(
   abouts: Readonly<Record<string, string>>,

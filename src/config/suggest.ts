@@ -1,5 +1,5 @@
 /**
- * What a user may have meant by a name that is not known, of a directive or of an option.
+ * Suggestions for an unknown name of a directive or an option.
  * @module
  */
 import { quote } from "./diagnostic.ts";
@@ -7,13 +7,13 @@ import { allDirectives, type Entry, entryOf } from "./directives.ts";
 import type { Block } from "./spec.ts";
 import { CONFIG } from "./table_root.ts";
 
-/** Names longer than this are not compared: no directive comes near it. */
+/** Longest name that is compared, characters. All directives are much shorter. */
 const LONGEST_COMPARED = 64;
 
-/** Homes that are named for a directive in the wrong block; `enabled` has too many to be of help. */
+/** Most blocks that a message names for a misplaced directive. `enabled` has too many to help. */
 const MAX_HOMES = 3;
 
-/** The text of an error for a name that is unknown in a block. */
+/** The error text for a name that is unknown in a block. */
 export function unknownDirective(name: string, block: Block): string {
   const head = `unknown directive ${quote(name)}`;
   const homes = homesOf(name);
@@ -27,7 +27,7 @@ export function unknownDirective(name: string, block: Block): string {
   return `${head} in ${nameOf(block)}: SRS has none of that name there, remove it`;
 }
 
-/** Where a name is at home, among what this server offers; empty when it is nowhere or everywhere. */
+/** The blocks that offer a directive of this name. Empty when there are none or too many. */
 function homesOf(name: string): string[] {
   const homes = honoured().filter((entry) => entry.name === name).map(({ parent }) =>
     nameOf(parent)
@@ -35,7 +35,7 @@ function homesOf(name: string): string[] {
   return homes.length > MAX_HOMES ? [] : homes;
 }
 
-/** Names that have few enough homes to point at. */
+/** Names that few enough blocks offer. */
 function honouredNames(): string[] {
   return [...new Set(honoured().map(({ name }) => name))].filter((name) =>
     homesOf(name).length > 0
@@ -50,10 +50,10 @@ function nameOf(block: Block): string {
   return block === CONFIG ? "the top level of the file" : `${entryOf(block).path} { }`;
 }
 
-/** The candidate with the fewest typing errors, or null when none is close enough to be meant. */
+/** The candidate with the fewest typing errors. Null when none is close enough. */
 export function nearest(name: string, candidates: readonly string[]): string | null {
   if (name.length > LONGEST_COMPARED) return null;
-  // One error in three or four characters is a slip; more is another word.
+  // One error in three or four characters is a typing error. More errors make another word.
   let allowed = Math.ceil(name.length / 4);
   let best: string | null = null;
   for (const candidate of candidates) {
@@ -66,7 +66,7 @@ export function nearest(name: string, candidates: readonly string[]): string | n
   return best;
 }
 
-/** The long option that the first unknown one of a command line may be: `, did you mean ...?`, or "". */
+/** A suggestion for the first unknown long option of a command line: `, did you mean ...?`, or "". */
 export function optionHint(args: readonly string[], names: readonly string[]): string {
   for (const arg of args) {
     const name = /^--?([a-z][\w-]+)/i.exec(arg)?.[1];
@@ -77,7 +77,10 @@ export function optionHint(args: readonly string[], names: readonly string[]): s
   return "";
 }
 
-/** Typing errors between two words: characters left out, added, replaced, or swapped with a neighbour. */
+/**
+ * Counts typing errors between two words: characters left out, added, replaced, or swapped with a
+ * neighbour.
+ */
 function distance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -1,5 +1,5 @@
 /**
- * What `-t` shows: every value in effect and where it comes from, and what of the file is lost.
+ * The output of `-t`: every value in effect with its origin, and the directives without effect.
  * @module
  */
 import type { Ignored } from "./check.ts";
@@ -7,7 +7,7 @@ import { formatPlace } from "./diagnostic.ts";
 import type { Loaded } from "./load.ts";
 import type { Setting } from "./section.ts";
 
-/** The summary, lines without a newline at the end of the last. */
+/** The lines of the summary, without a final newline. */
 export function formatSummary({ config, settings, ignored }: Loaded): string {
   const global = settings.filter((setting) => setting.vhost === null);
   const lines = [
@@ -49,7 +49,7 @@ function ignoredLines(
   return cells.length === 0 ? [] : [title, ...columns(cells, "  ")];
 }
 
-/** Longest cell that widens a column; a longer one pushes its own line's rest to the right. */
+/** Longest cell that widens a column. A longer cell shifts only the rest of its own line. */
 const WIDEST = 36;
 
 function columns(cells: readonly (readonly string[])[], indent: string): string[] {

@@ -1,6 +1,6 @@
 /**
  * The directive table, part 4: features of SRS that this server does not have. Only their names matter:
- * they tell a file that SRS takes from a typing error.
+ * they distinguish a directive of SRS from a typing error.
  * @module
  */
 import {

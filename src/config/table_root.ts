@@ -40,7 +40,7 @@ const LOG_LEVELS_V2: Record<string, LogLevel> = {
   off: "off",
 };
 
-/** `rtmp { }`, since SRS 7.0.64. `rewrite.ts` moves what is in it to the root, where it is read. */
+/** `rtmp { }`, since SRS 7.0.64. `rewrite.ts` copies its contents to the root, where they are read. */
 const RTMP = block(
   {
     listen: listenList("The same as listen outside; it counts if both are given.", {
@@ -94,10 +94,10 @@ export const ROOT = {
     env: true,
     reload: "applied",
     unit: "ms",
-    min: 100, // Less would drown the log in these lines.
+    min: 100, // A shorter interval would fill the log with these lines.
   }),
 
-  // SRS's default is on. Service managers and containers want the foreground, and so does a terminal.
+  // SRS's default is on. Service managers, containers and terminals need the foreground.
   daemon: flag("on", "Nothing but a line in the log: this server stays in the foreground.", {
     env: true,
     default: false,

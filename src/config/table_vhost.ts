@@ -26,7 +26,7 @@ const live = { env: true, reload: "live" } as const;
 const applied = { env: true, reload: "applied" } as const;
 const liveNoEnv = { reload: "live" } as const;
 
-/** Seconds that still fit into the longest delay of a timer. */
+/** Longest time that fits into a timer's delay, seconds. */
 const LARGEST_SECONDS = Math.floor(LARGEST / 1000);
 
 function secrets(about: string): Leaf<readonly string[]> {
@@ -191,7 +191,7 @@ export const SECURITY = {
 
 /** `vhost { http_remux { } }` */
 export const REMUX = {
-  // Without a word about HTTP in the file it is on: only this machine can reach it then.
+  // It is on when the file says nothing about HTTP: only this machine can reach it then.
   enabled: flag("off", "Serve streams over HTTP and WebSocket.", live),
   mount: text("[vhost]/[app]/[stream].flv", "Path template; it must end in .flv.", live),
   fast_cache: decimal(0, "Backlog of mp3 and aac streams, which are not served.", {

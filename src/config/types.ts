@@ -1,6 +1,6 @@
 /**
- * The typed configuration: what the rest of the server reads. Durations are milliseconds, sizes are
- * bytes. Built by `load.ts` from the tree that `parser.ts` makes of an SRS file.
+ * The typed configuration, which the rest of the server reads. Durations are in milliseconds, sizes in
+ * bytes. `load.ts` builds it from the tree that `parser.ts` makes from an SRS file.
  * @module
  */
 
@@ -12,17 +12,19 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** Log levels in SRS's v2 words; "off" is what SRS makes of a word that it does not know. */
+/** Log levels in SRS's v2 words. SRS reads an unknown word as "off". */
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "off";
 
-/** Where log lines go, and which. */
+/** The target and level of the log. */
 export interface LogConfig {
-  /** `console` unless the file says `srs_log_tank file`, or names a `srs_log_file` without a tank. */
+  /**
+   * `console`, unless the file has `srs_log_tank file`, or has `srs_log_file` without `srs_log_tank`.
+   */
   readonly tank: "console" | "file";
   readonly level: LogLevel;
-  /** Path of the log file; used when `tank` is `file`. */
+  /** Path of the log file. It is used when `tank` is `file`. */
   readonly file: string;
-  /** Times in UTC instead of local time. */
+  /** Whether times are in UTC instead of local time. */
   readonly utc: boolean;
 }
 
@@ -35,7 +37,7 @@ export interface HttpsConfig {
   readonly cert: string;
 }
 
-/** Name and password that the API asks for. */
+/** Name and password of the API. */
 export interface AuthConfig {
   readonly username: string;
   readonly password: string;
@@ -43,40 +45,42 @@ export interface AuthConfig {
 
 /** The HTTP endpoint for statistics. */
 export interface HttpApiConfig {
-  /** Where the API listens; 127.0.0.1:1985 when the file has no `http_api` block. Null: switched off. */
+  /** Address of the API; 127.0.0.1:1985 when the file has no `http_api` block. Null: switched off. */
   readonly listen: ListenAddress | null;
-  /** Whether the user has said anything about it. If not, the server does without when it must. */
+  /**
+   * Whether the file configures the API. If not, the server runs without it when the port is in use.
+   */
   readonly asked: boolean;
   /** Null: no HTTPS. */
   readonly https: HttpsConfig | null;
-  /** Null: the API is open to all who can reach it. */
+  /** Null: the API is open to every client that can reach it. */
   readonly auth: AuthConfig | null;
-  /** Whether GET answers take `callback=` (ours, not SRS's). Never with a password. */
+  /** Whether GET answers accept `callback=`. Not in SRS. Never with a password. */
   readonly jsonp: boolean;
   readonly rawApi: RawApiConfig;
 }
 
-/** `http_api { raw_api { } }`: commands in SRS's old form. */
+/** `http_api { raw_api { } }`: SRS's old form of commands. */
 export interface RawApiConfig {
   readonly enabled: boolean;
   readonly allowReload: boolean;
 }
 
-/** How a drain goes on (SIGQUIT, `POST /api/v1/drain`). */
+/** Settings of a drain (SIGQUIT, `POST /api/v1/drain`). */
 export interface GraceConfig {
-  /** ms before the RTMP ports are closed: load balancers hear of it first. */
+  /** ms before the RTMP ports are closed, so that load balancers notice first. */
   readonly startWaitMs: number;
-  /** ms after which those who are still there are closed; 0 = never. */
+  /** ms after which remaining clients are closed; 0 = never. */
   readonly maxWaitMs: number;
-  /** ms from the last client's end to the server's. */
+  /** ms from the end of the last client to the end of the server. */
   readonly finalWaitMs: number;
-  /** SIGTERM drains too. */
+  /** Whether SIGTERM drains too. */
   readonly onTerm: boolean;
 }
 
 /** The HTTP endpoint for files and streams. */
 export interface HttpServerConfig {
-  /** Null: switched off. It may be the API's address: one port serves both then. */
+  /** Null: switched off. It may be the address of the API; one port then serves both. */
   readonly listen: ListenAddress | null;
   /** Null: no HTTPS. */
   readonly https: HttpsConfig | null;
@@ -84,17 +88,17 @@ export interface HttpServerConfig {
   readonly dir: string;
   /** Whether pages of other sites may read answers, those of the API included (SRS). */
   readonly crossdomain: boolean;
-  /** Origins whose pages may read answers with credentials (ours, not SRS's). */
+  /** Origins whose pages may read answers with credentials. Not in SRS. */
   readonly trustedOrigins: readonly string[];
-  /** Whose word about a client's address is believed (ours, not SRS's). */
+  /** Proxies whose headers about a client's address are used. Not in SRS. */
   readonly trustedProxies: readonly Network[];
 }
 
 /** Metrics for Prometheus. */
 export interface ExporterConfig {
-  /** Their own endpoint, which may be one of the others. Null: no metrics, on the API's neither. */
+  /** Address of the metrics, which may be that of another endpoint. Null: no metrics at any address. */
   readonly listen: ListenAddress | null;
-  /** Labels of `srs_build_info`; empty: left out. */
+  /** Labels of `srs_build_info`. An empty one is left out. */
   readonly label: string;
   readonly tag: string;
 }
@@ -118,16 +122,16 @@ export interface SecurityConfig {
   readonly deny: readonly AccessRule[];
 }
 
-/** `vhost { refer { } }`: from which sites' pages players and publishers may come. */
+/** `vhost { refer { } }`: sites whose pages players and publishers may come from. */
 export interface ReferConfig {
   readonly enabled: boolean;
-  /** Empty: all sites, here and in what follows. */
+  /** Empty: all sites. The same for the two lists below. */
   readonly all: readonly string[];
   readonly publish: readonly string[];
   readonly play: readonly string[];
 }
 
-/** The events that a hook server is told of, or asked about. */
+/** The events that a hook server is asked about or notified of. */
 export const HOOK_ACTIONS = [
   "on_connect",
   "on_close",
@@ -136,10 +140,10 @@ export const HOOK_ACTIONS = [
   "on_play",
   "on_stop",
 ] as const;
-/** One of them. */
+/** One hook event. */
 export type HookAction = typeof HOOK_ACTIONS[number];
 
-/** `vhost { http_hooks { } }`: the URLs of each event; all empty when it is not enabled. */
+/** `vhost { http_hooks { } }`: the URLs of each event. All lists are empty when hooks are off. */
 export type HooksConfig = Readonly<Record<HookAction, readonly string[]>>;
 
 /** How timestamps of a stream are corrected (`time_jitter`). */
@@ -150,26 +154,26 @@ export interface PlayConfig {
   readonly gopCache: boolean;
   /** Frames; 0 = no limit. */
   readonly gopCacheMaxFrames: number;
-  /** ms of stream that a player may lag before it is moved on. */
+  /** ms of media that a player may lag before the server skips it forward. */
   readonly queueLengthMs: number;
   readonly timeJitter: TimeJitter;
   readonly mixCorrect: boolean;
   readonly atc: boolean;
   readonly atcAuto: boolean;
-  /** ms; a ceiling on what gathering messages may add to the delay. */
+  /** Longest delay that gathering messages may add, ms. */
   readonly mwLatencyMs: number;
   /** Messages to gather before a flush; 0 = none. */
   readonly mwMsgs: number;
-  /** ms between two messages to one player; 0 = no pacing. May be fractional. */
+  /** ms between two messages to one player, may be fractional; 0 = no pacing. */
   readonly sendMinIntervalMs: number;
   readonly reduceSequenceHeader: boolean;
-  /** Data messages other than `onMetaData` go to players, forwards and edges (ours, not SRS's). */
+  /** Whether data messages besides `onMetaData` go to players, forwards and edges. Not in SRS. */
   readonly passData: boolean;
   /** With one of these a player's URL must be signed; none: it need not (ours, not SRS's). */
   readonly secrets: readonly string[];
 }
 
-/** What a second publisher of a stream gets (ours, not SRS's). */
+/** What happens when a second publisher of a stream comes. Not in SRS. */
 export type Takeover = "deny" | "replace" | "if_stalled";
 
 /** `vhost { publish { } }`. */
@@ -177,7 +181,7 @@ export interface PublishConfig {
   readonly mr: boolean;
   /** ms that a publisher's bytes are gathered for when `mr` is on. */
   readonly mrLatencyMs: number;
-  /** ms until the first message must have come. */
+  /** ms within which the first message must arrive. */
   readonly firstPacketTimeoutMs: number;
   /** ms of silence after which a publisher is closed. */
   readonly normalTimeoutMs: number;
@@ -193,20 +197,20 @@ export interface PublishConfig {
 /** `vhost { http_remux { } }`: FLV over HTTP and WebSocket. */
 export interface HttpRemuxConfig {
   readonly enabled: boolean;
-  /** Path template, `[vhost]/[app]/[stream].flv` or the like; has an `[app]` and a `[stream]`. */
+  /** Path template such as `[vhost]/[app]/[stream].flv`. It contains `[app]` and `[stream]`. */
   readonly mount: string;
-  /** The FLV header tells what is in the stream; otherwise `hasAudio` and `hasVideo`. */
+  /** Whether the FLV header announces the real contents. Otherwise `hasAudio` and `hasVideo` decide. */
   readonly guessHasAv: boolean;
   readonly hasAudio: boolean;
   readonly hasVideo: boolean;
-  /** What those two deny is left out. */
+  /** Whether tracks that the two flags deny are left out. */
   readonly dropIfNotMatch: boolean;
 }
 
 /** How an edge pulls: `flv` and `flvs` are HTTP-FLV, without and with TLS. */
 export type EdgeProtocol = "rtmp" | "flv" | "flvs";
 
-/** Another server. `port` null: the usual one of the protocol. */
+/** Another server. `port` null: the default port of the protocol. */
 export interface OriginAddress {
   readonly host: string;
   readonly port: number | null;
@@ -217,15 +221,17 @@ export interface EdgeConfig {
   /** At least one. */
   readonly origins: readonly OriginAddress[];
   readonly protocol: EdgeProtocol;
-  /** The viewer who starts a pull decides: HTTP-FLV for one by HTTP, else `protocol`. */
+  /** Whether the first player decides: an HTTP player pulls by HTTP-FLV, any other by `protocol`. */
   readonly followClient: boolean;
-  /** Asks the origin with the client's own `connect` before it is served. */
+  /** Whether the origin is asked with the client's own `connect` before the client is served. */
   readonly tokenTraverse: boolean;
-  /** What becomes of a client that publishes through this edge when another one does: see `PublishConfig`. */
+  /**
+   * What happens when a second client publishes the same stream through this edge; see `PublishConfig`.
+   */
   readonly takeover: Takeover;
-  /** The vhost to ask for; each `[vhost]` in it stands for the client's. */
+  /** The vhost to ask the origin for. Each `[vhost]` in it stands for the client's vhost. */
   readonly vhost: string;
-  /** Whether the origin is told who asks (SRS's `srs_*` fields). */
+  /** Whether `connect` to the origin identifies this server (SRS's `srs_*` fields). */
   readonly debugUpnode: boolean;
 }
 
@@ -233,28 +239,28 @@ export interface EdgeConfig {
 export interface ForwardConfig {
   /** Each `host[:port]`, or `rtmp://host[:port]/app/key` with a secret in it. */
   readonly destinations: readonly string[];
-  /** Asked for destinations, which then take the place of those; null: is not. */
+  /** URL that is asked for destinations, which replace those above. Null: none. */
   readonly backend: string | null;
 }
 
 /** One vhost with every default filled in. */
 export interface VhostConfig {
-  /** Name as in the file; `__defaultVhost__` for the one that serves every unknown name. */
+  /** Name as in the file. `__defaultVhost__` serves every unknown name. */
   readonly name: string;
   readonly enabled: boolean;
   readonly tcpNodelay: boolean;
   readonly minLatency: boolean;
   /** Outgoing chunk size, 128..65536 bytes. */
   readonly chunkSize: number;
-  /** Bytes after which we acknowledge a peer that announced no window; 0 = only if it asks. */
+  /** Bytes after which a peer without a window is acknowledged; 0 = never. */
   readonly inAckSize: number;
   /** Window announced to a peer; 0 = not announced. */
   readonly outAckSize: number;
   readonly play: PlayConfig;
   readonly publish: PublishConfig;
-  /** Null: streams are published here. */
+  /** Null: the vhost is an origin. */
   readonly edge: EdgeConfig | null;
-  /** Null: streams are not copied to other servers. */
+  /** Null: streams are not forwarded. */
   readonly forward: ForwardConfig | null;
   readonly httpRemux: HttpRemuxConfig;
   readonly security: SecurityConfig;
@@ -267,19 +273,19 @@ export interface Config {
   /** Path of the main file as given, or null in environment-only mode. */
   readonly file: string | null;
   readonly listen: readonly ListenAddress[];
-  /** Threads that serve RTMP; `auto`: one for each core. */
+  /** Threads that serve RTMP. `auto`: one for each core. */
   readonly workers: number | "auto";
-  /** Limit over RTMP connections and HTTP players. */
+  /** Limit of RTMP connections and HTTP players together. */
   readonly maxConnections: number;
-  /** The same for one address; 0 = none. */
+  /** The same limit for one address; 0 = none. */
   readonly maxConnectionsPerIp: number;
-  /** New ones a second from one address; 0 = any number. */
+  /** Limit of new connections per second from one address; 0 = none. */
   readonly connectRatePerIp: number;
-  /** Whether the file asks for a daemon (explicitly); this server stays in the foreground and says so. */
+  /** Whether the file has `daemon on`. The server stays in the foreground and logs that. */
   readonly daemonRequested: boolean;
-  /** Path of the pid file, or null when the file names none. */
+  /** Path of the pid file. Null when the file names none. */
   readonly pid: string | null;
-  /** Directory to change to before files are opened, or null. */
+  /** Directory to change to before files are opened. Null: none. */
   readonly workDir: string | null;
   readonly log: LogConfig;
   readonly grace: GraceConfig;
@@ -292,12 +298,12 @@ export interface Config {
   readonly vhosts: readonly VhostConfig[];
 }
 
-/** Name of the vhost that serves every name that has no block of its own. */
+/** Name of the vhost that serves all names without a block of their own. */
 export const DEFAULT_VHOST = "__defaultVhost__";
 
 /**
- * The vhost block for a name: the first whose name equals it, else `__defaultVhost__`, else null (SRS
- * refuses the connection then).
+ * The vhost block for a name: the first with that name, else `__defaultVhost__`, else null. SRS then
+ * refuses the connection.
  */
 export function findVhost(config: Config, name: string): VhostConfig | null {
   return config.vhosts.find((v) => v.name === name) ??

@@ -11,10 +11,10 @@ const LARGEST_PORT = 65_535;
 /** `host`, `host:port`, `[ip6]`, `[ip6]:port`. */
 const SERVER = /^(?:\[([0-9a-f:.]+)\]|([^:/?#@\s[\]]+))(?::(\d{1,5}))?$/i;
 
-/** A stream of a server, with its key in it. */
+/** The URL of a stream, with its key. */
 const STREAM_URL = /^(rtmps?:\/\/[^/?#\s]+\/(?:[^?#\s]*\/)?)([^/?#\s]+)([?#].*)?$/i;
 
-/** Reads `host[:port]`; null when it is none. */
+/** Reads `host[:port]`. Null for any other text. */
 export function parseServer(word: string): OriginAddress | null {
   const match = SERVER.exec(word);
   if (!match) return null;
@@ -24,7 +24,7 @@ export function parseServer(word: string): OriginAddress | null {
   return URL.canParse(`http://${name}/`) ? { host: match[1] ?? match[2], port } : null;
 }
 
-/** Whether a destination names a stream, `rtmp://host/app/key`, and not a server alone. */
+/** Whether a destination names a stream, `rtmp://host/app/key`, instead of a server. */
 export function isStreamUrl(word: string): boolean {
   const match = STREAM_URL.exec(word);
   // An app must stand before the key.
@@ -32,8 +32,8 @@ export function isStreamUrl(word: string): boolean {
 }
 
 /**
- * A destination as it may be shown: the last part of a URL is what a CDN calls the stream's key, and
- * whoever has it can publish.
+ * A destination for display, without the last part of its URL: a CDN's stream key, which lets anyone
+ * publish.
  */
 export function maskedDestination(word: string): string {
   const match = STREAM_URL.exec(word);
@@ -41,7 +41,7 @@ export function maskedDestination(word: string): string {
   return `${match[1].replace(/\/\/[^/]*@/, "//***@")}${maskedKey(match[2])}`;
 }
 
-/** The beginning of a long key, so that several can be told apart. */
+/** The beginning of a long key, which distinguishes several keys. */
 export function maskedKey(key: string): string {
   return key.length >= 12 ? `${key.slice(0, 3)}***` : "***";
 }
