@@ -72,6 +72,7 @@ const FUNCTIONS = {
   fcntl: ["i32", "i32", "i32"],
   setsockopt: ["i32", "i32", "i32", "buffer", "u32"],
   getsockopt: ["i32", "i32", "i32", "buffer", "buffer"],
+  getpeername: ["i32", "buffer", "buffer"],
   epoll_create1: ["i32"],
   epoll_ctl: ["i32", "i32", "i32", "buffer"],
   epoll_wait: ["i32", "buffer", "i32", "i32"],
@@ -191,6 +192,17 @@ export class Libc {
    */
   endAll(left: DescriptorSet): void {
     for (const fd of left.take()) this.#c.shutdown(fd, SHUT_RDWR);
+  }
+
+  /** Writes the address of a connection's peer, a `struct sockaddr`; false: this is none. */
+  peerOf(fd: number, address: Uint8Array): boolean {
+    this.#length[0] = address.length;
+    return this.#c.getpeername(fd, address, this.#length) === 0;
+  }
+
+  /** Ends a connection in both directions, whoever has the descriptor. */
+  cutOff(fd: number): void {
+    this.#c.shutdown(fd, SHUT_RDWR);
   }
 
   /** Nothing is sent any more. */

@@ -6,6 +6,7 @@
 
 import tls from "node:tls";
 import type { ListenAddress } from "../config/types.ts";
+import { PeerCutter } from "./peer_cutter.ts";
 import { runClock } from "./run_clock.ts";
 import {
   bindError,
@@ -109,7 +110,9 @@ async function acceptDeno(
   listener: Deno.TlsListener,
   accept: (socket: TcpSocket) => TcpHandler | null,
 ): Promise<void> {
-  let handshakes = 0;
+  /** In the order in which they have come. */
+  const handshakes = new Set<Handshake>();
+  const cutter = await PeerCutter.open();
   for (;;) {
     let connection: Deno.TlsConn;
     try {
@@ -121,36 +124,59 @@ async function acceptDeno(
       await new Promise<void>((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
       continue;
     }
-    if (handshakes >= MAX_HANDSHAKES) {
-      connection.close();
-      continue;
+    // An honest client is through in a moment: the oldest one is the least likely to be.
+    if (handshakes.size >= MAX_HANDSHAKES) {
+      for (const oldest of handshakes.keys()) {
+        oldest.giveUp();
+        break;
+      }
     }
-    handshakes++;
-    void shakeHands(connection, accept).finally(() => handshakes--);
+    const handshake = new Handshake(connection, cutter);
+    handshakes.add(handshake);
+    void handshake.done(accept).finally(() => handshakes.delete(handshake));
   }
 }
 
-async function shakeHands(
-  connection: Deno.TlsConn,
-  accept: (socket: TcpSocket) => TcpHandler | null,
-): Promise<void> {
-  let late = false;
-  const cancel = runClock.after(HANDSHAKE_TIMEOUT_MS, () => {
-    late = true;
-    connection.close();
-  });
-  try {
-    await connection.handshake();
-  } catch {
-    if (!late) connection.close();
-    return;
-  } finally {
-    cancel();
+/** A connection that shakes hands. */
+class Handshake {
+  readonly #connection: Deno.TlsConn;
+  readonly #cutter: PeerCutter;
+  #over = false;
+
+  constructor(connection: Deno.TlsConn, cutter: PeerCutter) {
+    this.#connection = connection;
+    this.#cutter = cutter;
   }
-  const socket = new DenoTlsSocket(connection);
-  const handler = accept(socket);
-  if (handler) socket.attach(handler);
-  else connection.close();
+
+  /** Ends the connection, whose peer does not go on. */
+  giveUp(): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { hostname, port } = this.#connection.remoteAddr;
+    this.#connection.close();
+    // The runtime goes on with the handshake of a connection that is closed before its end.
+    this.#cutter.cut({ host: hostname, port });
+  }
+
+  /** Hands the connection over when hands are shaken in time; otherwise ends it. */
+  async done(accept: (socket: TcpSocket) => TcpHandler | null): Promise<void> {
+    const cancel = runClock.after(HANDSHAKE_TIMEOUT_MS, () => this.giveUp());
+    try {
+      await this.#connection.handshake();
+    } catch {
+      if (!this.#over) this.#connection.close();
+      this.#over = true;
+      return;
+    } finally {
+      cancel();
+    }
+    if (this.#over) return;
+    this.#over = true;
+    const socket = new DenoTlsSocket(this.#connection);
+    const handler = accept(socket);
+    if (handler) socket.attach(handler);
+    else this.#connection.close();
+  }
 }
 
 /** A connection of `Deno.listenTls`. */

@@ -42,6 +42,7 @@ class Kernel {
     read: () => -1,
     readlink: () => -1,
     getsockopt: () => 0,
+    getpeername: () => -1,
     epoll_create1: () => 1000,
     epoll_ctl: (_epoll, operation, fd, event) => {
       const bits = Buffer.from(event as Uint8Array).readUInt32LE(0);
