@@ -21,7 +21,8 @@ import { entryIdOf, newConnectionId, newIdentity, type ServerIdentity } from "./
 import { connectionLog, serverLog } from "./log/log.ts";
 import { LoopLag } from "./loop_lag.ts";
 import { CONNECTION_BYTES, MemoryKeeper } from "./memory_keeper.ts";
-import { findCollector } from "./net/collector.ts";
+import { findCollector, keepsFreedPages } from "./net/collector.ts";
+import { collectLarge } from "./rtmp/large_buffer.ts";
 import { type OpenPort, PortSet, type WantedPort } from "./net/port_set.ts";
 import { BEAT_MS, runClock } from "./net/run_clock.ts";
 import { formatAddress, listenTcp, type TcpSocket } from "./net/tcp.ts";
@@ -144,6 +145,7 @@ export class Server {
       await server.stop();
       throw error;
     }
+    collectLarge(keepsFreedPages() ? findCollector() : null);
     runClock.begin();
     server.#timer = setInterval(() => server.#tick(), TICK_MS);
     return server;

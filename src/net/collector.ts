@@ -36,3 +36,8 @@ export function findCollector(): () => void {
   }
   return () => void new ArrayBuffer(PROVOKING_BYTES);
 }
+
+/** Whether this runtime keeps the pages of a buffer that has shrunk until it is collected: Bun does. */
+export function keepsFreedPages(): boolean {
+  return globalThis.Bun !== undefined;
+}

@@ -5,6 +5,20 @@
  * @module
  */
 
+/** Bytes given back after which the collector works: a small share of a small board's memory. */
+const COLLECT_AFTER_BYTES = 64 * 1024 * 1024;
+
+let collector: (() => void) | null = null;
+let given = 0;
+
+/**
+ * Has `collect` called now and then as large buffers are given back. On Bun a buffer keeps pages until it
+ * is collected, and a publisher of messages of 15 MB can make hundreds of them in a second (H56).
+ */
+export function collectLarge(collect: (() => void) | null): void {
+  collector = collect;
+}
+
 /** An empty buffer that `growLarge` makes longer, up to `maxBytes`; that many addresses, no memory yet. */
 export function reserveLarge(maxBytes: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(0, { maxByteLength: maxBytes }));
@@ -17,5 +31,10 @@ export function growLarge(bytes: Uint8Array<ArrayBuffer>, size: number): void {
 
 /** Gives the memory of a buffer of `reserveLarge` back at once; for any other, does nothing. */
 export function freeLarge({ buffer }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.resizable) buffer.resize(0);
+  if (!(buffer instanceof ArrayBuffer) || !buffer.resizable) return;
+  given += buffer.byteLength;
+  buffer.resize(0);
+  if (given < COLLECT_AFTER_BYTES) return;
+  given = 0;
+  collector?.();
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MAX_SEGMENT_BYTES, SegmentPool } from "../../src/live/segment_pool.ts";
 import { ChunkReader, MAX_MESSAGE_SIZE } from "../../src/rtmp/chunk_reader.ts";
-import { freeLarge, growLarge, reserveLarge } from "../../src/rtmp/large_buffer.ts";
+import { collectLarge, freeLarge, growLarge, reserveLarge } from "../../src/rtmp/large_buffer.ts";
 import { be } from "./support/naive_chunks.ts";
 
 const MB = 1024 * 1024;
@@ -70,4 +70,22 @@ Deno.test("a segment larger than the pool keeps is free when it is given back", 
   pool.give(segment);
   assert.equal(segment.length, 0);
   assert.equal(pool.freeBytes, 0);
+});
+
+Deno.test("H56: what is given back is collected now and then, and small things are not counted", () => {
+  let collections = 0;
+  collectLarge(() => collections++);
+  try {
+    const giveBack = (bytes: number) => {
+      const large = reserveLarge(bytes);
+      growLarge(large, bytes);
+      freeLarge(large);
+    };
+    for (let i = 0; i < 10; i++) giveBack(15 * MB);
+    assert.equal(collections, 2, "for 150 MB");
+    for (let i = 0; i < 1000; i++) freeLarge(new Uint8Array(MB));
+    assert.equal(collections, 2, "ordinary buffers are the collector's own business");
+  } finally {
+    collectLarge(null);
+  }
 });
