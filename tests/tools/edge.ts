@@ -22,6 +22,8 @@ export interface EdgeOptions {
   readonly root?: string;
   /** What stands in the default vhost's block. */
   readonly vhost?: string;
+  /** More directives of `http_api`. */
+  readonly api?: string;
   /** Open files that the process may have, all in all. */
   readonly openFiles?: number;
 }
@@ -56,10 +58,11 @@ export class Edge {
     );
   }
 
-  #config({ maxConnections = 1000, root = "", vhost = "min_latency on;" }: EdgeOptions): string {
+  #config(options: EdgeOptions): string {
+    const { maxConnections = 1000, root = "", vhost = "min_latency on;", api = "" } = options;
     return `listen 127.0.0.1:${this.port};
 max_connections ${maxConnections};
-http_api { enabled on; listen 127.0.0.1:${this.apiPort}; }
+http_api { enabled on; listen 127.0.0.1:${this.apiPort}; ${api} }
 ${root.replaceAll("API_PORT", String(this.apiPort))}
 vhost __defaultVhost__ { ${vhost} }
 `;

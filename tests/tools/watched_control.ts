@@ -55,6 +55,11 @@ export class WatchedControl {
     }
   }
 
+  /** ms for which a player stood still at most. */
+  get worstMs(): number {
+    return Math.max(...Object.values(this.#behind)) * MESSAGE_MS;
+  }
+
   stop(): void {
     clearInterval(this.#timer);
     this.flv.close();
