@@ -5,6 +5,7 @@
  * @module
  */
 
+import { keptText } from "./hooks/peer_words.ts";
 import type { VhostConfig } from "./config/types.ts";
 import { flvPathOf } from "./http/flv_mount.ts";
 import { RateSampler } from "./http/kbps.ts";
@@ -347,7 +348,7 @@ export class Registry implements ServerView {
         ip: session.socket.remoteAddress,
         pageUrl: session.info.pageUrl,
         swfUrl: session.info.swfUrl,
-        tcUrl: session.info.tcUrl ?? "",
+        tcUrl: keptText(session.info.tcUrl ?? ""),
         url: role.stream.key,
         name: role.name,
         type: role.type,
@@ -423,7 +424,7 @@ export class Registry implements ServerView {
     const entry: StreamEntry = {
       id: this.#newStreamId(stream.key),
       vhost,
-      tcUrl,
+      tcUrl: keptText(tcUrl),
       window: new ShortWindow(),
       publisherId: undefined,
       publishedAt: this.#now(),

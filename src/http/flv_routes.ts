@@ -4,6 +4,7 @@
  * @module
  */
 
+import { keptText } from "../hooks/peer_words.ts";
 import { type Context, Hono } from "hono";
 import type { Config } from "../config/types.ts";
 import type { Gate, Visit } from "../hooks/gate.ts";
@@ -198,7 +199,7 @@ function visitorOf(
     stream,
     param: url.search,
     tcUrl: `rtmp://${vhost.name}/${app}`,
-    pageUrl: c.req.header("Referer") ?? "",
+    pageUrl: keptText(c.req.header("Referer") ?? ""),
     key,
   };
 }
@@ -217,13 +218,13 @@ function newSession(
   const { forwardedFor, realIp, forwarded } = proxyHeaders((name) => c.req.header(name));
   return new FlvSession(host, stream, {
     socket: { remote, remoteAddress: address },
-    tcUrl: `${url.origin}/${app}`,
-    pageUrl: c.req.header("Referer") ?? "",
+    tcUrl: keptText(`${url.origin}/${app}`),
+    pageUrl: keptText(c.req.header("Referer") ?? ""),
     name: `${name}.flv`,
     param: url.search,
     transport: wantsWebSocket(c.req.raw) ? "ws" : "http",
     visit,
-    forwardedFor: forwardedFor?.split(",")[0].trim() ?? realIp ?? forwarded ?? "",
+    forwardedFor: keptText(forwardedFor?.split(",")[0].trim() ?? realIp ?? forwarded ?? ""),
   }, log);
 }
 

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { keptText } from "../hooks/peer_words.ts";
 import type { Action } from "../config/types.ts";
 import type { Visit } from "../hooks/gate.ts";
 import type { Refusal, Visitor } from "../hooks/visitor.ts";
@@ -51,7 +52,7 @@ function visitorOf(session: SessionContext, target: Target, action: Action): Vis
     app,
     stream,
     param,
-    tcUrl: info.tcUrl ?? "",
+    tcUrl: keptText(info.tcUrl ?? ""),
     pageUrl: info.pageUrl,
     key,
   };

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { keptText } from "../hooks/peer_words.ts";
 import { peerText } from "../log/text.ts";
 import { numberOf, propertyOf, stringOf } from "../rtmp/amf_access.ts";
 import { AmfObject } from "../rtmp/amf_value.ts";
@@ -50,11 +51,12 @@ export class ConnectPhase extends BasePhase {
     const object = command.args[0];
     const capsEx = numberOf(propertyOf(object, "capsEx")) ?? 0;
     const info: ConnectInfo = {
+      // Whole: it may have a signature in its query. What is too long for a URL is refused.
       tcUrl: stringOf(propertyOf(object, "tcUrl")),
       app: stringOf(propertyOf(object, "app")),
-      pageUrl: stringOf(propertyOf(object, "pageUrl")) ?? "",
-      swfUrl: stringOf(propertyOf(object, "swfUrl")) ?? "",
-      flashVer: stringOf(propertyOf(object, "flashVer")) ?? "",
+      pageUrl: keptText(stringOf(propertyOf(object, "pageUrl")) ?? ""),
+      swfUrl: keptText(stringOf(propertyOf(object, "swfUrl")) ?? ""),
+      flashVer: keptText(stringOf(propertyOf(object, "flashVer")) ?? ""),
       enhanced: ENHANCED_FIELDS.some((field) => propertyOf(object, field) !== undefined),
       multitrack: (capsEx & CapsEx.MULTITRACK) !== 0,
       reconnect: (capsEx & CapsEx.RECONNECT) !== 0,

@@ -3,6 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { signature } from "../../src/hooks/signed_url.ts";
 import { type HookCall, HookServer } from "../tools/hook_server.ts";
 import { sleep, until } from "../tools/process.ts";
 import { RawClient } from "../tools/raw_client.ts";
@@ -130,4 +131,82 @@ for (const runtime of runtimes()) {
       await hooks.stop();
     }
   }, { limitMs: 90_000 });
+
+  scenario(`H45 on ${runtime}: what clients say of themselves is kept in part`, async (s) => {
+    const hooks = new HookServer();
+    const secret = "s3cret";
+    const long = "x".repeat(15_000);
+    try {
+      const publish = `publish { secret ${secret}; }`;
+      const server = await s.server({
+        vhosts:
+          `vhost __defaultVhost__ { ${hooks.block} min_latency on; http_remux { enabled on; } }
+vhost signed.local { ${publish} }`,
+        command: serverCommand(runtime),
+      });
+      const control = await WatchedControl.start(server);
+      try {
+        const client = await s.raw(server);
+        await client.call("connect", {
+          app: "live",
+          tcUrl: `${server.url("live")}?${"q".repeat(7000)}`,
+          pageUrl: `http://page/${long}`,
+          swfUrl: `http://swf/${long}`,
+          flashVer: long,
+        });
+        await client.call("createStream", null);
+        client.command("publish", null, "cam", "live");
+        await client.status("NetStream.Publish.Start");
+        const referer = `http://page/${"x".repeat(10_000)}`;
+        const web = new AbortController();
+        const answer = await fetch(`http://127.0.0.1:${server.apiPort}/live/cam.flv`, {
+          headers: { referer, "x-forwarded-for": "y".repeat(4000) },
+          signal: web.signal,
+        });
+        assert.equal(answer.status, 200);
+        await until("both clients in the API", 10_000, async () => {
+          const { clients } = await server.api("/api/v1/clients/") as { clients: KnownClient[] };
+          const known = clients.filter(({ pageUrl }) => pageUrl.startsWith("http://page/"));
+          for (const client of known) {
+            for (const [name, value] of Object.entries(client)) {
+              // The URL's query is shown by itself.
+              if (typeof value === "string") assert.ok(value.length <= 1024, `${name} of the API`);
+            }
+          }
+          return known.length === 2 && known.every(({ pageUrl }) => pageUrl.length === 1024);
+        });
+        for (const { body } of hooks.calls) {
+          for (const name of ["tcUrl", "pageUrl"]) {
+            assert.ok(String(body[name] ?? "").length <= 1024, `${name} of ${body.action}`);
+          }
+        }
+        assert.ok(hooks.calls.some(({ body }) => String(body.pageUrl).length === 1024));
+        web.abort();
+
+        // A signature behind more than is kept.
+        const expires = String(Math.floor(Date.now() / 1000) + 60);
+        const sign = signature(secret, "publish", "signed.local/live/cam", expires);
+        const signer = await s.raw(server);
+        const url = `rtmp://signed.local/live?pad=${"p".repeat(3000)}&expires=${expires}&sign=`;
+        await signer.call("connect", { app: "live", tcUrl: url + sign });
+        await signer.call("createStream", null);
+        signer.command("publish", null, "cam", "live");
+        await signer.status("NetStream.Publish.Start");
+        const forger = await s.raw(server);
+        await forger.call("connect", { app: "live", tcUrl: `${url}${"0".repeat(64)}` });
+        await forger.call("createStream", null);
+        forger.command("publish", null, "cam2", "live");
+        await forger.status("NetStream.Publish.Denied");
+        await control.fine("while clients say much");
+      } finally {
+        control.stop();
+      }
+    } finally {
+      await hooks.stop();
+    }
+  });
+}
+
+interface KnownClient {
+  readonly pageUrl: string;
 }
