@@ -11,6 +11,7 @@ import type { RelayFigures } from "../relay/relays.ts";
 import { vhostInKey } from "../rtmp/stream_name.ts";
 import { SERVER_NAME, VERSION } from "../version.ts";
 import { Exposition, type Sample } from "./exposition.ts";
+import { wrongPasswords } from "./wrong_passwords.ts";
 import { attempt, type SelfFigures, type SystemStats } from "./system_stats.ts";
 import type { DelayFigures, ServerFigures, ServerView, StreamView } from "./view.ts";
 
@@ -110,6 +111,16 @@ function writeServer(
     "srs_edge_added_delay_seconds",
     "From the arrival of a message to its hand-over to a player's socket.",
     delays,
+  );
+  out.counter(
+    "srs_edge_wrong_passwords_total",
+    "Requests to the API with a wrong password.",
+    wrongPasswords.wrong,
+  );
+  out.counter(
+    "srs_edge_refused_logins_total",
+    "Requests whose password was not looked at, after too many wrong ones from their address.",
+    wrongPasswords.refused,
   );
   out.gauge(
     "srs_edge_player_lag_seconds",

@@ -3,6 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import net from "node:net";
 import { sleep, until } from "../tools/process.ts";
 import { scenario } from "../tools/scenario.ts";
 import { silentServer } from "../tools/hook_server.ts";
@@ -242,6 +243,72 @@ for (const runtime of runtimes()) {
     await accepts(server.port);
     assert.equal((await server.process.stop("SIGTERM")).code, 0);
     assert.match(server.process.stdout, /srs-edge terminated/);
+  });
+
+  scenario(`H62 on ${runtime}: guessing the API's password`, async (s) => {
+    const server = await s.server({
+      text: `listen 127.0.0.1:PORT;
+max_connections 100;
+http_api { enabled on; listen 127.0.0.1:${freePort()}; auth { enabled on; username a; password right; } }
+http_server { enabled on; listen 127.0.0.1:${freePort()}; }
+exporter { enabled on; }
+vhost __defaultVhost__ { ${VHOST} }`,
+      command,
+    });
+    const config = await Deno.readTextFile(server.configFile);
+    const [api, flv] = [...config.matchAll(/listen 127.0.0.1:(\d+); (?:auth|\})/g)].map((
+      [, port],
+    ) => Number(port));
+    await until("the API", SOON_MS, () => accepts(api));
+    const control = await WatchedControl.start({ port: server.port, apiPort: flv });
+    const ask = async (password: string, from: string) => {
+      const client = await fetchFrom(from, api, `Basic ${btoa(`a:${password}`)}`);
+      return Number(/^HTTP\/1.1 (\d+)/.exec(client)?.[1]);
+    };
+    try {
+      assert.equal(await ask("right", "127.0.0.1"), 200);
+      const answers = new Map<number, number>();
+      for (let i = 0; i < 500; i++) {
+        const status = await ask(`wrong${i}`, "127.0.0.2");
+        answers.set(status, (answers.get(status) ?? 0) + 1);
+      }
+      assert.ok((answers.get(401) ?? 0) < 100, `${[...answers]}`);
+      assert.ok((answers.get(429) ?? 0) > 400, `${[...answers]}`);
+      assert.equal([...answers].reduce((sum, [, count]) => sum + count, 0), 500);
+      assert.equal(await ask("right", "127.0.0.1"), 200, "from another address");
+      assert.equal(server.log.split("wrong password").length - 1, 1, "one line");
+      assert.match(server.log, /wrong password from 127\.0\.0\.2/);
+      // The one who forgot the password gets in again.
+      await until("the right password from the same address", SOON_MS, async () => {
+        return await ask("right", "127.0.0.2") === 200;
+      });
+      const metrics = await fetchFrom("127.0.0.1", api, `Basic ${btoa("a:right")}`, "/metrics");
+      assert.ok(Number(/^srs_edge_wrong_passwords_total (\d+)/m.exec(metrics)?.[1]) >= 30);
+      assert.ok(Number(/^srs_edge_refused_logins_total (\d+)/m.exec(metrics)?.[1]) > 400);
+      await control.fine("while a password is guessed");
+    } finally {
+      control.stop();
+    }
+  });
+}
+
+/** Asks from an address of this machine; returns the whole answer. */
+function fetchFrom(
+  from: string,
+  port: number,
+  authorization: string,
+  path = "/api/v1/versions",
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ host: "127.0.0.1", port, localAddress: from });
+    let answer = "";
+    socket.setTimeout(SOON_MS, () => socket.destroy(new Error("no answer")));
+    socket.on("data", (part: Uint8Array) => answer += new TextDecoder().decode(part));
+    socket.on("error", reject);
+    socket.on("close", () => resolve(answer));
+    socket.end(
+      `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: ${authorization}\r\n\r\n`,
+    );
   });
 }
 
