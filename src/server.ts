@@ -18,7 +18,8 @@ import { Gate } from "./hooks/gate.ts";
 import { HookCaller } from "./hooks/hook_caller.ts";
 import { STOP_GRACE_MS } from "./hooks/limits.ts";
 import { entryIdOf, newConnectionId, newIdentity, type ServerIdentity } from "./log/ids.ts";
-import { connectionLog, serverLog } from "./log/log.ts";
+import { lineBudget } from "./log/budget.ts";
+import { serverLog } from "./log/log.ts";
 import { LoopLag } from "./loop_lag.ts";
 import { CONNECTION_BYTES, MemoryKeeper } from "./memory_keeper.ts";
 import { findCollector, keepsFreedPages } from "./net/collector.ts";
@@ -355,7 +356,8 @@ export class Server {
 
   #accept(socket: TcpSocket): RtmpSession | null {
     if (this.#admit(socket.remoteAddress, socket.remote)) return null;
-    const session = new RtmpSession(socket, this.#host, connectionLog(newConnectionId()));
+    const log = lineBudget.log(newConnectionId(), socket.remoteAddress);
+    const session = new RtmpSession(socket, this.#host, log);
     this.#registry.add(session);
     return session;
   }
@@ -427,6 +429,7 @@ export class Server {
    * the limit allows (SRS has them share one line per interval).
    */
   #summarise(now: number): void {
+    lineBudget.tell(serverLog);
     let lines = 0;
     for (const session of this.#registry.sessions.values()) {
       // They stand in the order in which they are due.
@@ -436,7 +439,9 @@ export class Server {
       this.#registry.moveToEnd(session);
       if (!text) continue;
       lines++;
-      session.log.info(text);
+      const { log } = session;
+      if (log.figures) log.figures(text);
+      else log.info(text);
     }
   }
 }

@@ -12,7 +12,8 @@ import type { Refusal, Visitor } from "../hooks/visitor.ts";
 import type { Hub } from "../live/hub.ts";
 import type { LiveStream } from "../live/live_stream.ts";
 import { newConnectionId } from "../log/ids.ts";
-import { connectionLog, type Log } from "../log/log.ts";
+import { lineBudget } from "../log/budget.ts";
+import type { Log } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
 import { wantsWebSocket } from "../http1/web_socket.ts";
 import type { RelayClient } from "../relay/client.ts";
@@ -80,7 +81,7 @@ async function play(
   target: FlvTarget,
 ): Promise<Response> {
   const { peer } = c.env;
-  const log = connectionLog(newConnectionId());
+  const log = lineBudget.log(newConnectionId(), peer.address);
   const visitor = visitorOf(c, host.config, url, target, log.id);
   const refusal = host.gate.check(visitor);
   if (refusal) return refuse(c, log, refusal);

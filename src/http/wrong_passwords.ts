@@ -5,6 +5,7 @@
  * @module
  */
 
+import { addressGroup } from "../log/address_group.ts";
 import { type Log, serverLog } from "../log/log.ts";
 import { runClock } from "../net/run_clock.ts";
 
@@ -66,7 +67,7 @@ export class WrongPasswords {
 
   /** Whether a password of this address may be looked at. If not, that is counted. */
   mayTry(address: string): boolean {
-    const guesser = this.#guessers.get(groupOf(address));
+    const guesser = this.#guessers.get(addressGroup(address));
     if (!guesser || this.#left(guesser) >= 1) return true;
     guesser.refused++;
     this.refused++;
@@ -76,7 +77,7 @@ export class WrongPasswords {
   /** It was wrong. */
   note(address: string): void {
     this.wrong++;
-    const group = groupOf(address);
+    const group = addressGroup(address);
     const known = this.#guessers.get(group);
     const guesser = known ?? { left: MAX_WRONG, at: this.#parts.now(), wrong: 0, refused: 0 };
     guesser.left = this.#left(guesser) - 1;
@@ -147,20 +148,6 @@ export class WrongPasswords {
 function counts(wrong: number, refused: number): string {
   const rest = refused === 0 ? "" : `, and ${refused} requests with one that was not looked at`;
   return `${wrong} wrong passwords in the last ${LINE_EVERY_MS / 1000} s${rest},`;
-}
-
-/** An address, of IPv6 its /64: whoever has one address there has all of them. */
-export function groupOf(address: string): string {
-  const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address) ?? [];
-  if (mapped !== undefined) return mapped;
-  if (!address.includes(":")) return address;
-  const [head, tail] = address.toLowerCase().replace(/%.*$/, "").split("::");
-  const parts = (text: string | undefined) => text ? text.split(":") : [];
-  const [front, back] = [parts(head), parts(tail)];
-  const zeros = Array(Math.max(0, 8 - front.length - back.length)).fill("0");
-  const groups = tail === undefined ? front : [...front, ...zeros, ...back];
-  const short = groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ""));
-  return `${short.join(":")}::/64`;
 }
 
 /** For all ports of this process, whatever a reload makes of them. */

@@ -23,6 +23,10 @@ export interface Log {
    * causes follow, one line per frame with the same head.
    */
   error(text: string, code?: number, error?: unknown): void;
+  /** The connection ends: its last lines are not left out, however many it has had. */
+  closing?(): void;
+  /** A line that has a rate of its own and is no part of a budget; without it, `info` does. */
+  figures?(text: string): void;
 }
 
 /** Receives formatted lines. */

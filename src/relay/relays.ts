@@ -8,6 +8,7 @@ import { isStreamUrl, maskedDestination, maskedKey, parseServer } from "../confi
 import type { Clock } from "../live/clock.ts";
 import type { LiveStream } from "../live/live_stream.ts";
 import { newConnectionId } from "../log/ids.ts";
+import { lineBudget } from "../log/budget.ts";
 import { connectionLog } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
 import { formatAddress } from "../net/tcp.ts";
@@ -215,7 +216,7 @@ export class Relays implements RelayService {
     if (!edge) return;
     const known = this.#pulls.get(stream);
     if (known) return known.wantedBy(client.hops);
-    const log = connectionLog(newConnectionId());
+    const log = lineBudget.log(newConnectionId(), client.ip);
     const pull = new EdgePull(
       stream,
       this.#tour(edge),
@@ -253,7 +254,7 @@ export class Relays implements RelayService {
         },
         over: () => void this.#uplinks.delete(uplink),
       },
-      connectionLog(client.id),
+      lineBudget.log(client.id, client.ip),
       answer,
     );
     this.#uplinks.add(uplink);
@@ -273,7 +274,7 @@ export class Relays implements RelayService {
   published(stream: LiveStream, client: RelayClient, destinations: readonly string[]): void {
     if (destinations.length === 0) return;
     this.unpublished(stream);
-    const log = connectionLog(client.id);
+    const log = lineBudget.log(client.id, client.ip);
     const forwards: Forwarder[] = [];
     for (const destination of destinations) {
       try {
@@ -346,7 +347,7 @@ export class Relays implements RelayService {
       },
       published: () => {
         this.destinations(client, (found) => {
-          if (found instanceof RtmpError) connectionLog(client.id).error(found.message);
+          if (found instanceof RtmpError) lineBudget.log(client.id, client.ip).error(found.message);
           else if (stream.published) this.published(stream, client, found);
         });
       },

@@ -143,6 +143,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   }
 
   onClose(error: Error | null): void {
+    this.log.closing?.();
     if (!this.#closed) this.failed = true;
     if (!this.#closed && this.recvBytes === 0) {
       // What load balancers do to see whether the port is open (Q58).
@@ -313,6 +314,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   close(code: number, reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.log.closing?.();
     this.failed = code !== 0;
     const text = `server disconnect: ${peerText(reason)}. ret=${code}`;
     if (code === 0 || code === ErrorCode.SERVER_STOP) this.log.info(text);

@@ -290,6 +290,65 @@ vhost __defaultVhost__ { ${VHOST} }`,
       control.stop();
     }
   });
+
+  scenario(
+    `H46 on ${runtime}: one connection that changes channel, one address that reconnects`,
+    async (s) => {
+      const server = await s.server({ vhost: VHOST, command });
+      const control = await WatchedControl.start(server);
+      try {
+        const player = await s.raw(server);
+        await player.play("live", "first");
+        const long = "n".repeat(400);
+        const before = server.log.length;
+        for (let i = 0; i < 250; i++) {
+          player.command("play", null, `${long}${i}`);
+          // Below the limit of commands.
+          await sleep(15);
+        }
+        const changes = server.log.slice(before);
+        assert.ok(changes.split("\n").length < 300, `${changes.split("\n").length} lines`);
+        player.destroy();
+        await until("the end of the connection, and what was left out", SOON_MS, () => {
+          return /\d+ lines left out\n.*(disconnect|connection lost)/.test(
+            server.log.slice(before),
+          );
+        });
+
+        const address = "127.0.0.9";
+        let left = RECONNECTS;
+        const reconnect = async () => {
+          while (left-- > 0) await visit(server.port, address);
+        };
+        await Promise.all(Array.from({ length: 20 }, reconnect));
+        await until("the number of lines left out", 2 * SOON_MS, () => {
+          return server.log.includes(`lines left out, of connections from ${address}`);
+        });
+        const lines = server.log.split("\n").filter((line) => line.includes(`ip=${address}:`));
+        assert.ok(lines.length < RECONNECTS * 0.9, `${lines.length} of ${RECONNECTS} connections`);
+        // Others have theirs.
+        const other = await s.raw(server);
+        await other.play("live", "other");
+        await until("another client's lines", SOON_MS, () => server.log.includes("stream=other"));
+        await control.fine("while much is logged");
+      } finally {
+        control.stop();
+      }
+    },
+  );
+}
+
+/** Connections of one address; each has three lines. */
+const RECONNECTS = 6000;
+
+/** Connects from an address, and closes at once. */
+function visit(port: number, from: string): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: "127.0.0.1", port, localAddress: from });
+    socket.on("error", () => {});
+    socket.on("connect", () => socket.destroy());
+    socket.on("close", () => resolve());
+  });
 }
 
 /** Asks from an address of this machine; returns the whole answer. */

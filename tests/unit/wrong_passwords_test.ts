@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import {
   FORGIVE_MS,
-  groupOf,
   LINE_EVERY_MS,
   MAX_ADDRESSES,
   MAX_LINES,
   MAX_WRONG,
   WrongPasswords,
 } from "../../src/http/wrong_passwords.ts";
+import { addressGroup } from "../../src/log/address_group.ts";
 import { MemoryLog } from "./support/memory_log.ts";
 
 /** A guard with a clock that is set by hand. */
@@ -101,11 +101,11 @@ Deno.test("H62: many addresses take bounded memory and a bounded number of lines
 });
 
 Deno.test("H62: an address of IPv6 counts with its /64", () => {
-  assert.equal(groupOf("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
-  assert.equal(groupOf("2001:DB8:1:2::9"), "2001:db8:1:2::/64");
-  assert.equal(groupOf("2001:db8::9"), "2001:db8:0:0::/64");
-  assert.equal(groupOf("::1"), "0:0:0:0::/64");
-  assert.equal(groupOf("fe80::1%eth0"), "fe80:0:0:0::/64");
-  assert.equal(groupOf("::ffff:127.0.0.1"), "127.0.0.1");
-  assert.equal(groupOf("127.0.0.1"), "127.0.0.1");
+  assert.equal(addressGroup("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+  assert.equal(addressGroup("2001:DB8:1:2::9"), "2001:db8:1:2::/64");
+  assert.equal(addressGroup("2001:db8::9"), "2001:db8:0:0::/64");
+  assert.equal(addressGroup("::1"), "0:0:0:0::/64");
+  assert.equal(addressGroup("fe80::1%eth0"), "fe80:0:0:0::/64");
+  assert.equal(addressGroup("::ffff:127.0.0.1"), "127.0.0.1");
+  assert.equal(addressGroup("127.0.0.1"), "127.0.0.1");
 });
