@@ -339,7 +339,7 @@ vhost __defaultVhost__ { ${VHOST} }`,
 }
 
 /** Connections of one address; each has three lines. */
-const RECONNECTS = 6000;
+const RECONNECTS = 12_000;
 
 /** Connects from an address, and closes at once. */
 function visit(port: number, from: string): Promise<void> {
