@@ -27,7 +27,7 @@ export const MAX_REQUESTS_PER_SECOND = 100;
 export const MAX_MESSAGES_PER_SECOND = 500;
 /** ... from a player: one that acknowledges every 5 KB of 100 Mbit/s sends 2500. */
 export const MAX_PLAYER_MESSAGES_PER_SECOND = 6000;
-/** Bytes of them in a second: chunks of one byte take as long as messages. */
+/** Bytes of either in a second: chunks of one byte take as long as messages. */
 export const MAX_BYTES_PER_SECOND = 256 * 1024;
 /**
  * Messages of a publisher in one turn of the event loop, some ms of work. The others come next (H57).

@@ -18,7 +18,7 @@ import {
 /** What a client is: only a publisher has much to say. */
 export type Speaker = "publisher" | "player" | "newcomer";
 
-/** Messages in a second. A publisher's that are beyond wait, the others' end the connection. */
+/** Messages in a second. A publisher's and a player's that are beyond wait, a newcomer's end it. */
 const MESSAGES: Readonly<Record<Speaker, number>> = {
   publisher: MAX_PUBLISHED_PER_SECOND,
   player: MAX_PLAYER_MESSAGES_PER_SECOND,
@@ -31,12 +31,14 @@ export class ReadBudget {
   #messages = 0;
   #bytes = 0;
   #turnEnds = MAX_MESSAGES_PER_TURN;
+  #hasTurns = true;
   #held: Uint8Array[] | null = null;
   #heldBytes = 0;
 
   /** A second is over. */
   renew(): void {
     this.#requests = this.#messages = this.#bytes = 0;
+    this.#hasTurns = true;
   }
 
   /** Bytes are about to be read. @throws {RtmpError} */
@@ -44,7 +46,16 @@ export class ReadBudget {
     this.#turnEnds = this.#messages + MAX_MESSAGES_PER_TURN;
     if (speaker === "publisher") return;
     this.#bytes += bytes;
-    if (this.#bytes > MAX_BYTES_PER_SECOND) throw tooMuch(`${MAX_BYTES_PER_SECOND} bytes`, speaker);
+    if (this.#bytes <= MAX_BYTES_PER_SECOND) return;
+    if (speaker === "newcomer") throw tooMuch(`${MAX_BYTES_PER_SECOND} bytes`, speaker);
+    this.#hasTurns = false;
+  }
+
+  /** All bytes have been read. True: those that come next wait for the next second. */
+  end(): boolean {
+    if (this.#hasTurns || this.#held) return false;
+    this.#held = [];
+    return true;
   }
 
   /** Counts a command or ping. @throws {RtmpError} */
@@ -60,16 +71,15 @@ export class ReadBudget {
   /** Counts a message. True: the next one waits, from here on. @throws {RtmpError} */
   countMessage(speaker: Speaker): boolean {
     this.#messages++;
-    if (speaker === "publisher") {
-      if (this.#messages < this.#turnEnds && this.#messages < MAX_PUBLISHED_PER_SECOND) {
-        return false;
-      }
-      this.#held = [];
-      return true;
-    }
     const most = MESSAGES[speaker];
-    if (this.#messages > most) throw tooMuch(`${most} messages`, speaker);
-    return false;
+    if (speaker === "newcomer") {
+      if (this.#messages > most) throw tooMuch(`${most} messages`, speaker);
+      return false;
+    }
+    if (this.#messages >= most) this.#hasTurns = false;
+    else if (this.#messages < this.#turnEnds) return false;
+    this.#held = [];
+    return true;
   }
 
   /** Something waits for its turn, and what comes waits behind it. */
@@ -79,7 +89,7 @@ export class ReadBudget {
 
   /** What waits can go on in the next turn; otherwise in the next second. */
   get hasTurns(): boolean {
-    return this.#messages < MAX_PUBLISHED_PER_SECOND;
+    return this.#hasTurns;
   }
 
   /** Has bytes (copied) wait. @throws {RtmpError} when more wait than can have been read ahead. */

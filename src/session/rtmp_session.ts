@@ -419,6 +419,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
     const { rest } = this.#reader;
     if (this.#consultation && rest.length > 0) this.#consultation.kept.push(rest.slice());
     else if (this.#budget.holds && rest.length > 0) this.#budget.hold(rest);
+    else if (!this.#closed && this.#budget.end()) this.#waitForTurn();
     this.flush();
     if (!this.#closed) this.#phase?.settle(bytes.length);
   }

@@ -154,7 +154,7 @@ hostile(
     }
     await h.kept(player);
   },
-  { full: 20, warmUp: 2 },
+  { full: 8, warmUp: 1 },
 );
 
 hostile("H20: a refused peer that neither reads nor closes is cut off", async (h) => {

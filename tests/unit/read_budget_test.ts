@@ -39,14 +39,43 @@ Deno.test("H57: who neither publishes nor plays has few messages in a second", (
   }
 });
 
-Deno.test("H57: a player acknowledges as often as it likes, within bounds", () => {
+Deno.test("H57: a player's surplus of messages waits for the next second", () => {
   const server = new TestServer();
   const player = server.player();
   server.pass(1000);
-  player.feed(many(MAX_PLAYER_MESSAGES_PER_SECOND, ACK, (message) => player.encode(message)));
+  const share = MAX_MESSAGES_PER_TURN >> 1;
+  const feed = (count: number) =>
+    player.feed(many(count, ACK, (message) => player.encode(message)));
+  let sent = 0;
+  for (; sent < MAX_PLAYER_MESSAGES_PER_SECOND - share; sent += share) feed(share);
+  feed(share - 1);
+  assert.equal(player.socket.reading, true);
+  feed(3);
+  assert.equal(player.socket.reading, false);
+  player.feed(player.encode({ type: 4, payload: concat("0006 00000007"), csid: 2, msid: 0 }));
+  const pongs = () => player.received().filter(({ type }) => type === 4).length;
+  assert.equal(pongs(), 0);
+  server.pass(1000);
+  assert.equal(player.socket.reading, true);
+  assert.equal(pongs(), 1);
   player.assertOpen();
-  player.feed(player.encode(ACK));
-  player.assertClosed(2046, /more than 6000 messages in a second from a player/);
+});
+
+Deno.test("H57: a player's surplus of bytes waits for the next second, of whatever they are", () => {
+  const server = new TestServer();
+  const player = server.player();
+  server.pass(1000);
+  player.setChunkSize(1);
+  const long: Sent = { type: 18, payload: new Uint8Array(60_000), csid: 5, msid: 0 };
+  const bytes = player.encode(long);
+  const half = bytes.length >> 1;
+  for (let sent = 0; sent <= MAX_BYTES_PER_SECOND; sent += bytes.length) player.feed(bytes);
+  assert.equal(player.socket.reading, false);
+  player.feed(bytes.subarray(0, half));
+  server.pass(1000);
+  assert.equal(player.socket.reading, true);
+  player.feed(bytes.subarray(half));
+  player.assertOpen();
 });
 
 Deno.test("H57: chunks of one byte count by their bytes", () => {
