@@ -457,6 +457,7 @@ export class Cluster {
   #refresh(): Promise<void> {
     this.#refreshing ??= this.#poll((id) => ({ kind: "report", id })).then(() => {
       this.#refreshing = null;
+      this.#view.forget();
     });
     return this.#refreshing;
   }

@@ -88,6 +88,25 @@ export class MergedView implements ServerView {
     }
   }
 
+  /**
+   * Lets go of what is kept of streams that no worker knows any more; to be called when all have reported.
+   * Their names are chosen by clients, and nobody may ever ask for the list of streams.
+   */
+  forget(): void {
+    if (this.#goneOfStream.size + this.#streamIds.size === 0) return;
+    const known = new Set<string>();
+    for (const { streams } of this.#source.reports) for (const { url } of streams) known.add(url);
+    for (const url of this.#goneOfStream.keys()) {
+      if (!known.has(url)) this.#goneOfStream.delete(url);
+    }
+    for (const url of this.#streamIds.keys()) if (!known.has(url)) this.#streamIds.delete(url);
+  }
+
+  /** Names of streams of which something is kept here. */
+  get keptStreams(): number {
+    return Math.max(this.#goneOfStream.size, this.#streamIds.size);
+  }
+
   /** A worker has ended, and this was its last report: what it carried is not forgotten. */
   retire(report: Report): void {
     this.replaced(report, EMPTY_REPORT);
@@ -159,9 +178,6 @@ export class MergedView implements ServerView {
           known ? both(known, stream) : this.#withGone({ ...stream, id, vhostId }),
         );
       }
-    }
-    for (const url of this.#goneOfStream.keys()) {
-      if (!ids.has(url)) this.#goneOfStream.delete(url);
     }
     this.#streamIds.clear();
     for (const [url, id] of ids) this.#streamIds.set(url, id);

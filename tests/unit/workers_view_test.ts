@@ -204,3 +204,26 @@ Deno.test("figures of several workers: some are sums, some are the worst", () =>
     loopLagMs: 44,
   });
 });
+
+Deno.test("nothing is kept of invented streams, although nobody asks for the list of streams", () => {
+  const reports = [report("a", 1, true), report("b", 1, false)];
+  const merged = new MergedView({ serverId: "vid-server0", serviceId: "service0" }, 1, {
+    reports,
+    refresh: () => Promise.resolve(),
+    kick: () => Promise.resolve(false),
+  });
+  const [{ streams: [stream] }] = reports;
+  for (let i = 0; i < 1000; i++) {
+    const invented = { ...reports[1], streams: [{ ...stream, id: `vid-${i}`, url: `/live/${i}` }] };
+    const before = reports[1];
+    reports[1] = invented;
+    merged.replaced(before, invented);
+    merged.forget();
+  }
+  // The one that the other worker has.
+  assert.equal(merged.keptStreams, 1);
+  assert.equal(merged.streams.size, 2);
+  reports.splice(0, 2, EMPTY_REPORT, EMPTY_REPORT);
+  merged.forget();
+  assert.equal(merged.keptStreams, 0);
+});
