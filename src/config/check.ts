@@ -14,6 +14,9 @@ import { type Directive, firstNamed } from "./tree.ts";
 /** Values of environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** What stands for a secret in `conf/secure.conf`. */
+const EXAMPLE_SECRET = /^CHANGE_ME_/;
+
 /** A directive that SRS knows and this server ignores. */
 export interface Ignored {
   /** Dotted, for example `vhost.hls`. */
@@ -144,8 +147,16 @@ class Checker {
     );
   }
 
-  #shape({ spec, name }: Entry, { place, args, block }: Directive): void {
+  #shape({ spec, name, path }: Entry, { place, args, block }: Directive): void {
     if (spec.type === "leaf") {
+      const example = spec.secret ? args.find(({ text }) => EXAMPLE_SECRET.test(text)) : undefined;
+      if (example) {
+        this.#report.warn(
+          example.place,
+          `${path} is the word of an example that everybody knows: put one of your own ` +
+            "(openssl rand -hex 16 makes one)",
+        );
+      }
       if (block) this.#report.warn(place, `${name} takes a value: its block { } is ignored`);
       return;
     }

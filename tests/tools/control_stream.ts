@@ -197,11 +197,11 @@ export class ControlStream {
     readonly player: NumberedPlayer,
   ) {}
 
-  /** Starts both, and waits until the player has some messages. */
-  static async start(port: number): Promise<ControlStream> {
+  /** Starts both, and waits until the player has some messages. `query`: what the publisher's URL ends in. */
+  static async start(port: number, query = ""): Promise<ControlStream> {
     const player = await NumberedPlayer.start(port, "control", "stream");
     const control = new ControlStream(
-      await NumberedPublisher.start(port, "control", "stream"),
+      await NumberedPublisher.start(port, "control", `stream${query}`),
       player,
     );
     await control.progress("the control stream", 10);

@@ -9,7 +9,7 @@ import { Edge, type EdgeOptions } from "./edge.ts";
 import { sleep, until, within } from "./process.ts";
 import { WatchedControl } from "./watched_control.ts";
 
-/** ms that such a test may take. */
+/** ms that such a test may take unless it says otherwise. */
 const LIMIT_MS = 60_000;
 
 /** ms between two looks at the memory. */
@@ -87,6 +87,8 @@ export class WatchedAttack {
 export interface WatchedOptions extends EdgeOptions {
   /** Files that it needs in its folder, whose name stands for FOLDER in the directives. */
   readonly prepare?: (folder: string) => Promise<void>;
+  /** ms that it may take; default: `LIMIT_MS`. */
+  readonly limitMs?: number;
 }
 
 /** Defines a test; the row's number goes to the front of its name. */
@@ -115,7 +117,7 @@ export function watchedAttack(
       assert.deepEqual(edge.faults, [], "faults in the log");
     };
     try {
-      await within("the end of the test", LIMIT_MS, run());
+      await within("the end of the test", options.limitMs ?? LIMIT_MS, run());
     } catch (error) {
       console.error(`\n${edge.process.report(40)}`);
       throw error;

@@ -30,9 +30,15 @@ export class WatchedControl {
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
   }
 
-  /** The vhost needs `http_remux { enabled on; }` at the port `apiPort`. */
-  static async start(server: { port: number; apiPort: number }): Promise<WatchedControl> {
-    const control = await ControlStream.start(server.port);
+  /**
+   * The vhost needs `http_remux { enabled on; }` at the port `apiPort`. `query`: what the publisher's URL
+   * ends in.
+   */
+  static async start(
+    server: { port: number; apiPort: number },
+    query = "",
+  ): Promise<WatchedControl> {
+    const control = await ControlStream.start(server.port, query);
     try {
       const url = `http://127.0.0.1:${server.apiPort}/control/stream.flv`;
       const flv = await FlvClient.open(url);

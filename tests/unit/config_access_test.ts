@@ -177,3 +177,18 @@ Deno.test("config hooks: URLs count only when enabled, and come from the environ
   };
   assert.deepEqual(load("", env).config.vhosts[0].hooks.on_play, ["http://a/", "http://b/"]);
 });
+
+Deno.test("a secret that stands in an example is a warning that names the place and the cure", () => {
+  const own = "b4d6f1e2907c5a3d8e";
+  for (
+    const [block, path] of [["publish", "vhost.publish.secret"], ["play", "vhost.play.secret"]]
+  ) {
+    const { warnings } = load(`${block} { secret ${own} CHANGE_ME_SECRET; }`);
+    assert.equal(warnings.length, 1);
+    assert.match(
+      warnings[0].format(),
+      new RegExp(`^a.conf:3:\\d+: ${path} is .*put one of your own`),
+    );
+    assert.deepEqual(load(`${block} { secret ${own}; }`).warnings, []);
+  }
+});

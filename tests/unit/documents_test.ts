@@ -115,7 +115,9 @@ Deno.test("every configuration in conf/ is part of the program, and clean", () =
   for (const [name, text] of EXAMPLES) {
     assert.equal(text, read(`conf/${name}.conf`));
     const loaded = loadConfig(`${name}.conf`, () => text, {});
-    assert.deepEqual(loaded.warnings, [], name);
+    // Secrets are for the reader to replace.
+    const warnings = loaded.warnings.filter(({ message }) => !message.includes("of an example"));
+    assert.deepEqual(warnings, [], name);
     assert.deepEqual(loaded.ignored, [], name);
   }
 });
