@@ -33,3 +33,13 @@ Deno.test("takeover replace: a third encoder is not hit by the feud of two", () 
   rule.putOut("10.0.0.1", 1000);
   assert.equal(rule.allows("10.0.0.3", 1500, 1500), true);
 });
+
+Deno.test("takeover replace: so many addresses are remembered at most", () => {
+  const rule = new TakeoverRule("replace");
+  let most = 0;
+  for (let i = 0; i < 1000; i++) {
+    rule.putOut(`10.0.${i >> 8}.${i & 255}`, 1000 + i);
+    most = Math.max(most, rule.remembered(2000).length);
+  }
+  assert.equal(most, 64);
+});
