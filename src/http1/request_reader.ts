@@ -19,6 +19,14 @@ const MAX_CHUNK_LINE_BYTES = 1024;
 const CR = 13;
 const LF = 10;
 
+/** A method's first character is between these two (RFC 9110 §5.6.2). */
+const FIRST_TOKEN_BYTE = "!".charCodeAt(0);
+const LAST_TOKEN_BYTE = "~".charCodeAt(0);
+/** First byte of a TLS ClientHello's record (RFC 8446 §5.1). */
+const TLS_HANDSHAKE = 0x16;
+/** First byte of an RTMP client: C0, version 3. */
+const RTMP_VERSION = 3;
+
 /** A request that is complete. */
 export interface HttpRequest {
   readonly head: RequestHead;
@@ -111,6 +119,7 @@ export class RequestReader {
   #readHead(): boolean {
     // A client may end the body before with a line feed more (RFC 9112 §2.2).
     if (this.#bytes[0] === CR && this.#bytes[1] === LF) this.#drop(2);
+    this.#checkStart();
     const end = this.#headEnd();
     if (end < 0) {
       if (this.#bytes.length > MAX_HEAD_BYTES) throw headTooLong();
@@ -128,6 +137,17 @@ export class RequestReader {
     }
     this.awaitsContinue = head.expectsContinue && this.#bytes.length === 0 && head.bodyBytes !== 0;
     return true;
+  }
+
+  /** Bytes of another protocol are refused at once: their end of a head may never come. */
+  #checkStart(): void {
+    const bytes = this.#bytes;
+    if (this.#searched > 0 || bytes.length === 0) return;
+    if (bytes[0] === CR && bytes.length === 1) return;
+    if (bytes[0] >= FIRST_TOKEN_BYTE && bytes[0] <= LAST_TOKEN_BYTE) return;
+    if (bytes[0] === TLS_HANDSHAKE) throw new BadRequest(400, "this port speaks HTTP without TLS");
+    if (bytes[0] === RTMP_VERSION) throw new BadRequest(400, "this port speaks HTTP, not RTMP");
+    throw new BadRequest(400, "the first byte is not that of a request");
   }
 
   /** Index of the empty line at the end of a head; -1: it has not come. Line feeds alone are refused. */

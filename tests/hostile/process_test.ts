@@ -46,6 +46,12 @@ function logged(path: string): string {
   }
 }
 
+/** The number is written after the ports are open. */
+function numbered(path: string, server: Server): Promise<boolean> {
+  const number = String(server.process.pid);
+  return until(`number ${number} in ${path}`, SOON_MS, () => logged(path) === number);
+}
+
 /** What logrotate does, by a signal of its choice. */
 async function rotates(server: Server, path: string, signal: Deno.Signal): Promise<void> {
   await Deno.rename(path, `${path}.1`);
@@ -129,7 +135,7 @@ for (const runtime of runtimes()) {
           const took = [];
           for (const times of [1, 3]) {
             const server = await s.server(options);
-            assert.equal(await Deno.readTextFile(pid), String(server.process.pid));
+            await numbered(pid, server);
             // It is told of, to nobody who listens, which takes 500 ms.
             await (await s.raw(server)).play("live", "cam");
             const before = performance.now();
@@ -182,12 +188,12 @@ for (const runtime of runtimes()) {
     // What a crash leaves.
     await Deno.writeTextFile(pid, "4000000\n");
     const server = await s.server({ global: `pid ${pid};`, vhost: VHOST, command });
-    assert.equal(logged(pid), String(server.process.pid));
+    await numbered(pid, server);
     const control = await WatchedControl.start(server);
     try {
       // Another one with the same file is a successor, whose number stays.
       const successor = await s.server({ global: `pid ${pid};`, command });
-      assert.equal(logged(pid), String(successor.process.pid));
+      await numbered(pid, successor);
       await control.fine("beside a successor");
       control.stop();
       assert.equal((await server.process.stop("SIGTERM")).code, 0);

@@ -42,7 +42,9 @@ for (const release of X64) {
         inRoot(root, `${folder}/srs-edge`, "-t", "-c", path),
         CALL_LIMIT_MS,
       );
-      assert.equal(test.stderr, "", name);
+      // secure.conf needs secrets of its user's own, and says so.
+      const ours = name === "secure.conf" ? /is the word of an example/ : /^$/;
+      for (const line of test.stderr.trimEnd().split("\n")) assert.match(line, ours, name);
       assert.doesNotMatch(test.stdout, /ignored/, name);
       assert.match(test.stdout, /test is successful\n$/, name);
       const example = name.replace(/\.conf$/, "");

@@ -135,6 +135,30 @@ Deno.test("HTTP/1.1: requests that two readers could read in two ways are refuse
   }
 });
 
+Deno.test("HTTP/1.1: bytes of another protocol are refused at the first one", () => {
+  const refusals: readonly (readonly [number[], RegExp])[] = [
+    [[0x16, 3, 1], /HTTP without TLS/],
+    [[3], /HTTP, not RTMP/],
+    [[0xff], /first byte/],
+    [[0x20], /first byte/],
+    [[0], /first byte/],
+    [[0x0d, 0x47], /first byte/],
+  ];
+  for (const [bytes, reason] of refusals) {
+    const reader = new RequestReader();
+    reader.push(Uint8Array.from(bytes));
+    assert.throws(() => reader.next(), (error: BadRequest) => {
+      assert.match(error.message, reason);
+      return error.status === 400;
+    });
+  }
+  for (const start of ["\r", "\r\n", "G", "\r\nG", "m"]) {
+    const reader = new RequestReader();
+    reader.push(new TextEncoder().encode(start));
+    assert.equal(reader.next(), null, JSON.stringify(start));
+  }
+});
+
 Deno.test("HTTP/1.1: what is at the limit is taken", () => {
   const head = "GET / HTTP/1.1\r\nHost: h\r\nX: ";
   const longest = head + "x".repeat(MAX_HEAD_BYTES - head.length);
