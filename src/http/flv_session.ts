@@ -9,6 +9,7 @@ import { Entry } from "../live/broadcast_log.ts";
 import type { Clock } from "../live/clock.ts";
 import type { Kinds } from "../live/contents.ts";
 import type { LiveStream } from "../live/live_stream.ts";
+import { FLV_TAGS } from "../live/message_format.ts";
 import { type Player, PLAYER_STALL_MS, type PlayerSink } from "../live/player.ts";
 import type { Visit } from "../hooks/gate.ts";
 import type { Log } from "../log/log.ts";
@@ -141,7 +142,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
       multitrack: false,
       without: unwanted(stream.vhost.httpRemux),
       onEnd: () => {},
-    }, "flv");
+    }, FLV_TAGS);
     // It may have failed with its first bytes.
     if (this.#over) return stream.leave(player);
     this.#player = player;

@@ -9,9 +9,11 @@
  */
 
 import type { BroadcastLog } from "./broadcast_log.ts";
-import type { Gop } from "./gop.ts";
+import type { Clock } from "./clock.ts";
+import type { Follower } from "./follower.ts";
 import { HeaderCache, type HeaderSnapshot } from "./header_cache.ts";
-import type { Timeline } from "./timeline.ts";
+import type { Ingest } from "./ingest.ts";
+import type { LiveStream } from "./live_stream.ts";
 
 /**
  * Bytes of segments that a mirror may have at a time: what a log may hold, and what is on the way. One
@@ -71,27 +73,20 @@ export type FeedMessage =
   /** `ended`: players are to be told. */
   | { readonly kind: "end"; readonly ended: boolean };
 
-/** A stream as an outlet sees it. */
-export interface FeedSource {
-  readonly log: BroadcastLog;
-  readonly gop: Gop;
-  headers(): HeaderCache;
-  timeline(): Timeline;
-  /** Timestamps are the publisher's own. */
-  absolute(): boolean;
-  now(): number;
-}
-
 let nextOutlet = 1;
 
-/** The owner's side: a cursor into the log, as a player is, for all players of another thread. */
-export class Outlet {
+/** The owner's side: follows the stream for all players of another thread. */
+export class Outlet implements Follower {
+  readonly reads = true;
+  /** It is its players that need the stream. */
+  readonly needsStream = false;
   /** Not given to any other outlet of this thread. */
   readonly number = nextOutlet++;
   /** Players on the other side. */
-  players = 0;
+  audience = 0;
 
-  readonly #source: FeedSource;
+  readonly #source: LiveStream;
+  readonly #epoch: () => number;
   readonly #post: (message: FeedMessage) => void;
   /** Somebody publishes. */
   #active = false;
@@ -108,8 +103,14 @@ export class Outlet {
   readonly #lent = new Map<number, { bytes: number; times: number }>();
   #lentBytes = 0;
 
-  constructor(source: FeedSource, post: (message: FeedMessage) => void) {
+  /** `epoch`: number of the claim by which this thread publishes. */
+  constructor(
+    source: LiveStream,
+    epoch: () => number,
+    post: (message: FeedMessage) => void,
+  ) {
     this.#source = source;
+    this.#epoch = epoch;
     this.#post = post;
   }
 
@@ -119,7 +120,7 @@ export class Outlet {
   }
 
   /** Somebody publishes: the mirror gets what a joining player would, then what comes. */
-  begin(epoch: number): void {
+  begin(): void {
     const { log, gop } = this.#source;
     this.#active = true;
     this.#cursor = gop.start >= 0 ? gop.start : log.head;
@@ -127,21 +128,21 @@ export class Outlet {
     this.#segment = this.#goOn = NONE;
     this.#sentHeaders = null;
     this.#tell = true;
-    this.#post({ kind: "begin", epoch, outlet: this.number, part: this.#part() });
+    this.#post({ kind: "begin", epoch: this.#epoch(), outlet: this.number, part: this.#part() });
   }
 
   /** Nobody publishes any more. */
   end(ended = false): void {
     if (!this.#active) return;
-    this.settle();
+    this.pull();
     this.#active = false;
     this.#post({ kind: "end", ended });
   }
 
   /** Something new may be in the log. */
-  settle(): void {
+  pull(): void {
     if (!this.#active) return;
-    if (this.#suspended && !this.#source.gop.hasPictures) this.goOn(this.#source.log.head);
+    if (this.#suspended && !this.#source.gop.hasPictures) this.resumeAt(this.#source.log.head);
     if (this.#suspended) return;
     if (this.#cursor === this.#source.log.head && this.#goOn === NONE) return;
     if (this.#lentBytes > MAX_LENT_BYTES) this.#suspended = true;
@@ -149,7 +150,7 @@ export class Outlet {
   }
 
   /** Players that wait for it may go on from entry `entry`. */
-  goOn(entry: number): void {
+  resumeAt(entry: number): void {
     if (!this.#active) return;
     if (!this.#suspended) {
       if (this.#goOn === NONE) this.#goOn = entry;
@@ -160,6 +161,14 @@ export class Outlet {
       this.#tell = true;
     }
   }
+
+  /** What it has not posted is bounded by `MAX_LENT_BYTES`, and by what one read brings. */
+  checkLag(): void {}
+
+  dropBacklog(): void {}
+
+  /** Segments that the mirror has are lent. */
+  trimming(): void {}
 
   /** The mirror is done with a segment. */
   returned(segment: number, held: boolean): void {
@@ -182,8 +191,7 @@ export class Outlet {
 
   #part(): FeedPart {
     const { log, gop } = this.#source;
-    const headers = this.#source.headers();
-    const timeline = this.#source.timeline();
+    const { headers, ingest: { timeline, absolute } } = this.#source;
     const first = this.#cursor;
     const relative = (entry: number) => entry === NONE ? null : entry - first;
     const pieces: FeedPiece[] = [];
@@ -201,7 +209,7 @@ export class Outlet {
       goOn: relative(this.#goOn),
       time: timeline.last,
       highest: timeline.highest,
-      absolute: this.#source.absolute(),
+      absolute,
     };
     this.#goOn = NONE;
     this.#tell = false;
@@ -213,7 +221,7 @@ export class Outlet {
     const { segment, bytes, at, end } = log.pieceAt(this.#cursor);
     const isNew = segment !== this.#segment;
     if (isNew) this.#lend(segment, bytes.length);
-    const now = this.#source.now();
+    const now = this.#source.clock.now();
     const entries: number[] = [];
     for (; this.#cursor < end; this.#cursor++) {
       const entry = this.#cursor;
@@ -233,59 +241,98 @@ export class Outlet {
   }
 }
 
-/** A stream as an inlet changes it. */
-export interface FeedTarget {
+/** What an inlet has to know of the stream that it adds entries to. */
+export interface CopyTarget {
   readonly log: BroadcastLog;
-  readonly gop: Gop;
-  timeline(): Timeline;
-  now(): number;
-  setHeaders(headers: HeaderCache): void;
-  setAbsolute(absolute: boolean): void;
-  /** Writes the headers for all players, as an entry of the log. */
-  tellHeaders(timeMs: number): void;
-  /** An entry has been added. */
-  added(entry: number, flags: number): void;
-  goOn(entry: number): void;
+  readonly clock: Pick<Clock, "now">;
+  readonly ingest: Pick<
+    Ingest,
+    | "gop"
+    | "headers"
+    | "timeline"
+    | "absolute"
+    | "keepTimestamps"
+    | "repeatHeaders"
+    | "noteAdopted"
+  >;
+  /** Entries have been added. */
+  appended(): void;
+  resumeAt(entry: number): void;
 }
 
 /** The mirror's side. */
 export class Inlet {
-  readonly #target: FeedTarget;
+  readonly #target: CopyTarget;
   readonly #giveBack: (segment: number, held: boolean) => void;
 
   /** `giveBack` is told which segments of the owner are not needed any more. */
-  constructor(target: FeedTarget, giveBack: (segment: number, held: boolean) => void) {
+  constructor(target: CopyTarget, giveBack: (segment: number, held: boolean) => void) {
     this.#target = target;
     this.#giveBack = giveBack;
   }
 
   /** Takes over what has come. */
   take(part: FeedPart): void {
-    const { log, gop } = this.#target;
-    if (part.headers) this.#target.setHeaders(HeaderCache.from(part.headers));
-    this.#target.setAbsolute(part.absolute);
-    const timeline = this.#target.timeline();
+    const { log, ingest } = this.#target;
+    const { gop } = ingest;
+    if (part.headers) ingest.headers = HeaderCache.from(part.headers);
+    if (part.absolute && !ingest.absolute) ingest.keepTimestamps();
+    const { timeline } = ingest;
     timeline.follow(part.time, part.highest);
-    if (part.tell) this.#target.tellHeaders(part.pieces[0]?.entries[2] ?? timeline.now);
+    if (part.tell) ingest.repeatHeaders(part.pieces[0]?.entries[2] ?? timeline.now);
     const first = log.head;
     // What was freed here for want of room is gone, whatever its owner still has.
     const local = (entry: number | null) =>
       entry === null || entry + first < log.tail ? NONE : entry + first;
     for (const piece of part.pieces) this.#add(piece);
     gop.mirror(local(part.newestKeyframe), local(part.gopStart), part.hasPictures);
-    if (part.goOn !== null) this.#target.goOn(first + part.goOn);
+    if (part.goOn === null) return;
+    this.#target.appended();
+    this.#target.resumeAt(first + part.goOn);
   }
 
   #add({ segment, memory, at, entries }: FeedPiece): void {
-    const { log } = this.#target;
-    const now = this.#target.now();
+    const { log, ingest } = this.#target;
+    const now = this.#target.clock.now();
     if (memory) {
       log.adopt(new Uint8Array(memory), at, now, (held) => this.#giveBack(segment, held));
     }
     for (let i = 0; i < entries.length; i += FIELDS) {
       const flags = entries[i + 1];
       const entry = log.commit(entries[i], flags, entries[i + 2], now - entries[i + 3]);
-      this.#target.added(entry, flags);
+      ingest.noteAdopted(entry, flags);
     }
+  }
+}
+
+/** A stream as the copy of one that is published in another thread. */
+export class Mirror {
+  readonly #stream: LiveStream;
+  #inlet: Inlet | null = null;
+
+  constructor(stream: LiveStream) {
+    this.#stream = stream;
+  }
+
+  /**
+   * What comes from the publisher's thread. `giveBack` is told which of its segments are not needed any
+   * more.
+   */
+  take(message: FeedMessage, giveBack: (segment: number, held: boolean) => void): void {
+    if (message.kind === "end") return this.end(message.ended);
+    if (message.kind === "begin") {
+      this.#stream.beginCopy();
+      this.#inlet = new Inlet(this.#stream, giveBack);
+    }
+    if (!this.#inlet) return;
+    this.#inlet.take(message.part);
+    this.#stream.copied();
+  }
+
+  /** The publisher in another thread has gone, or that thread has. */
+  end(ended = false): void {
+    if (!this.#inlet) return;
+    this.#inlet = null;
+    this.#stream.endCopy(ended);
   }
 }

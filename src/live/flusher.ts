@@ -56,7 +56,7 @@ export class Flusher {
    * Something new may be in the log: flushes it, now or when the pacer says.
    * @param soundOnly It is sound, and pictures are to be expected.
    */
-  settle(soundOnly: boolean): void {
+  flushDue(soundOnly: boolean): void {
     const unsent = this.#log.head - this.flushed;
     if (unsent === 0) return;
     const now = this.#clock.now();

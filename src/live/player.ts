@@ -4,8 +4,8 @@
  * @module
  */
 
-import { Entry } from "./broadcast_log.ts";
-import type { Rendition } from "./rendition.ts";
+import { type BroadcastLog, Entry } from "./broadcast_log.ts";
+import type { StreamStats } from "./stream_stats.ts";
 
 /**
  * ms that a player may take nothing at all before it is closed. SRS allows 30 s; a phone that changes
@@ -22,6 +22,33 @@ export interface PlayerSink {
   send(bytes: Uint8Array): boolean;
 }
 
+/** The log that a player is a cursor into, and what it has to know of the stream. */
+export interface PlayerSource {
+  readonly log: BroadcastLog;
+  /** The stream has a publisher. */
+  readonly active: boolean;
+  /** ms of stream that a player may lag. */
+  readonly queueLengthMs: number;
+  /** What is counted. */
+  readonly stats: StreamStats;
+  /** Not every entry is for every player. */
+  readonly hasTracks: boolean;
+  /** Brings one player up to what the others have been sent. */
+  flushPlayer(player: Player): void;
+  /** How far entry `entry` is behind the head, ms. */
+  lagOf(entry: number): number;
+  /** Where a player at `cursor` that lags too far resumes; null: it must wait for a keyframe. */
+  resumePoint(cursor: number): number | null;
+  /** Where a sink at the beginning of a stream can start, at entry `from` or later; null: it must wait. */
+  startPoint(from: number, newest: boolean): number | null;
+  /** Whether headers came in at entry `entry` or later. */
+  headersChangedSince(entry: number): boolean;
+  /** Metadata and sequence headers at a stream time in ms; `skip`: `Entry` bits to leave out. */
+  headerBytes(time: number, skip: number): Uint8Array;
+  /** Stream time of an entry, ms; the present time for one that is still to come. */
+  timeAt(entry: number): number;
+}
+
 /** How a player wants to be served. */
 export interface PlayerOptions {
   /** ms of stream after which it has had what it asked for; 0 = no end. */
@@ -30,11 +57,8 @@ export interface PlayerOptions {
   readonly multitrack: boolean;
   /** `Entry` bits of the kinds of media that it does not want; default: none. */
   readonly without?: number;
-  /**
-   * It is no player but a forward: it does not count as somebody who watches, and gets nothing before
-   * `startOver`.
-   */
-  readonly forward?: boolean;
+  /** It gets nothing before `startOver`. */
+  readonly paused?: boolean;
   /** Called once when `durationMs` have been sent, and never before `join` has returned. */
   readonly onEnd: () => void;
 }
@@ -59,9 +83,8 @@ export class Player {
   droppedGops = 0;
   /** First entry that came after it had joined. */
   readonly firstLive: number;
-  readonly forward: boolean;
 
-  readonly #stream: Rendition;
+  readonly #stream: PlayerSource;
   readonly #sink: PlayerSink;
   readonly #options: PlayerOptions;
   #busy = false;
@@ -84,14 +107,14 @@ export class Player {
   /** How far it was behind when it joined, ms: a long GOP is no fault of its own. */
   #allowanceMs: number;
 
-  constructor(stream: Rendition, sink: PlayerSink, options: PlayerOptions, cursor: number) {
+  constructor(stream: PlayerSource, sink: PlayerSink, options: PlayerOptions, cursor: number) {
     this.#stream = stream;
     this.#sink = sink;
     this.#options = options;
     this.cursor = cursor;
     this.#without = options.without ?? 0;
     this.#skip = this.#without | (options.multitrack ? Entry.MAIN_TRACK : Entry.MULTITRACK);
-    this.#paused = this.forward = options.forward ?? false;
+    this.#paused = options.paused ?? false;
     this.firstLive = stream.log.head;
     this.#allowanceMs = cursor < stream.log.head ? stream.lagOf(cursor) : 0;
   }
@@ -119,6 +142,12 @@ export class Player {
   /** ms that it is behind the stream. */
   get lagMs(): number {
     return this.cursor < this.#stream.log.head ? this.#stream.lagOf(this.cursor) : 0;
+  }
+
+  /** It has joined: it gets the headers and what it starts with. */
+  begin(): void {
+    if (this.#stream.active) this.sendHeaders();
+    this.#stream.flushPlayer(this);
   }
 
   /** Sends metadata and sequence headers, stamped with the time of what comes next. */
@@ -194,8 +223,8 @@ export class Player {
     if (target !== null) this.#resume();
   }
 
-  /** If it waits: entry number `entry` is one to go on from. */
-  goOn(entry: number): void {
+  /** If it waits: entry number `entry` is one to resume at. */
+  resumeAt(entry: number): void {
     if (!this.waiting) return;
     this.cursor = entry;
     this.#resume();

@@ -298,7 +298,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
     this.#unpublish();
     // An HTTP server says no more than that there is nothing any more.
     if (end.reason === "not-found" && this.retries > 0 && !this.stream.active) {
-      this.stream.endedAt ??= this.#host.clock.now();
+      this.stream.noteEnd();
     }
     if (end.error !== null) this.#log.error(`edge pull ${this.#name}`, undefined, end.error);
     if (this.#isLoop) {

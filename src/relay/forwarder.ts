@@ -12,7 +12,8 @@
 import { maskedDestination } from "../config/upstreams.ts";
 import type { Clock } from "../live/clock.ts";
 import type { LiveStream } from "../live/live_stream.ts";
-import type { Player, PlayerSink } from "../live/player.ts";
+import type { PlayerSink } from "../live/player.ts";
+import { SinkFollower } from "../live/sink_follower.ts";
 import type { Log } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
 import {
@@ -81,7 +82,7 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
   readonly #log: Log;
   readonly #backoff: Backoff;
   readonly #failures: RepeatedLine;
-  #player: Player;
+  #follower: SinkFollower;
   #state: ForwardState = "connecting";
   #stateSince: number;
   #attempt: ForwardAttempt | null = null;
@@ -105,7 +106,7 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
     this.#backoff = new Backoff(host.random);
     this.#failures = new RepeatedLine(host.clock);
     this.#stateSince = host.clock.now();
-    this.#player = this.#join();
+    this.#follower = this.#follow();
     this.#connect();
   }
 
@@ -118,8 +119,8 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
       destination: this.name,
       state: this.#state,
       sinceMs: this.#host.clock.now() - this.#stateSince,
-      lagMs: this.#state === "sending" ? this.#player.lagMs : 0,
-      droppedMessages: this.#dropped + this.#player.droppedMessages,
+      lagMs: this.#state === "sending" ? this.#follower.lagMs : 0,
+      droppedMessages: this.#dropped + this.#follower.droppedMessages,
       sentBytes: this.#sent,
       retries: this.retries,
       lastError: this.#lastError,
@@ -134,7 +135,7 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
     const attempt = this.#attempt;
     this.#attempt = null;
     attempt?.close();
-    this.#stream.leave(this.#player);
+    this.#unfollow();
     this.#log.info(`forward ${this.#what} ends: the stream is not published any more`);
   }
 
@@ -165,11 +166,11 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
     this.#log.info(
       `forward ${this.#what}: publishing after ${Math.round(now - this.#attemptAt)} ms`,
     );
-    this.#player.startOver(this.retries > 0);
+    this.#follower.startOver(this.retries > 0);
   }
 
   override writable(): void {
-    if (this.#state === "sending") this.#player.writable();
+    if (this.#state === "sending") this.#follower.writable();
   }
 
   override redirected(url: string): void {
@@ -196,13 +197,15 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
     this.#stateSince = this.#host.clock.now();
   }
 
-  #join(): Player {
-    return this.#stream.join(this, {
-      durationMs: 0,
-      multitrack: true,
-      forward: true,
-      onEnd: () => {},
-    });
+  #follow(): SinkFollower {
+    const follower = new SinkFollower(this.#stream, this);
+    this.#stream.follow(follower);
+    return follower;
+  }
+
+  #unfollow(): void {
+    this.#follower.close();
+    this.#stream.unfollow(this.#follower);
   }
 
   #connect(): void {
@@ -224,9 +227,9 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
     this.#attempt = null;
     this.#enter("pausing");
     // What was on its way is lost; the next connection begins with a keyframe.
-    this.#dropped += this.#player.droppedMessages;
-    this.#stream.leave(this.#player);
-    this.#player = this.#join();
+    this.#dropped += this.#follower.droppedMessages;
+    this.#unfollow();
+    this.#follower = this.#follow();
     const workedMs = this.#sendingSince === null ? 0 : clock.now() - this.#sendingSince;
     const pauseMs = this.#isLoop
       ? RETRY_PAUSE_MS

@@ -178,7 +178,7 @@ export class PublishPhase extends BasePhase implements Publisher {
     this.#stream.settle();
     if (this.#mergesReads) {
       if (bytes < SMALL_READ_BYTES) this.#pauseReading(this.#stream.vhost.publish.mrLatencyMs);
-    } else if (this.#stream.playerCount === 0 && !this.#stream.forwarded) {
+    } else if (this.#stream.playerCount === 0 && !this.#stream.followed) {
       this.#gatherIdle(bytes);
     }
   }

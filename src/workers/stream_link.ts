@@ -4,10 +4,12 @@
  * @module
  */
 
-import type { FeedMessage } from "../live/feed.ts";
+import { type FeedMessage, Mirror } from "../live/feed.ts";
 import type { Hub } from "../live/hub.ts";
 import type { HubListener, LiveStream } from "../live/live_stream.ts";
+import { Outlets } from "../live/outlets.ts";
 import { CLEAR, type Clearance } from "../live/takeover.ts";
+import { TimeCell } from "../live/time_cell.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
 import type { Answer, Claims } from "../session/phase.ts";
 import type { ToCoordinator, ToPeer, ToWorker } from "./messages.ts";
@@ -26,8 +28,13 @@ interface PendingClaim {
   readonly answer: Answer;
 }
 
-/** What comes of one stream from other workers. */
+/** What passes between one stream and other workers. */
 interface Intake {
+  /** The other threads that play the stream while it is published in this one. */
+  readonly outlets: Outlets;
+  /** The stream as a copy, while it is published in another one. */
+  readonly mirror: Mirror;
+  timeCell: TimeCell | null;
   /** The worker that feeds it now; null: none. */
   from: number | null;
   /** Players that it has been told of; null: nothing yet. */
@@ -63,8 +70,17 @@ export class StreamLink implements HubListener, Claims {
 
   // ---- from the hub and the sessions
 
-  obtained({ key }: LiveStream): void {
-    this.#intakes.set(key, { from: null, told: null, early: new Map(), grant: null });
+  obtained(stream: LiveStream): void {
+    const { key } = stream;
+    this.#intakes.set(key, {
+      outlets: new Outlets(stream),
+      mirror: new Mirror(stream),
+      timeCell: null,
+      from: null,
+      told: null,
+      early: new Map(),
+      grant: null,
+    });
     this.#posts.coordinator({ kind: "watch", key });
   }
 
@@ -126,9 +142,12 @@ export class StreamLink implements HubListener, Claims {
       case "yield":
         return this.#yield(message.key, message.address);
       case "subscribe":
-        return this.#find(message.key)?.outlets.open(message.worker, this.#feeder(message.key));
+        return this.#intakes.get(message.key)?.outlets.open(
+          message.worker,
+          this.#feeder(message.key),
+        );
       case "unsubscribe":
-        return this.#find(message.key)?.outlets.close(message.worker);
+        return this.#intakes.get(message.key)?.outlets.close(message.worker);
       case "gone":
         return this.#gone(message.worker);
     }
@@ -145,11 +164,18 @@ export class StreamLink implements HubListener, Claims {
     this.#claims.delete(grant.id);
     if (!claim) return;
     const { stream, answer } = claim;
-    stream.outlets.epoch = grant.epoch;
+    const intake = this.#intakes.get(grant.key);
+    if (intake) intake.outlets.epoch = grant.epoch;
     if (!stream.published) {
-      stream.timeCell = new Float64Array(grant.time);
-      stream.inherit(stream.timeCell[0], grant.putOut);
-      stream.outlets.set(grant.watchers, this.#feeder(grant.key));
+      const cell = new Float64Array(grant.time);
+      if (intake?.timeCell) stream.unfollow(intake.timeCell);
+      const timeCell = new TimeCell(stream, cell);
+      stream.follow(timeCell);
+      stream.inherit(cell[0], grant.putOut);
+      if (intake) {
+        intake.timeCell = timeCell;
+        intake.outlets.set(grant.watchers, this.#feeder(grant.key));
+      }
     }
     answer(null);
     stream.unreserve();
@@ -192,12 +218,12 @@ export class StreamLink implements HubListener, Claims {
 
   #gone(worker: number): void {
     for (const stream of this.#hub?.streams ?? []) {
-      stream.outlets.close(worker);
       const intake = this.#intakes.get(stream.key);
       if (!intake) continue;
+      intake.outlets.close(worker);
       intake.early.delete(worker);
       if (intake.from === worker) {
-        stream.mirrorEnd();
+        intake.mirror.end();
         this.#ended(stream, intake);
       }
     }
@@ -205,7 +231,7 @@ export class StreamLink implements HubListener, Claims {
 
   #releaseUnless(stream: LiveStream): void {
     if (stream.published || stream.held) return;
-    const { epoch } = stream.outlets;
+    const epoch = this.#intakes.get(stream.key)?.outlets.epoch ?? 0;
     if (epoch > 0) this.#posts.coordinator({ kind: "release", key: stream.key, epoch });
   }
 
@@ -214,14 +240,15 @@ export class StreamLink implements HubListener, Claims {
   /** A message from worker number `from`. */
   fromPeer(from: number, message: ToPeer): void {
     const stream = this.#find(message.key);
-    if (!stream) return;
+    const intake = this.#intakes.get(message.key);
+    if (!stream || !intake) return;
     switch (message.kind) {
       case "feed":
         return this.#feed(stream, from, message.feed);
       case "returned":
-        return stream.outlets.returned(from, message.outlet, message.segment, message.held);
+        return intake.outlets.returned(from, message.outlet, message.segment, message.held);
       case "audience":
-        return stream.outlets.audience(from, message.players);
+        return intake.outlets.audience(from, message.players);
     }
   }
 
@@ -241,12 +268,12 @@ export class StreamLink implements HubListener, Claims {
       intake.told = null;
       const { outlet } = feed;
       const { key } = stream;
-      stream.mirror(feed, (segment, held) => {
+      intake.mirror.take(feed, (segment, held) => {
         this.#posts.peer(from, { kind: "returned", key, outlet, segment, held });
       });
       this.audienceChanged(stream);
     } else {
-      stream.mirror(feed, () => {});
+      intake.mirror.take(feed, () => {});
       if (feed.kind === "end") this.#ended(stream, intake);
     }
   }

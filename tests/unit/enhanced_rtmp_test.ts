@@ -16,6 +16,7 @@ import { FlvTagReader } from "../../src/flv/flv_tag.ts";
 import { VideoCodec, videoCodec, videoConfigOffset } from "../../src/flv/video_header.ts";
 import { videoFlags, videoTrackId } from "../../src/flv/video_header.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
+import { FLV_TAGS } from "../../src/live/message_format.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 import type { Recorded, RecordedTrack } from "../tools/record_enhanced.ts";
 import { FakePlayer, FakeSink, type Received } from "./support/fake_player.ts";
@@ -218,7 +219,7 @@ for (const expected of RECORDINGS) {
     const plain = new FakePlayer(live);
     const modern = new FakePlayer(live, { multitrack: true });
     const flv = new FakeSink();
-    live.join(flv, { durationMs: 0, multitrack: false, onEnd: () => {} }, "flv");
+    live.join(flv, { durationMs: 0, multitrack: false, onEnd: () => {} }, FLV_TAGS);
     recording.publish(publisher);
     const got = plain.take();
     const wanted = (multitrack: boolean) =>

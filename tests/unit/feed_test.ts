@@ -8,6 +8,8 @@ import assert from "node:assert/strict";
 import { BroadcastLog, Entry } from "../../src/live/broadcast_log.ts";
 import { type FeedMessage, Inlet, MAX_LENT_BYTES } from "../../src/live/feed.ts";
 import { Gop } from "../../src/live/gop.ts";
+import { HeaderCache } from "../../src/live/header_cache.ts";
+import { Outlets } from "../../src/live/outlets.ts";
 import { SegmentPool } from "../../src/live/segment_pool.ts";
 import { Timeline } from "../../src/live/timeline.ts";
 import { FakePublisher, Fixture, payloads } from "./support/live_fixture.ts";
@@ -23,6 +25,7 @@ const FRAME_BYTES = 150 * 1024;
 class Scene {
   readonly fixture = new Fixture();
   readonly stream = this.fixture.stream();
+  readonly outlets = new Outlets(this.stream);
   readonly publisher = new FakePublisher(this.stream);
   readonly posted: FeedMessage[] = [];
   /** What the other thread has: number of the segment and bytes, in order. */
@@ -31,7 +34,7 @@ class Scene {
   #time = 0;
 
   constructor() {
-    this.stream.outlets.open(OTHER, (_, message) => this.#post(message));
+    this.outlets.open(OTHER, (_, message) => this.#post(message));
     this.publisher.start();
     this.publisher.headers();
   }
@@ -57,7 +60,7 @@ class Scene {
   giveBack(bytes: number): void {
     while (this.lentBytes > bytes) {
       const [segment] = this.lent.splice(0, 1);
-      this.stream.outlets.returned(OTHER, this.#outlet, segment[0], false);
+      this.outlets.returned(OTHER, this.#outlet, segment[0], false);
     }
   }
 
@@ -120,8 +123,8 @@ Deno.test("memory that a thread had goes back to the pool, unless a write may st
     assert.equal(fixture.pool.freeBytes, 0);
     // It says that it is through with everything, or it ends without a word.
     if (returned) scene.giveBack(0);
-    stream.outlets.close(OTHER);
-    assert.equal(stream.outlets.cursor, Infinity);
+    scene.outlets.close(OTHER);
+    assert.equal(scene.outlets.cursor, Infinity);
     scene.publisher.stop();
     assert.equal(stream.log.bytes, 0);
     assert.equal(fixture.pool.freeBytes > 0, returned);
@@ -173,14 +176,18 @@ Deno.test("a mirror knows of a GOP as long as it has its first frame, whatever t
   const [wentOn, back]: [number[], number[]] = [[], []];
   const inlet = new Inlet({
     log,
-    gop,
-    timeline: () => timeline,
-    now: () => 0,
-    setHeaders: () => {},
-    setAbsolute: () => {},
-    tellHeaders: () => {},
-    added: () => {},
-    goOn: (entry) => wentOn.push(entry),
+    clock: { now: () => 0 },
+    ingest: {
+      gop,
+      timeline,
+      headers: new HeaderCache(),
+      absolute: false,
+      keepTimestamps: () => {},
+      repeatHeaders: () => {},
+      noteAdopted: () => {},
+    },
+    appended: () => {},
+    resumeAt: (entry) => wentOn.push(entry),
   }, (segment) => back.push(segment));
   inlet.take({ ...part(7, true, 0, 5), newestKeyframe: 0, gopStart: 0, goOn: 1 });
   assert.deepEqual([gop.newestKeyframe, gop.start, wentOn], [0, 0, [1]]);

@@ -9,6 +9,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { flvFileHeader, FlvTagReader } from "../../src/flv/flv_tag.ts";
 import { Entry } from "../../src/live/broadcast_log.ts";
+import { FLV_TAGS } from "../../src/live/message_format.ts";
 import { FakePlayer, FakeSink, type Received } from "./support/fake_player.ts";
 import { FakePublisher, Fixture, payloads, words } from "./support/live_fixture.ts";
 import { HEADERS, playing, type Scene, taken } from "./support/live_scene.ts";
@@ -20,7 +21,7 @@ const OPTIONS = { durationMs: 0, multitrack: false, onEnd: () => {} };
 function joinFlv({ live }: Pick<Scene, "live">, fast = true, without = 0) {
   const sink = new FakeSink();
   sink.fast = fast;
-  const player = live.join(sink, { ...OPTIONS, without }, "flv");
+  const player = live.join(sink, { ...OPTIONS, without }, FLV_TAGS);
   return {
     sink,
     player,

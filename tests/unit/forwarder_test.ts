@@ -195,7 +195,7 @@ Deno.test("a destination that is this server is refused; and the end ends everyt
   scene.forward.stop();
   scene.publisher.stop();
   assert.equal(scene.clock.pending, 0);
-  assert.equal(scene.live.forwarded, false);
+  assert.equal(scene.live.followed, false);
   assert.equal(scene.forward.view.state, "over");
 });
 

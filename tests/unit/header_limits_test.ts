@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { HeaderCache } from "../../src/live/header_cache.ts";
-import { FLV_FORMAT } from "../../src/live/message_format.ts";
+import { FLV_TAGS } from "../../src/live/message_format.ts";
 import { MAX_HEADER_BYTES } from "../../src/live/track_headers.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 
@@ -62,11 +62,11 @@ Deno.test("H56: 32 tracks with the longest headers keep 128 KB, and codecs out o
 Deno.test("H55: players that join at the same place share the bytes of their headers", () => {
   const cache = new HeaderCache();
   cache.set(MessageType.VIDEO, { kind: 2, track: 0, payload: header(5000), audience: "all" });
-  const first = cache.encode(FLV_FORMAT, 40, 0, 0);
-  assert.equal(cache.encode(FLV_FORMAT, 40, 0, 0), first);
-  assert.notEqual(cache.encode(FLV_FORMAT, 80, 0, 0), first);
-  const other = cache.encode(FLV_FORMAT, 40, 0, 0);
+  const first = cache.encode(FLV_TAGS, 40, 0, 0);
+  assert.equal(cache.encode(FLV_TAGS, 40, 0, 0), first);
+  assert.notEqual(cache.encode(FLV_TAGS, 80, 0, 0), first);
+  const other = cache.encode(FLV_TAGS, 40, 0, 0);
   assert.deepEqual(other, first);
   cache.set(MessageType.VIDEO, { kind: 2, track: 0, payload: header(60, 2), audience: "all" });
-  assert.ok(cache.encode(FLV_FORMAT, 40, 0, 0).length < first.length, "not those of before");
+  assert.ok(cache.encode(FLV_TAGS, 40, 0, 0).length < first.length, "not those of before");
 });

@@ -5,6 +5,8 @@
 
 import assert from "node:assert/strict";
 import type { FeedMessage } from "../../src/live/feed.ts";
+import { FLV_TAGS } from "../../src/live/message_format.ts";
+import { Outlets } from "../../src/live/outlets.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 import { payloads, vhostOf } from "./support/live_fixture.ts";
 import { HEADERS, playing, Scene } from "./support/live_scene.ts";
@@ -15,7 +17,7 @@ type Part = Extract<FeedMessage, { kind: "more" }>["part"];
 function played() {
   const parts: Part[] = [];
   const scene = playing(`${HEADERS} K1`);
-  scene.live.outlets.open(2, (_, message) => {
+  new Outlets(scene.live).open(2, (_, message) => {
     if (message.kind !== "end") parts.push(message.part);
   });
   parts.length = 0;
@@ -62,7 +64,7 @@ Deno.test("what FLV players leave to the runtime counts as cost, for each of the
     const scene = playing(HEADERS);
     const options = { durationMs: 0, multitrack: false, onEnd: () => {} };
     for (let i = 0; i < rtmp; i++) scene.join();
-    for (let i = 0; i < flv; i++) scene.live.join({ send: () => true }, options, "flv");
+    for (let i = 0; i < flv; i++) scene.live.join({ send: () => true }, options, FLV_TAGS);
     scene.publish("K1");
     return scene.budget.total;
   };

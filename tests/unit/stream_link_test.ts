@@ -187,7 +187,7 @@ Deno.test("a worker that has ended is fed no more", () => {
   const scene = new Scene();
   const publisher = new FakePublisher(scene.stream);
   scene.grant(scene.claim(publisher), 1, [2, 3]);
-  assert.equal(scene.stream.outlets.any, true);
+  assert.equal(scene.stream.hasReaders, true);
   assert.deepEqual(scene.peers.map(([worker]) => worker), [2, 3]);
   scene.link.fromPeer(2, { kind: "audience", key: "live/s", players: 4 });
   scene.link.fromPeer(3, { kind: "audience", key: "live/s", players: 2 });
@@ -198,7 +198,7 @@ Deno.test("a worker that has ended is fed no more", () => {
   publisher.headers(1);
   assert.deepEqual([...new Set(scene.peers.map(([worker]) => worker))], [3]);
   scene.link.fromCoordinator({ kind: "unsubscribe", key: "live/s", worker: 3 });
-  assert.equal(scene.stream.outlets.any, false);
+  assert.equal(scene.stream.hasReaders, false);
 });
 
 Deno.test("a grant that no client wants any more is given back; a denied claim keeps nothing", async () => {

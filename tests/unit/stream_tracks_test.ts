@@ -4,6 +4,8 @@
  */
 
 import assert from "node:assert/strict";
+import { Mirror } from "../../src/live/feed.ts";
+import { Outlets } from "../../src/live/outlets.ts";
 import { FakePlayer } from "./support/fake_player.ts";
 import { FakePublisher, Fixture } from "./support/live_fixture.ts";
 import { concat, toHex } from "./hex.ts";
@@ -195,7 +197,8 @@ Deno.test("F33: another thread too promises FLV players the main tracks alone", 
     const [owner, mirror] = [new Fixture(), new Fixture()];
     const live = owner.stream();
     const copy = mirror.stream();
-    live.outlets.open(1, (_, message) => copy.mirror(message, () => {}));
+    const copies = new Mirror(copy);
+    new Outlets(live).open(1, (_, message) => copies.take(message, () => {}));
     const publisher = new FakePublisher(live);
     publisher.start();
     for (let time = 0; time < 4000; time += 40) {
