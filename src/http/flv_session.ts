@@ -5,12 +5,13 @@
 
 import type { VhostConfig } from "../config/types.ts";
 import { FLV_FILE_HEADER_BYTES, flvFileHeader } from "../flv/flv_tag.ts";
-import { Entry } from "../live/broadcast_log.ts";
+import { Entry } from "../live/log/broadcast_log.ts";
 import type { Clock } from "../live/clock.ts";
-import type { Kinds } from "../live/contents.ts";
+import type { Kinds } from "../live/ingest/contents.ts";
+import { PLAYER_STALL_MS } from "../live/limits.ts";
 import type { LiveStream } from "../live/live_stream.ts";
-import { FLV_TAGS } from "../live/message_format.ts";
-import { type Player, PLAYER_STALL_MS, type PlayerSink } from "../live/player.ts";
+import { FLV_TAGS } from "../live/log/message_format.ts";
+import { type Player, type PlayerSink } from "../live/play/player.ts";
 import type { Visit } from "../hooks/gate.ts";
 import type { Log } from "../log/log.ts";
 import { peerText } from "../log/text.ts";

@@ -6,13 +6,11 @@
 
 import type { VhostConfig } from "../config/types.ts";
 import type { Clock } from "./clock.ts";
+import { IDLE_STREAM_MS } from "./limits.ts";
 import { type HubListener, type LiveShared, LiveStream } from "./live_stream.ts";
-import { FlushBudget } from "./pacer.ts";
-import { SegmentPool } from "./segment_pool.ts";
+import { FlushBudget } from "./play/pacer.ts";
+import { SegmentPool } from "./log/segment_pool.ts";
 import { StreamStats } from "./stream_stats.ts";
-
-/** A stream with neither publisher nor player is forgotten after this long, ms (SRS: 3 to 6 s). */
-const IDLE_STREAM_MS = 3000;
 
 /** All streams. */
 export class Hub {

@@ -7,30 +7,25 @@
 
 import type { PlayConfig, VhostConfig } from "../config/types.ts";
 import { type AudioInfo, audioInfo, type VideoInfo, videoInfo } from "../flv/codec_info.ts";
-import { BroadcastLog } from "./broadcast_log.ts";
+import { BroadcastLog } from "./log/broadcast_log.ts";
 import type { Clock } from "./clock.ts";
-import type { Kinds } from "./contents.ts";
-import type { ReadStream } from "./cursor_source.ts";
-import { type Follower, Followers } from "./follower.ts";
-import type { Gop } from "./gop.ts";
-import type { HeaderCache } from "./header_cache.ts";
-import { Ingest, type IngestHost } from "./ingest.ts";
-import { logFormat, type MessageFormat, type Rendering } from "./message_format.ts";
-import { type Lag, Outputs } from "./outputs.ts";
-import type { FlushBudget } from "./pacer.ts";
-import type { Player, PlayerOptions, PlayerSink } from "./player.ts";
-import { Publication, type Publisher, type Replaceable } from "./publication.ts";
-import type { SegmentPool } from "./segment_pool.ts";
+import type { Kinds } from "./ingest/contents.ts";
+import type { ReadStream } from "./play/cursor_source.ts";
+import { type Follower, Followers } from "./follow/follower.ts";
+import type { Gop } from "./ingest/gop.ts";
+import type { HeaderCache } from "./ingest/header_cache.ts";
+import { Ingest, type IngestHost } from "./ingest/ingest.ts";
+import { MAX_LOG_BYTES } from "./limits.ts";
+import { logFormat, type MessageFormat, type Rendering } from "./log/message_format.ts";
+import { type Lag, Outputs } from "./play/outputs.ts";
+import type { FlushBudget } from "./play/pacer.ts";
+import type { Player, PlayerOptions, PlayerSink } from "./play/player.ts";
+import { Publication, type Publisher, type Replaceable } from "./publication/publication.ts";
+import type { SegmentPool } from "./log/segment_pool.ts";
 import { StreamStats } from "./stream_stats.ts";
-import type { Clearance, PutOut } from "./takeover.ts";
+import type { Clearance, PutOut } from "./publication/takeover.ts";
 
-export type { Publisher, Replaceable } from "./publication.ts";
-
-/**
- * Bytes that a stream's log in one format may hold before slow players lose their backlog and joiners
- * their GOP, whatever `queue_length` says: half a minute at 17 Mbps, and bearable on a board with 1 GB.
- */
-export const MAX_LOG_BYTES = 64 * 1024 * 1024;
+export type { Publisher, Replaceable } from "./publication/publication.ts";
 
 /** Who is told what becomes of the streams. */
 export interface HubListener {

@@ -13,7 +13,7 @@ import { audioConfigOffset, audioFlags } from "../flv/audio_header.ts";
 import { FrameFlag } from "../flv/ex_header.ts";
 import { mainMessage } from "../flv/multitrack.ts";
 import { videoCodec, videoConfigOffset, videoFlags } from "../flv/video_header.ts";
-import { TrackFigures } from "../live/track_figures.ts";
+import { TrackFigures } from "../live/ingest/track_figures.ts";
 import { type Message, MessageType } from "../rtmp/message.ts";
 import { SampleWindow, sortedAboveLeast, type Spread, spread, spreadOf } from "./sample_window.ts";
 import { readStamp, type Stamp } from "./stamp.ts";

@@ -12,8 +12,8 @@
 import { maskedDestination } from "../config/upstreams.ts";
 import type { Clock } from "../live/clock.ts";
 import type { LiveStream } from "../live/live_stream.ts";
-import type { PlayerSink } from "../live/player.ts";
-import { SinkFollower } from "../live/sink_follower.ts";
+import type { PlayerSink } from "../live/play/player.ts";
+import { SinkFollower } from "../live/follow/sink_follower.ts";
 import type { Log } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
 import {

@@ -3,6 +3,8 @@
  * @module
  */
 
+export { PLAYER_STALL_MS } from "../live/limits.ts";
+
 /** ms for the handshake (SRS: 30 s). One byte a second must not hold a socket for long (H16). */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** ms from the handshake to publish or play (SRS: 30 s for each step). */
@@ -18,7 +20,6 @@ export const VERDICT_TIMEOUT_MS = 10_000;
 export const HOOKS_TIMEOUT_MS = 35_000;
 /** ms to publish or play again after FCUnpublish or closeStream (SRS: 3 minutes). */
 export const REPUBLISH_TIMEOUT_MS = 180_000;
-export { PLAYER_STALL_MS } from "../live/player.ts";
 /** Bytes of a message from a peer that does not publish: commands, which are short (H11). */
 export const MAX_COMMAND_BYTES = 64 * 1024;
 /** Commands and pings per second from one peer. A client starts with about ten (H10, H20). */

@@ -5,7 +5,7 @@
 
 import type { Visit } from "../hooks/gate.ts";
 import type { LiveStream } from "../live/live_stream.ts";
-import type { Player, PlayerSink } from "../live/player.ts";
+import type { Player, PlayerSink } from "../live/play/player.ts";
 import { peerText } from "../log/text.ts";
 import { booleanOf } from "../rtmp/amf_access.ts";
 import {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CLEAR, type Clearance, type PutOut } from "../live/takeover.ts";
+import { CLEAR, type Clearance, type PutOut } from "../live/publication/takeover.ts";
 import type { ToWorker } from "./messages.ts";
 
 /** A client that wants to publish. */

@@ -10,8 +10,8 @@
 
 import type { Config, ListenAddress } from "../config/types.ts";
 import type { ClientView, ServerFigures, StreamView, VhostView } from "../http/view.ts";
-import type { FeedMessage } from "../live/feed.ts";
-import type { Clearance, PutOut } from "../live/takeover.ts";
+import type { FeedMessage } from "../live/mirror/feed.ts";
+import type { Clearance, PutOut } from "../live/publication/takeover.ts";
 import type { ServerIdentity } from "../log/ids.ts";
 import type { LineLevel } from "../log/line.ts";
 

@@ -4,12 +4,12 @@
  * @module
  */
 
-import { type FeedMessage, Mirror } from "../live/feed.ts";
+import { type FeedMessage, Mirror } from "../live/mirror/feed.ts";
 import type { Hub } from "../live/hub.ts";
 import type { HubListener, LiveStream } from "../live/live_stream.ts";
-import { Outlets } from "../live/outlets.ts";
-import { CLEAR, type Clearance } from "../live/takeover.ts";
-import { TimeCell } from "../live/time_cell.ts";
+import { Outlets } from "../live/mirror/senders.ts";
+import { CLEAR, type Clearance } from "../live/publication/takeover.ts";
+import { TimeCell } from "../live/mirror/time_cell.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
 import type { Answer, Claims } from "../session/phase.ts";
 import type { ToCoordinator, ToPeer, ToWorker } from "./messages.ts";

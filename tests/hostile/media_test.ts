@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { MAX_LOG_BYTES } from "../../src/live/live_stream.ts";
+import { MAX_LOG_BYTES } from "../../src/live/limits.ts";
 import { type Attacker, command, hello, message, setChunkSize } from "../tools/attacker.ts";
 import { type Hostile, hostile, MEMORY_SLACK } from "../tools/hostile.ts";
 import { until } from "../tools/process.ts";

@@ -4,7 +4,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { MAX_LOG_BYTES } from "../../src/live/live_stream.ts";
+import { MAX_LOG_BYTES } from "../../src/live/limits.ts";
 import { type Attacker, hello, message, setChunkSize } from "./attacker.ts";
 import { type Hostile, type HostileOptions, MEMORY_SLACK } from "./hostile.ts";
 

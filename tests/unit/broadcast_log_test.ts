@@ -6,9 +6,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { BroadcastLog, Entry } from "../../src/live/broadcast_log.ts";
+import { BroadcastLog, Entry } from "../../src/live/log/broadcast_log.ts";
+import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "../../src/live/limits.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
-import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, SegmentPool } from "../../src/live/segment_pool.ts";
+import { SegmentPool } from "../../src/live/log/segment_pool.ts";
 import { MessageWriter } from "../../src/rtmp/chunk_writer.ts";
 import { ChunkStream, MessageType, STREAM_ID } from "../../src/rtmp/message.ts";
 import { FakePlayer, type FakeSink, parse } from "./support/fake_player.ts";

@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { HeaderCache, type HeaderSnapshot } from "../../src/live/header_cache.ts";
+import { HeaderCache, type HeaderSnapshot } from "../../src/live/ingest/header_cache.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 import { FakePlayer, type Received } from "./support/fake_player.ts";
 import { FakePublisher, Fixture, payloads } from "./support/live_fixture.ts";

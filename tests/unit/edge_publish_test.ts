@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { STALLED_MS } from "../../src/live/limits.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
 import { Uplink, type UplinkHost } from "../../src/relay/edge_publish.ts";
 import { PUBLISH_ANSWER_MS } from "../../src/relay/limits.ts";
@@ -13,7 +14,6 @@ import { ErrorCode, type RtmpError } from "../../src/rtmp/error.ts";
 import { FakeAttempt } from "./support/fake_network.ts";
 import { ManualClock } from "./support/manual_clock.ts";
 import { MemoryLog } from "./support/memory_log.ts";
-import { STALLED_MS } from "../../src/live/takeover.ts";
 import { NO_RELAYS } from "../../src/relay/relays.ts";
 import { concat } from "./hex.ts";
 import { command, type Peer, recipe, TestServer } from "./support/rtmp_peer.ts";

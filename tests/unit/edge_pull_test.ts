@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { Player } from "../../src/live/player.ts";
+import type { Player } from "../../src/live/play/player.ts";
 import { EdgePull } from "../../src/relay/edge_pull.ts";
 import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import { MAX_HOPS } from "../../src/rtmp/hops.ts";

@@ -5,13 +5,14 @@
  */
 
 import assert from "node:assert/strict";
-import { BroadcastLog, Entry } from "../../src/live/broadcast_log.ts";
-import { type FeedMessage, Inlet, MAX_LENT_BYTES } from "../../src/live/feed.ts";
-import { Gop } from "../../src/live/gop.ts";
-import { HeaderCache } from "../../src/live/header_cache.ts";
-import { Outlets } from "../../src/live/outlets.ts";
-import { SegmentPool } from "../../src/live/segment_pool.ts";
-import { Timeline } from "../../src/live/timeline.ts";
+import { BroadcastLog, Entry } from "../../src/live/log/broadcast_log.ts";
+import { type FeedMessage, Inlet } from "../../src/live/mirror/feed.ts";
+import { Gop } from "../../src/live/ingest/gop.ts";
+import { HeaderCache } from "../../src/live/ingest/header_cache.ts";
+import { MAX_LENT_BYTES } from "../../src/live/limits.ts";
+import { Outlets } from "../../src/live/mirror/senders.ts";
+import { SegmentPool } from "../../src/live/log/segment_pool.ts";
+import { Timeline } from "../../src/live/ingest/timeline.ts";
 import { FakePublisher, Fixture, payloads } from "./support/live_fixture.ts";
 
 type FeedPart = Extract<FeedMessage, { kind: "more" }>["part"];

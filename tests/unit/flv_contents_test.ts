@@ -4,7 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { Contents, GUESS_MS, HEADER_ONLY_MS } from "../../src/live/contents.ts";
+import { Contents } from "../../src/live/ingest/contents.ts";
+import { GUESS_MS, HEADER_ONLY_MS } from "../../src/live/limits.ts";
 
 const T = 1_000_000;
 

@@ -9,7 +9,7 @@ import type { Gate, Visit } from "../../src/hooks/gate.ts";
 import type { Visitor } from "../../src/hooks/visitor.ts";
 import { clientAddress } from "../../src/http/client_address.ts";
 import { parseNetwork } from "../../src/config/network.ts";
-import type { Clearance } from "../../src/live/takeover.ts";
+import type { Clearance } from "../../src/live/publication/takeover.ts";
 import { ErrorCode } from "../../src/rtmp/error.ts";
 import type { Uplink } from "../../src/relay/edge_publish.ts";
 import { NO_RELAYS } from "../../src/relay/relays.ts";

@@ -4,9 +4,9 @@
  */
 
 import assert from "node:assert/strict";
-import type { FeedMessage } from "../../src/live/feed.ts";
-import { FLV_TAGS } from "../../src/live/message_format.ts";
-import { Outlets } from "../../src/live/outlets.ts";
+import type { FeedMessage } from "../../src/live/mirror/feed.ts";
+import { FLV_TAGS } from "../../src/live/log/message_format.ts";
+import { Outlets } from "../../src/live/mirror/senders.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 import { payloads, vhostOf } from "./support/live_fixture.ts";
 import { HEADERS, playing, Scene } from "./support/live_scene.ts";

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MixQueue } from "../../src/live/mix_queue.ts";
+import { MixQueue } from "../../src/live/ingest/mix_queue.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 
 const { AUDIO, VIDEO } = MessageType;

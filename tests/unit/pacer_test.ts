@@ -12,7 +12,7 @@ import {
   type PacerSettings,
   RIDE_INTERVAL_MS,
   RIDE_MS,
-} from "../../src/live/pacer.ts";
+} from "../../src/live/play/pacer.ts";
 
 const REALTIME: PacerSettings = {
   minLatency: true,

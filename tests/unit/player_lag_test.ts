@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { MAX_LOG_BYTES } from "../../src/live/live_stream.ts";
+import { MAX_LOG_BYTES } from "../../src/live/limits.ts";
 import type { FakePlayer } from "./support/fake_player.ts";
 import { payloads, words } from "./support/live_fixture.ts";
 import { HEADERS, playing, Scene, taken } from "./support/live_scene.ts";

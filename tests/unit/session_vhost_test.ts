@@ -5,8 +5,8 @@
  */
 
 import assert from "node:assert/strict";
+import { STALLED_MS } from "../../src/live/limits.ts";
 import type { AmfValue } from "../../src/rtmp/amf_value.ts";
-import { STALLED_MS } from "../../src/live/takeover.ts";
 import { IDLE_GATHER_MS, IDLE_READ_MS } from "../../src/session/idle_readers.ts";
 import { IDLE_GATHER_MAX_BYTES, IDLE_GATHER_REST_MS } from "../../src/session/limits.ts";
 import { concat } from "./hex.ts";

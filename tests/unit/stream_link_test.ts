@@ -5,15 +5,15 @@
  */
 
 import assert from "node:assert/strict";
-import { Entry } from "../../src/live/broadcast_log.ts";
-import type { FeedMessage } from "../../src/live/feed.ts";
+import { Entry } from "../../src/live/log/broadcast_log.ts";
+import type { FeedMessage } from "../../src/live/mirror/feed.ts";
 import { Hub } from "../../src/live/hub.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
 import type { ToCoordinator, ToPeer } from "../../src/workers/messages.ts";
 import { StreamLink } from "../../src/workers/stream_link.ts";
 import { FakePlayer } from "./support/fake_player.ts";
 import { FakePublisher, vhostOf } from "./support/live_fixture.ts";
-import { CLEAR } from "../../src/live/takeover.ts";
+import { CLEAR } from "../../src/live/publication/takeover.ts";
 import { ManualClock } from "./support/manual_clock.ts";
 
 type Begin = Extract<FeedMessage, { kind: "begin" }>;

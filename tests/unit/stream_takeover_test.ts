@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import type { EdgeConfig, Takeover } from "../../src/config/types.ts";
-import { REVENGE_MS, STALLED_MS } from "../../src/live/takeover.ts";
+import { REVENGE_MS, STALLED_MS } from "../../src/live/limits.ts";
 import { FakePlayer } from "./support/fake_player.ts";
 import { FakePublisher, Fixture, payloads, vhostOf, words } from "./support/live_fixture.ts";
 

@@ -4,8 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { Mirror } from "../../src/live/feed.ts";
-import { Outlets } from "../../src/live/outlets.ts";
+import { Mirror } from "../../src/live/mirror/feed.ts";
+import { Outlets } from "../../src/live/mirror/senders.ts";
 import { FakePlayer } from "./support/fake_player.ts";
 import { FakePublisher, Fixture } from "./support/live_fixture.ts";
 import { concat, toHex } from "./hex.ts";

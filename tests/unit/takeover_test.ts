@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { REVENGE_MS, STALLED_MS, TakeoverRule } from "../../src/live/takeover.ts";
+import { REVENGE_MS, STALLED_MS } from "../../src/live/limits.ts";
+import { TakeoverRule } from "../../src/live/publication/takeover.ts";
 
 Deno.test("takeover deny: nobody ever takes a stream over, not even a dead one", () => {
   const rule = new TakeoverRule("deny");

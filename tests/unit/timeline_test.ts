@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { TimeJitter } from "../../src/config/types.ts";
-import { Timeline, trackKey } from "../../src/live/timeline.ts";
+import { Timeline, trackKey } from "../../src/live/ingest/timeline.ts";
 
 const HOUR_MS = 3_600_000;
 const VIDEO = trackKey(true, 0);

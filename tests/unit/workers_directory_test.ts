@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { Clearance } from "../../src/live/takeover.ts";
+import type { Clearance } from "../../src/live/publication/takeover.ts";
 import { Directory } from "../../src/workers/directory.ts";
 import type { ToWorker } from "../../src/workers/messages.ts";
 

@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MAX_LENT_BYTES } from "../../src/live/feed.ts";
+import { MAX_LENT_BYTES } from "../../src/live/limits.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 import { FakePlayer } from "./support/fake_player.ts";
 import { FakeWorkers, type Publishing } from "./support/fake_workers.ts";

@@ -8,7 +8,8 @@
  * @module
  */
 
-import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, type SegmentMemory } from "./segment_pool.ts";
+import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "../limits.ts";
+import { type SegmentMemory } from "./segment_pool.ts";
 
 /** What an entry is; bits. */
 export const Entry = {

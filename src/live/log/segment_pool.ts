@@ -3,14 +3,8 @@
  * @module
  */
 
-import { freeLarge, growLarge, reserveLarge } from "../rtmp/large_buffer.ts";
-
-/** Smallest segment, bytes: an idle low-rate stream costs one of these. */
-export const MIN_SEGMENT_BYTES = 64 * 1024;
-/** Largest segment that is shared between streams, bytes. What is longer is made to measure. */
-export const MAX_SEGMENT_BYTES = 512 * 1024;
-/** Free segments kept, bytes in all: a few seconds of a few streams, little enough for a small board. */
-const MAX_FREE_BYTES = 8 * 1024 * 1024;
+import { freeLarge, growLarge, reserveLarge } from "../../rtmp/large_buffer.ts";
+import { MAX_FREE_BYTES, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "../limits.ts";
 
 /** Where a log has its memory from. */
 export interface SegmentMemory {

@@ -7,14 +7,8 @@
  * @module
  */
 
-import type { Takeover } from "../config/types.ts";
-
-/** Silence after which a publisher counts as stalled, ms: two missed keyframe intervals of most encoders. */
-export const STALLED_MS = 2000;
-/** ms for which who was put out may not put the other out; each attempt starts it anew. */
-export const REVENGE_MS = 60_000;
-/** Addresses remembered for that. */
-const MAX_REMEMBERED = 64;
+import type { Takeover } from "../../config/types.ts";
+import { MAX_REMEMBERED, REVENGE_MS, STALLED_MS } from "../limits.ts";
 
 /** An address that has lost the stream to another one. */
 export interface PutOut {

@@ -3,15 +3,9 @@
  * @module
  */
 
-import type { VhostConfig } from "../config/types.ts";
-import {
-  CLEAR,
-  type Clearance,
-  givesUp,
-  type PutOut,
-  STALLED_MS,
-  TakeoverRule,
-} from "./takeover.ts";
+import type { VhostConfig } from "../../config/types.ts";
+import { STALLED_MS } from "../limits.ts";
+import { CLEAR, type Clearance, givesUp, type PutOut, TakeoverRule } from "./takeover.ts";
 
 /** Who publishes a stream. */
 export interface Publisher {

@@ -4,14 +4,8 @@
  * @module
  */
 
-import { type BroadcastLog, Entry } from "./broadcast_log.ts";
-import type { StreamStats } from "./stream_stats.ts";
-
-/**
- * ms that a player may take nothing at all before it is closed. SRS allows 30 s; a phone that changes
- * networks takes that long, and costs no more than one write while it does.
- */
-export const PLAYER_STALL_MS = 60_000;
+import { type BroadcastLog, Entry } from "../log/broadcast_log.ts";
+import type { StreamStats } from "../stream_stats.ts";
 
 /** Where a player's bytes go. */
 export interface PlayerSink {

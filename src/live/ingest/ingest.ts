@@ -4,21 +4,21 @@
  * @module
  */
 
-import type { PlayConfig, TimeJitter } from "../config/types.ts";
-import { audioFlags, audioTrackId } from "../flv/audio_header.ts";
-import { playerData } from "../flv/data_message.ts";
-import { FrameFlag, JOIN_FLAGS } from "../flv/ex_header.ts";
-import { readMetadata, writeMetadata } from "../flv/metadata.ts";
-import { mainMessage } from "../flv/multitrack.ts";
-import { videoFlags, videoTrackId } from "../flv/video_header.ts";
-import { propertyOf } from "../rtmp/amf_access.ts";
-import { MessageType } from "../rtmp/message.ts";
-import { type BroadcastLog, Entry } from "./broadcast_log.ts";
-import type { Clock } from "./clock.ts";
+import type { PlayConfig, TimeJitter } from "../../config/types.ts";
+import { audioFlags, audioTrackId } from "../../flv/audio_header.ts";
+import { playerData } from "../../flv/data_message.ts";
+import { FrameFlag, JOIN_FLAGS } from "../../flv/ex_header.ts";
+import { readMetadata, writeMetadata } from "../../flv/metadata.ts";
+import { mainMessage } from "../../flv/multitrack.ts";
+import { videoFlags, videoTrackId } from "../../flv/video_header.ts";
+import { propertyOf } from "../../rtmp/amf_access.ts";
+import { MessageType } from "../../rtmp/message.ts";
+import { type BroadcastLog, Entry } from "../log/broadcast_log.ts";
+import type { Clock } from "../clock.ts";
 import { Contents } from "./contents.ts";
 import { Gop } from "./gop.ts";
 import { HeaderCache } from "./header_cache.ts";
-import type { MessageFormat } from "./message_format.ts";
+import type { MessageFormat } from "../log/message_format.ts";
 import { MixQueue } from "./mix_queue.ts";
 import { Timeline, trackKey } from "./timeline.ts";
 import { TrackFigures } from "./track_figures.ts";

@@ -3,13 +3,8 @@
  * @module
  */
 
-import { MessageType } from "../rtmp/message.ts";
-
-/**
- * With only one kind queued, this many messages are let go all the same (SRS). Data messages wait for
- * the media before them, as many as that too.
- */
-const PURE_MESSAGES = 10;
+import { MessageType } from "../../rtmp/message.ts";
+import { PURE_MESSAGES } from "../limits.ts";
 
 interface Queued {
   readonly type: number;

@@ -4,18 +4,8 @@
  * @module
  */
 
-import { FrameFlag, JOIN_FLAGS } from "../flv/ex_header.ts";
-
-/** Headers remembered of one kind: tracks of a multitrack stream, their colour metadata, their codecs. */
-const MAX_HEADERS = 32;
-
-/**
- * Bytes of one header, or of metadata: a real one has some hundred, with a colour profile or a picture of
- * the cover some KB. A longer one goes to the players that are there, and is not kept (H55).
- */
-export const MAX_HEADER_BYTES = 64 * 1024;
-/** Bytes of all headers of one kind: each joining player is sent them (H56). */
-const MAX_KEPT_BYTES = 128 * 1024;
+import { FrameFlag, JOIN_FLAGS } from "../../flv/ex_header.ts";
+import { MAX_HEADER_BYTES, MAX_HEADERS, MAX_KEPT_BYTES } from "../limits.ts";
 
 /** A codec that cannot be told. */
 const NO_CODEC = 0;

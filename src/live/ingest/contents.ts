@@ -4,10 +4,7 @@
  * @module
  */
 
-/** ms after its first message until a publisher that has sent one kind only is taken at that. */
-export const GUESS_MS = 500;
-/** ms after which a kind of which there is nothing but a header is taken not to come. */
-export const HEADER_ONLY_MS = 3000;
+import { GUESS_MS, HEADER_ONLY_MS } from "../limits.ts";
 
 /** Kinds of media. */
 export interface Kinds {

@@ -3,11 +3,11 @@
  * @module
  */
 
-import type { BroadcastLog } from "./broadcast_log.ts";
-import type { Clock } from "./clock.ts";
+import type { BroadcastLog } from "../log/broadcast_log.ts";
+import type { Clock } from "../clock.ts";
 import type { Pacer } from "./pacer.ts";
 import type { Player } from "./player.ts";
-import type { DelayHistogram } from "./delay_histogram.ts";
+import type { DelayHistogram } from "../delay_histogram.ts";
 
 /** A running timer is left alone if the flush need be no more than this earlier, ms. */
 const TIMER_SLACK_MS = 1;

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { TimeJitter } from "../config/types.ts";
+import type { TimeJitter } from "../../config/types.ts";
 
 /** A step of a track larger than this (ms), either way, may be a jump and no frame interval (SRS). */
 const MAX_STEP_MS = 250;

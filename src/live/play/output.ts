@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { BroadcastLog } from "./broadcast_log.ts";
+import type { BroadcastLog } from "../log/broadcast_log.ts";
 import { CursorSource, type ReadStream } from "./cursor_source.ts";
 import { Flusher } from "./flusher.ts";
-import type { MessageFormat } from "./message_format.ts";
+import type { MessageFormat } from "../log/message_format.ts";
 import type { Pacer, PacerSettings } from "./pacer.ts";
 import { Player, type PlayerOptions, type PlayerSink } from "./player.ts";
 

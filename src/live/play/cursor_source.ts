@@ -3,13 +3,13 @@
  * @module
  */
 
-import type { PlayConfig } from "../config/types.ts";
-import { type BroadcastLog, Entry } from "./broadcast_log.ts";
-import type { Clock } from "./clock.ts";
-import type { Gop } from "./gop.ts";
-import type { MessageFormat } from "./message_format.ts";
+import type { PlayConfig } from "../../config/types.ts";
+import { type BroadcastLog, Entry } from "../log/broadcast_log.ts";
+import type { Clock } from "../clock.ts";
+import type { Gop } from "../ingest/gop.ts";
+import type { MessageFormat } from "../log/message_format.ts";
 import type { Player, PlayerSource } from "./player.ts";
-import type { StreamStats } from "./stream_stats.ts";
+import type { StreamStats } from "../stream_stats.ts";
 
 /** What the readers of a stream have in common. */
 export interface ReadStream {

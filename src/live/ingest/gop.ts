@@ -4,22 +4,7 @@
  * @module
  */
 
-/**
- * ms of audio behind the last picture after which a stream is audio only. Still pictures and slow cameras
- * send one in up to 10 s, and an encoder that drops pictures for want of bandwidth is as long without
- * one; whatever the number of audio messages (SRS counts 115, which are 2.5 s). Until then the GOP is
- * kept, so that nobody who joins has to wait.
- */
-export const PICTURES_GONE_MS = 30_000;
-
-/** ms of audio from the beginning after which a publisher without a picture is audio only. */
-export const NO_PICTURES_MS = 3000;
-
-/**
- * Longest GOP that joiners are given, ms, whatever `gop_cache_max_frames` says: a keyframe every 5 min
- * is the rarest that cameras offer. Its bytes are limited by those of the log.
- */
-export const MAX_GOP_MS = 300_000;
+import { MAX_GOP_MS, NO_PICTURES_MS, PICTURES_GONE_MS } from "../limits.ts";
 
 /** Follows one publisher's messages. */
 export class Gop {

@@ -4,7 +4,7 @@
  */
 
 import { type FeedMessage, Outlet } from "./feed.ts";
-import type { LiveStream } from "./live_stream.ts";
+import type { LiveStream } from "../live_stream.ts";
 
 /** Sends a message to a thread. */
 export type FeedPost = (thread: number, message: FeedMessage) => void;

@@ -8,7 +8,7 @@ import {
   FLV_TAG_HEADER_BYTES,
   writeFlvTagHeader,
   writePreviousTagSize,
-} from "../flv/flv_tag.ts";
+} from "../../flv/flv_tag.ts";
 import {
   copyWirePayload,
   wireLength,
@@ -16,8 +16,8 @@ import {
   wireTimestamp,
   wireType,
   writeMessage,
-} from "../rtmp/chunk_writer.ts";
-import { ChunkStream, MessageType, STREAM_ID } from "../rtmp/message.ts";
+} from "../../rtmp/chunk_writer.ts";
+import { ChunkStream, MessageType, STREAM_ID } from "../../rtmp/message.ts";
 import type { BroadcastLog } from "./broadcast_log.ts";
 
 /** How messages become bytes. Times are ms, `type` is the message's. */

@@ -3,19 +3,14 @@
  * @module
  */
 
-import { audioCodec, audioTrackId } from "../flv/audio_header.ts";
-import { FrameFlag } from "../flv/ex_header.ts";
-import { videoCodec, videoTrackId } from "../flv/video_header.ts";
-import { MessageType } from "../rtmp/message.ts";
-import { Entry } from "./broadcast_log.ts";
-import type { MessageFormat } from "./message_format.ts";
-import {
-  type Audience,
-  MAX_HEADER_BYTES,
-  sameBytes,
-  type TrackHeader,
-  TrackHeaders,
-} from "./track_headers.ts";
+import { audioCodec, audioTrackId } from "../../flv/audio_header.ts";
+import { FrameFlag } from "../../flv/ex_header.ts";
+import { videoCodec, videoTrackId } from "../../flv/video_header.ts";
+import { MessageType } from "../../rtmp/message.ts";
+import { Entry } from "../log/broadcast_log.ts";
+import { MAX_HEADER_BYTES } from "../limits.ts";
+import type { MessageFormat } from "../log/message_format.ts";
+import { type Audience, sameBytes, type TrackHeader, TrackHeaders } from "./track_headers.ts";
 
 /** Bytes of a message that tell its codec: the extended header and its FourCC. */
 const SAMPLE_BYTES = 8;

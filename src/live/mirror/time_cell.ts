@@ -3,8 +3,8 @@
  * @module
  */
 
-import type { Follower } from "./follower.ts";
-import type { LiveStream } from "./live_stream.ts";
+import type { Follower } from "../follow/follower.ts";
+import type { LiveStream } from "../live_stream.ts";
 
 /** Follows a stream and notes its time; it reads no entry. */
 export class TimeCell implements Follower {

@@ -8,18 +8,13 @@
  * @module
  */
 
-import type { BroadcastLog } from "./broadcast_log.ts";
-import type { Clock } from "./clock.ts";
-import type { Follower } from "./follower.ts";
-import { HeaderCache, type HeaderSnapshot } from "./header_cache.ts";
-import type { Ingest } from "./ingest.ts";
-import type { LiveStream } from "./live_stream.ts";
-
-/**
- * Bytes of segments that a mirror may have at a time: what a log may hold, and what is on the way. One
- * that has more is stuck; it loses what comes, and goes on at a keyframe when it has caught up.
- */
-export const MAX_LENT_BYTES = 80 * 1024 * 1024;
+import type { BroadcastLog } from "../log/broadcast_log.ts";
+import type { Clock } from "../clock.ts";
+import type { Follower } from "../follow/follower.ts";
+import { HeaderCache, type HeaderSnapshot } from "../ingest/header_cache.ts";
+import type { Ingest } from "../ingest/ingest.ts";
+import { MAX_LENT_BYTES } from "../limits.ts";
+import type { LiveStream } from "../live_stream.ts";
 
 /** Numbers that stand for one entry in `FeedPiece.entries`: bytes, flags, stream ms, age in ms. */
 const FIELDS = 4;

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { CursorSource } from "./cursor_source.ts";
+import { CursorSource } from "../play/cursor_source.ts";
 import type { Follower } from "./follower.ts";
-import type { LiveStream } from "./live_stream.ts";
-import { Player, type PlayerSink } from "./player.ts";
+import type { LiveStream } from "../live_stream.ts";
+import { Player, type PlayerSink } from "../play/player.ts";
 
 /** What its cursor asks; nothing paces it. */
 class Source extends CursorSource {

@@ -3,14 +3,14 @@
  * @module
  */
 
-import type { VhostConfig } from "../config/types.ts";
-import { BroadcastLog } from "./broadcast_log.ts";
+import type { VhostConfig } from "../../config/types.ts";
+import { BroadcastLog } from "../log/broadcast_log.ts";
 import type { ReadStream } from "./cursor_source.ts";
-import type { MessageFormat, Rendering } from "./message_format.ts";
+import type { MessageFormat, Rendering } from "../log/message_format.ts";
 import { Output } from "./output.ts";
 import { type FlushBudget, Pacer, type PacerSettings } from "./pacer.ts";
 import type { Player, PlayerOptions, PlayerSink } from "./player.ts";
-import { COLLECTED_MEMORY } from "./segment_pool.ts";
+import { COLLECTED_MEMORY } from "../log/segment_pool.ts";
 
 function pacerSettings({ minLatency, play }: VhostConfig): PacerSettings {
   return { minLatency, ...play };
