@@ -10,7 +10,7 @@ import type { Clock } from "../live/clock.ts";
 import type { Kinds } from "../live/ingest/contents.ts";
 import { PLAYER_STALL_MS } from "../live/limits.ts";
 import type { LiveStream } from "../live/live_stream.ts";
-import { FLV_TAGS } from "../live/log/message_format.ts";
+import { FLV_TAGS } from "../live/play/flv_tags.ts";
 import { type Player, type PlayerSink } from "../live/play/player.ts";
 import type { Visit } from "../hooks/gate.ts";
 import type { Log } from "../log/log.ts";

@@ -10,7 +10,7 @@
 
 import type { Config, ListenAddress } from "../config/types.ts";
 import type { ClientView, ServerFigures, StreamView, VhostView } from "../http/view.ts";
-import type { FeedMessage } from "../live/mirror/feed.ts";
+import type { MirrorMessage } from "../live/mirror/message.ts";
 import type { Clearance, PutOut } from "../live/publication/takeover.ts";
 import type { ServerIdentity } from "../log/ids.ts";
 import type { LineLevel } from "../log/line.ts";
@@ -138,7 +138,7 @@ export type ToWorker =
 
 /** Between two workers. */
 export type ToPeer =
-  | { readonly kind: "feed"; readonly key: string; readonly feed: FeedMessage }
+  | { readonly kind: "feed"; readonly key: string; readonly feed: MirrorMessage }
   /** A segment of a feed is not needed any more. */
   | {
     readonly kind: "returned";

@@ -4,10 +4,11 @@
  * @module
  */
 
-import { type FeedMessage, Mirror } from "../live/mirror/feed.ts";
+import type { MirrorMessage } from "../live/mirror/message.ts";
+import { Mirror } from "../live/mirror/receiver.ts";
 import type { Hub } from "../live/hub.ts";
 import type { HubListener, LiveStream } from "../live/live_stream.ts";
-import { Outlets } from "../live/mirror/senders.ts";
+import { MirrorSenders } from "../live/mirror/senders.ts";
 import { CLEAR, type Clearance } from "../live/publication/takeover.ts";
 import { TimeCell } from "../live/mirror/time_cell.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
@@ -31,7 +32,7 @@ interface PendingClaim {
 /** What passes between one stream and other workers. */
 interface Intake {
   /** The other threads that play the stream while it is published in this one. */
-  readonly outlets: Outlets;
+  readonly outlets: MirrorSenders;
   /** The stream as a copy, while it is published in another one. */
   readonly mirror: Mirror;
   timeCell: TimeCell | null;
@@ -40,7 +41,7 @@ interface Intake {
   /** Players that it has been told of; null: nothing yet. */
   told: number | null;
   /** What others have sent before that one's end has come: it is on another way, and may be late. */
-  readonly early: Map<number, FeedMessage[]>;
+  readonly early: Map<number, MirrorMessage[]>;
   /** A grant that has come before it. */
   grant: Grant | null;
 }
@@ -73,7 +74,7 @@ export class StreamLink implements HubListener, Claims {
   obtained(stream: LiveStream): void {
     const { key } = stream;
     this.#intakes.set(key, {
-      outlets: new Outlets(stream),
+      outlets: new MirrorSenders(stream),
       mirror: new Mirror(stream),
       timeCell: null,
       from: null,
@@ -253,7 +254,7 @@ export class StreamLink implements HubListener, Claims {
   }
 
   /** Feeds are taken one after the other: what an owner sent last is not lost to the next one. */
-  #feed(stream: LiveStream, from: number, feed: FeedMessage): void {
+  #feed(stream: LiveStream, from: number, feed: MirrorMessage): void {
     const intake = this.#intakes.get(stream.key);
     if (!intake || stream.published) return;
     if (intake.from !== null && intake.from !== from) {
@@ -295,11 +296,11 @@ export class StreamLink implements HubListener, Claims {
     return this.#hub?.find(key) ?? null;
   }
 
-  #feeder(key: string): (worker: number, feed: FeedMessage) => void {
+  #feeder(key: string): (worker: number, feed: MirrorMessage) => void {
     return (worker, feed) => this.#posts.peer(worker, { kind: "feed", key, feed });
   }
 }
 
-function epochOf([first]: FeedMessage[]): number {
+function epochOf([first]: MirrorMessage[]): number {
   return first?.kind === "begin" ? first.epoch : Infinity;
 }

@@ -16,7 +16,7 @@ import { FlvTagReader } from "../../src/flv/flv_tag.ts";
 import { VideoCodec, videoCodec, videoConfigOffset } from "../../src/flv/video_header.ts";
 import { videoFlags, videoTrackId } from "../../src/flv/video_header.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
-import { FLV_TAGS } from "../../src/live/log/message_format.ts";
+import { FLV_TAGS } from "../../src/live/play/flv_tags.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 import type { Recorded, RecordedTrack } from "../tools/record_enhanced.ts";
 import { FakePlayer, FakeSink, type Received } from "./support/fake_player.ts";

@@ -6,16 +6,17 @@
 
 import assert from "node:assert/strict";
 import { BroadcastLog, Entry } from "../../src/live/log/broadcast_log.ts";
-import { type FeedMessage, Inlet } from "../../src/live/mirror/feed.ts";
+import type { MirrorMessage } from "../../src/live/mirror/message.ts";
+import { MirrorReceiver } from "../../src/live/mirror/receiver.ts";
 import { Gop } from "../../src/live/ingest/gop.ts";
 import { HeaderCache } from "../../src/live/ingest/header_cache.ts";
 import { MAX_LENT_BYTES } from "../../src/live/limits.ts";
-import { Outlets } from "../../src/live/mirror/senders.ts";
+import { MirrorSenders } from "../../src/live/mirror/senders.ts";
 import { SegmentPool } from "../../src/live/log/segment_pool.ts";
 import { Timeline } from "../../src/live/ingest/timeline.ts";
 import { FakePublisher, Fixture, payloads } from "./support/live_fixture.ts";
 
-type FeedPart = Extract<FeedMessage, { kind: "more" }>["part"];
+type MirrorPart = Extract<MirrorMessage, { kind: "more" }>["part"];
 
 /** Number of the other thread. */
 const OTHER = 2;
@@ -26,9 +27,9 @@ const FRAME_BYTES = 150 * 1024;
 class Scene {
   readonly fixture = new Fixture();
   readonly stream = this.fixture.stream();
-  readonly outlets = new Outlets(this.stream);
+  readonly outlets = new MirrorSenders(this.stream);
   readonly publisher = new FakePublisher(this.stream);
-  readonly posted: FeedMessage[] = [];
+  readonly posted: MirrorMessage[] = [];
   /** What the other thread has: number of the segment and bytes, in order. */
   readonly lent: [number, number][] = [];
   #outlet = -1;
@@ -45,7 +46,7 @@ class Scene {
   }
 
   /** A keyframe, or another frame; whether anything was posted, and what. */
-  send(kind: "keyframe" | "frame", size = 100): FeedMessage[] {
+  send(kind: "keyframe" | "frame", size = 100): MirrorMessage[] {
     this.posted.length = 0;
     this.publisher.video(this.#time += 40, payloads[kind](1, size));
     return [...this.posted];
@@ -65,7 +66,7 @@ class Scene {
     }
   }
 
-  #post(message: FeedMessage): void {
+  #post(message: MirrorMessage): void {
     this.posted.push(message);
     if (message.kind === "end") return;
     if (message.kind === "begin") this.#outlet = message.outlet;
@@ -150,7 +151,7 @@ Deno.test("each segment is lent once for all its entries", () => {
 });
 
 /** A part with entries of 10 bytes, the first at `at` of a segment, which is lent with it if it is `isNew`. */
-function part(segment: number, isNew: boolean, at: number, entries: number): FeedPart {
+function part(segment: number, isNew: boolean, at: number, entries: number): MirrorPart {
   return {
     pieces: [{
       segment,
@@ -175,7 +176,7 @@ Deno.test("a mirror knows of a GOP as long as it has its first frame, whatever t
   const gop = new Gop(true, 0);
   const timeline = new Timeline("full");
   const [wentOn, back]: [number[], number[]] = [[], []];
-  const inlet = new Inlet({
+  const inlet = new MirrorReceiver({
     log,
     clock: { now: () => 0 },
     ingest: {

@@ -9,7 +9,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { flvFileHeader, FlvTagReader } from "../../src/flv/flv_tag.ts";
 import { Entry } from "../../src/live/log/broadcast_log.ts";
-import { FLV_TAGS } from "../../src/live/log/message_format.ts";
+import { FLV_TAGS } from "../../src/live/play/flv_tags.ts";
 import { FakePlayer, FakeSink, type Received } from "./support/fake_player.ts";
 import { FakePublisher, Fixture, payloads, words } from "./support/live_fixture.ts";
 import { HEADERS, playing, type Scene, taken } from "./support/live_scene.ts";

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { HeaderCache } from "../../src/live/ingest/header_cache.ts";
 import { MAX_HEADER_BYTES } from "../../src/live/limits.ts";
-import { FLV_TAGS } from "../../src/live/log/message_format.ts";
+import { FLV_TAGS } from "../../src/live/play/flv_tags.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 
 /** A video header of this many bytes: H.264, or Enhanced RTMP with this FourCC. */

@@ -4,20 +4,20 @@
  */
 
 import assert from "node:assert/strict";
-import type { FeedMessage } from "../../src/live/mirror/feed.ts";
-import { FLV_TAGS } from "../../src/live/log/message_format.ts";
-import { Outlets } from "../../src/live/mirror/senders.ts";
+import type { MirrorMessage } from "../../src/live/mirror/message.ts";
+import { FLV_TAGS } from "../../src/live/play/flv_tags.ts";
+import { MirrorSenders } from "../../src/live/mirror/senders.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 import { payloads, vhostOf } from "./support/live_fixture.ts";
 import { HEADERS, playing, Scene } from "./support/live_scene.ts";
 
-type Part = Extract<FeedMessage, { kind: "more" }>["part"];
+type Part = Extract<MirrorMessage, { kind: "more" }>["part"];
 
 /** A stream that is played in another thread; what that one is sent is kept. */
 function played() {
   const parts: Part[] = [];
   const scene = playing(`${HEADERS} K1`);
-  new Outlets(scene.live).open(2, (_, message) => {
+  new MirrorSenders(scene.live).open(2, (_, message) => {
     if (message.kind !== "end") parts.push(message.part);
   });
   parts.length = 0;

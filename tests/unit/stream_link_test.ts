@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { Entry } from "../../src/live/log/broadcast_log.ts";
-import type { FeedMessage } from "../../src/live/mirror/feed.ts";
+import type { MirrorMessage } from "../../src/live/mirror/message.ts";
 import { Hub } from "../../src/live/hub.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
 import type { ToCoordinator, ToPeer } from "../../src/workers/messages.ts";
@@ -16,7 +16,7 @@ import { FakePublisher, vhostOf } from "./support/live_fixture.ts";
 import { CLEAR } from "../../src/live/publication/takeover.ts";
 import { ManualClock } from "./support/manual_clock.ts";
 
-type Begin = Extract<FeedMessage, { kind: "begin" }>;
+type Begin = Extract<MirrorMessage, { kind: "begin" }>;
 
 /** A feed's first message, with nothing in it: headers and entries are others' business. */
 function begin(epoch: number, changes: Partial<Begin["part"]> = {}): Begin {
@@ -36,7 +36,7 @@ function begin(epoch: number, changes: Partial<Begin["part"]> = {}): Begin {
   return { kind: "begin", epoch, outlet: 10 * epoch, part };
 }
 
-const END: FeedMessage = { kind: "end", ended: false };
+const END: MirrorMessage = { kind: "end", ended: false };
 
 /** A worker with the stream "live/s"; what it posts is kept. */
 class Scene {
@@ -62,7 +62,7 @@ class Scene {
     return this.hub.obtain(`live/${name}`, vhostOf(), "live", name);
   }
 
-  feed(from: number, feed: FeedMessage): void {
+  feed(from: number, feed: MirrorMessage): void {
     this.link.fromPeer(from, { kind: "feed", key: this.stream.key, feed });
   }
 

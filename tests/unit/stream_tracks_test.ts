@@ -4,8 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { Mirror } from "../../src/live/mirror/feed.ts";
-import { Outlets } from "../../src/live/mirror/senders.ts";
+import { Mirror } from "../../src/live/mirror/receiver.ts";
+import { MirrorSenders } from "../../src/live/mirror/senders.ts";
 import { FakePlayer } from "./support/fake_player.ts";
 import { FakePublisher, Fixture } from "./support/live_fixture.ts";
 import { concat, toHex } from "./hex.ts";
@@ -198,7 +198,7 @@ Deno.test("F33: another thread too promises FLV players the main tracks alone", 
     const live = owner.stream();
     const copy = mirror.stream();
     const copies = new Mirror(copy);
-    new Outlets(live).open(1, (_, message) => copies.take(message, () => {}));
+    new MirrorSenders(live).open(1, (_, message) => copies.take(message, () => {}));
     const publisher = new FakePublisher(live);
     publisher.start();
     for (let time = 0; time < 4000; time += 40) {

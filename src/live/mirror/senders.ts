@@ -3,19 +3,20 @@
  * @module
  */
 
-import { type FeedMessage, Outlet } from "./feed.ts";
+import type { MirrorMessage } from "./message.ts";
+import { MirrorSender } from "./sender.ts";
 import type { LiveStream } from "../live_stream.ts";
 
 /** Sends a message to a thread. */
-export type FeedPost = (thread: number, message: FeedMessage) => void;
+export type MirrorPost = (thread: number, message: MirrorMessage) => void;
 
 /** The outlets of one stream, by the number of the thread behind each. */
-export class Outlets {
+export class MirrorSenders {
   /** Number of the claim by which this thread publishes; grows from claim to claim. */
   epoch = 0;
 
   readonly #stream: LiveStream;
-  readonly #outlets = new Map<number, Outlet>();
+  readonly #outlets = new Map<number, MirrorSender>();
 
   constructor(stream: LiveStream) {
     this.#stream = stream;
@@ -34,15 +35,19 @@ export class Outlets {
   }
 
   /** The stream goes to these threads, by `post`, and to no others. */
-  set(threads: readonly number[], post: FeedPost): void {
+  set(threads: readonly number[], post: MirrorPost): void {
     for (const thread of [...this.#outlets.keys()]) this.close(thread);
     for (const thread of threads) this.open(thread, post);
   }
 
   /** It goes to one more thread. */
-  open(thread: number, post: FeedPost): void {
+  open(thread: number, post: MirrorPost): void {
     this.close(thread);
-    const outlet = new Outlet(this.#stream, () => this.epoch, (message) => post(thread, message));
+    const outlet = new MirrorSender(
+      this.#stream,
+      () => this.epoch,
+      (message) => post(thread, message),
+    );
     this.#outlets.set(thread, outlet);
     this.#stream.follow(outlet);
   }

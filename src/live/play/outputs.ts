@@ -6,7 +6,8 @@
 import type { VhostConfig } from "../../config/types.ts";
 import { BroadcastLog } from "../log/broadcast_log.ts";
 import type { ReadStream } from "./cursor_source.ts";
-import type { MessageFormat, Rendering } from "../log/message_format.ts";
+import type { MessageFormat } from "../log/message_format.ts";
+import type { Rendering } from "./rendering.ts";
 import { Output } from "./output.ts";
 import { type FlushBudget, Pacer, type PacerSettings } from "./pacer.ts";
 import type { Player, PlayerOptions, PlayerSink } from "./player.ts";

@@ -1,0 +1,51 @@
+/**
+ * The rendering of a stream as FLV tags, without the file header before them.
+ * @module
+ */
+
+import {
+  FLV_PREVIOUS_TAG_SIZE_BYTES,
+  FLV_TAG_HEADER_BYTES,
+  writeFlvTagHeader,
+  writePreviousTagSize,
+} from "../../flv/flv_tag.ts";
+import { copyWirePayload, wireLength, wireTimestamp, wireType } from "../../rtmp/chunk_writer.ts";
+import type { BroadcastLog } from "../log/broadcast_log.ts";
+import type { Rendering } from "./rendering.ts";
+
+/** FLV tags, each with the size that follows it. */
+export const FLV_TAGS: Rendering = {
+  // Deno's and Bun's HTTP and WebSocket servers: 9 to 14 µs on the machine of the benchmarks.
+  laterMs: 0.01,
+  render: followAsFlv,
+  size: (length) => flvSize(length),
+  write(target, at, type, time, payload) {
+    const body = writeFlvTagHeader(target, at, type, payload.length, time);
+    target.set(payload, body);
+    return writePreviousTagSize(target, body + payload.length, payload.length);
+  },
+};
+
+function flvSize(length: number): number {
+  return FLV_TAG_HEADER_BYTES + length + FLV_PREVIOUS_TAG_SIZE_BYTES;
+}
+
+function followAsFlv(rtmp: BroadcastLog, flv: BroadcastLog, chunkSize: number): void {
+  while (flv.head < rtmp.head) {
+    const entry = flv.head;
+    const wire = rtmp.view(entry, entry + 1);
+    const length = wireLength(wire);
+    const size = flvSize(length);
+    const arrival = rtmp.arrivalAt(entry);
+    const target = flv.reserve(size, arrival);
+    const body = writeFlvTagHeader(
+      target,
+      flv.writeAt,
+      wireType(wire),
+      length,
+      wireTimestamp(wire),
+    );
+    writePreviousTagSize(target, copyWirePayload(wire, chunkSize, target, body), length);
+    flv.commit(size, rtmp.flagsAt(entry), rtmp.timestampAt(entry), arrival);
+  }
+}
