@@ -5,7 +5,10 @@
 import { quote } from "./diagnostic.ts";
 import type { Kind } from "./kinds.ts";
 import { formatNetwork, type Network, parseNetwork } from "./network.ts";
-import type { AccessRule } from "./types.ts";
+import type { AccessRule, AddressHeader } from "./types.ts";
+
+/** In the order of the documentation. */
+const ADDRESS_HEADERS = ["x-forwarded-for", "x-real-ip", "forwarded"] as const;
 
 /** A secret with fewer characters can be guessed by trial. */
 const SHORT_SECRET = 16;
@@ -124,3 +127,17 @@ export const secretListKind: Kind<readonly string[]> = {
 export function shownUrl(url: string): string {
   return url.replace(/^([^/?#]*\/\/[^/?#]*:)[^/?#]*@/, "$1***@").replace(/=[^&#]*/g, "=***");
 }
+
+/** A header by which proxies name the client. */
+export const addressHeaderKind: Kind<AddressHeader> = {
+  label: ADDRESS_HEADERS.join(" | "),
+  list: false,
+  parse([word], remarks) {
+    const found = ADDRESS_HEADERS.find((header) => header === word.toLowerCase());
+    if (found === undefined) {
+      remarks.bad(`${quote(word)} is none of ${ADDRESS_HEADERS.join(", ")}`);
+    }
+    return found;
+  },
+  format: (value) => value ?? "(none)",
+};

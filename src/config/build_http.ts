@@ -68,6 +68,7 @@ export function buildHttp(
     crossdomain: server.get(SERVER.crossdomain),
     trustedOrigins: server.get(SERVER.trusted_origins),
     trustedProxies: server.get(SERVER.trusted_proxies),
+    clientAddressHeader: server.get(SERVER.client_address_header),
   };
   const exporter = buildExporter(root, taken, top, reading);
   // The default API comes last: it is turned off when its address conflicts with another.
@@ -94,7 +95,8 @@ function buildHttpApi(
   const auth = buildAuth(api, given ?? top, reading);
   const rawApi = buildRawApi(api);
   const jsonp = buildJsonp(api, auth, reading);
-  const rights = { auth, jsonp, rawApi };
+  const remoteCommands = buildRemoteCommands(api, auth, given ?? top, reading);
+  const rights = { auth, jsonp, remoteCommands, rawApi };
   if (given && !switched) {
     reading.report.warn(given, "http_api is off, as in SRS, because it does not say: enabled on;");
   }
@@ -124,6 +126,26 @@ function buildJsonp(api: Section, auth: AuthConfig | null, { report }: Reading):
   const place = api.find(API.jsonp);
   if (wanted && auth && place) {
     report.warn(place, "http_api.jsonp has no effect beside http_api.auth: remove one of them");
+  }
+  return wanted && !auth;
+}
+
+/** Said at every start: what it opens cannot be seen from outside. */
+function buildRemoteCommands(
+  api: Section,
+  auth: AuthConfig | null,
+  block: Place,
+  { report }: Reading,
+): boolean {
+  const wanted = api.get(API.remote_commands);
+  if (wanted) {
+    report.warn(
+      api.find(API.remote_commands) ?? block,
+      auth
+        ? "http_api.remote_commands has no effect beside http_api.auth: remove it"
+        : "http_api.remote_commands lets everybody who reaches the API disconnect clients, reload and " +
+          "drain: add http_api { auth { } } instead",
+    );
   }
   return wanted && !auth;
 }

@@ -33,6 +33,7 @@ export const SAMPLES: Readonly<Record<string, string>> = {
   "http_api.auth.password": "CHANGE_ME",
   "http_server.trusted_origins": "https://player.example",
   "http_server.trusted_proxies": "127.0.0.1 ::1",
+  "http_server.client_address_header": "x-forwarded-for",
   "exporter.label": "edge",
   "exporter.tag": "site-1",
   "vhost.play.secret": "THE_NEW_SECRET_IN_USE THE_OLD_SECRET_UNTIL_ITS_URLS_EXPIRE",

@@ -48,16 +48,20 @@ export const CHINESE: Readonly<Record<string, string>> = {
   "http_api.https.listen": HTTPS.listen,
   "http_api.https.key": HTTPS.key,
   "http_api.https.cert": HTTPS.cert,
-  "http_api.jsonp": "把带 callback=NAME 的应答写成脚本；这样任何网页都能读取 API。SRS 没有这一项。",
+  "http_api.jsonp":
+    "把带 callback=NAME 的应答写成脚本，供本服务器和 trusted_origins 的页面使用。SRS 没有这一项。",
+  "http_api.remote_commands": "没有密码也接受其他机器的命令，与 SRS 相同。SRS 没有这一项。",
   "http_api.raw_api.enabled": "允许通过 API 下命令。",
   "http_api.raw_api.allow_reload": "允许通过 API reload。",
   "http_server.enabled": "提供文件和 HTTP-FLV。",
   "http_server.listen": "HTTP 服务器的地址。",
   "http_server.dir": "文件的根目录。",
-  "http_server.crossdomain": "允许其他网站的页面读取应答（CORS）。",
+  "http_server.crossdomain": "允许任何网站的页面读取流和文件（CORS）；API 除外。",
   "http_server.trusted_origins":
     "这些网站的页面可以带凭据读取应答，不受 crossdomain 影响。SRS 没有这一项。",
   "http_server.trusted_proxies": "反向代理的地址和网段，相信它们给出的客户端地址。SRS 没有这一项。",
+  "http_server.client_address_header":
+    "这些代理设置的头；不写时，出现的各个头必须一致。SRS 没有这一项。",
   "http_server.https.enabled": HTTPS.enabled,
   "http_server.https.listen": HTTPS.listen,
   "http_server.https.key": HTTPS.key,

@@ -3,8 +3,9 @@
  * @module
  */
 import { EVERY_ADDRESS } from "./listen.ts";
-import { networkListKind, originListKind } from "./access_kinds.ts";
+import { addressHeaderKind, networkListKind, originListKind } from "./access_kinds.ts";
 import type { Network } from "./network.ts";
+import type { AddressHeader } from "./types.ts";
 import { block, flag, integer, leaf, listen, text, texts } from "./spec.ts";
 
 const notOffered = { status: "not offered" } as const;
@@ -58,14 +59,23 @@ export const API = {
   ),
   // Without an http_api block the endpoint is 127.0.0.1:1985.
   listen: listen(everywhere(1985), "Address of the API.", applied),
-  crossdomain: flag("on", "Nothing: http_server.crossdomain decides for the API too.", {
-    status: "relic",
-    env: true,
-    reload: "none",
-  }),
+  crossdomain: flag(
+    "on",
+    "Nothing: the API is for our own pages and http_server.trusted_origins.",
+    {
+      status: "relic",
+      env: true,
+      reload: "none",
+    },
+  ),
   jsonp: flag(
     "off",
-    "Answer callback=NAME as a script; every web page can read the API then. Not in SRS.",
+    "Answer callback=NAME as a script, for our own pages and trusted_origins. Not in SRS.",
+    live,
+  ),
+  remote_commands: flag(
+    "off",
+    "Take commands without a password from other machines too, as SRS does. Not in SRS.",
     live,
   ),
   raw_api: block(RAW_API, "Commands through the API."),
@@ -81,7 +91,11 @@ export const SERVER = {
   enabled: flag("off", "Serve files and HTTP-FLV.", applied),
   listen: listen(everywhere(8080), "Address of the HTTP server.", applied),
   dir: text("./objs/nginx/html", "Root of the files.", live),
-  crossdomain: flag("on", "Allow pages of other sites to read answers (CORS).", live),
+  crossdomain: flag(
+    "on",
+    "Allow pages of every site to read streams and files (CORS); never the API.",
+    live,
+  ),
   trusted_origins: leaf<readonly string[]>(
     originListKind,
     [],
@@ -92,6 +106,12 @@ export const SERVER = {
     networkListKind,
     [],
     "Proxies whose X-Forwarded-For, X-Real-IP and Forwarded are believed. Not in SRS.",
+    live,
+  ),
+  client_address_header: leaf<AddressHeader>(
+    addressHeaderKind,
+    null,
+    "The header that these proxies set; without it, those that come must agree. Not in SRS.",
     live,
   ),
   https: block(SERVER_HTTPS, "HTTPS beside HTTP.", httpsTraits),

@@ -57,6 +57,8 @@ export interface HttpApiConfig {
   readonly auth: AuthConfig | null;
   /** Whether GET answers accept `callback=`. Not in SRS. Never with a password. */
   readonly jsonp: boolean;
+  /** Whether other machines may command without a password. Not in SRS, which always lets them. */
+  readonly remoteCommands: boolean;
   readonly rawApi: RawApiConfig;
 }
 
@@ -78,6 +80,9 @@ export interface GraceConfig {
   readonly onTerm: boolean;
 }
 
+/** The header about a client's address that is believed; null: all of them, if they agree. */
+export type AddressHeader = "x-forwarded-for" | "x-real-ip" | "forwarded" | null;
+
 /** The HTTP endpoint for files and streams. */
 export interface HttpServerConfig {
   /** Null: switched off. It may be the address of the API; one port then serves both. */
@@ -86,12 +91,14 @@ export interface HttpServerConfig {
   readonly https: HttpsConfig | null;
   /** Directory of the files. */
   readonly dir: string;
-  /** Whether pages of other sites may read answers, those of the API included (SRS). */
+  /** Whether pages of every site may read what is for players (SRS). */
   readonly crossdomain: boolean;
   /** Origins whose pages may read answers with credentials. Not in SRS. */
   readonly trustedOrigins: readonly string[];
   /** Proxies whose headers about a client's address are used. Not in SRS. */
   readonly trustedProxies: readonly Network[];
+  /** The header that they set. Not in SRS. */
+  readonly clientAddressHeader: AddressHeader;
 }
 
 /** Metrics for Prometheus. */

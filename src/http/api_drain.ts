@@ -1,6 +1,5 @@
 /**
- * `POST /api/v1/drain`: what SIGQUIT does. It ends the server, so it takes more than to be able to reach
- * the API: a password, or an API that listens for this machine alone.
+ * `POST /api/v1/drain`: what SIGQUIT does. Who may is decided in front of it (effects.ts).
  * @module
  */
 
@@ -8,7 +7,6 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { envelope, json } from "./answer.ts";
 import type { ServerControl } from "./control.ts";
-import { fromOwnPage } from "./own_page.ts";
 import type { ServerView } from "./view.ts";
 
 /** Bytes of a request's body, at most. */
@@ -16,21 +14,11 @@ const MAX_BODY_BYTES = 4096;
 /** Characters of the address that clients are sent to, as long as any that we accept ourselves. */
 const MAX_TC_URL = 512;
 
-/** How the API is protected. */
-export interface Protection {
-  /** By name and password. */
-  readonly guarded: boolean;
-  /** By listening for this machine alone. */
-  readonly loopback: boolean;
-}
-
 /** The route. The body may be `{"tcUrl": "rtmp://other.example.com/live"}`. */
-export function drainRoute(view: ServerView, control: ServerControl, access: Protection): Hono {
+export function drainRoute(view: ServerView, control: ServerControl): Hono {
   const route = new Hono();
   const limit = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.text(BAD_BODY, 413) });
   route.post("/api/v1/drain", limit, async (c) => {
-    if (!access.guarded && !access.loopback) return c.text(UNPROTECTED, 403);
-    if (!fromOwnPage(c, access.guarded)) return c.text(FOREIGN_PAGE, 403);
     const tcUrl = await readTcUrl(c);
     if (tcUrl === undefined) return c.text(BAD_BODY, 400);
     control.drain(tcUrl);
@@ -60,13 +48,5 @@ async function readTcUrl(c: Context): Promise<string | null | undefined> {
 function isTcUrl(text: string): boolean {
   return text.length <= MAX_TC_URL && /^(rtmps?:\/\/[^/\s]+|\/)[^\s\p{Cc}]*$/u.test(text);
 }
-
-const UNPROTECTED =
-  "Forbidden: this ends the server, and the API here is open to all who can reach it. Give http_api " +
-  "an auth { } block, or have it listen on 127.0.0.1, or send the process SIGQUIT.\n";
-
-const FOREIGN_PAGE =
-  "Forbidden: a web page may drain the server only if it was loaded from this server by IP address or " +
-  "as localhost. Programs such as curl are not concerned.\n";
 
 const BAD_BODY = 'Bad Request: the body is empty, or {"tcUrl": "rtmp://host/app"}.\n';

@@ -5,9 +5,9 @@
 
 import type { Context } from "hono";
 import type { RawApiConfig } from "../config/types.ts";
-import { json } from "./answer.ts";
+import { type HttpEnv, json } from "./answer.ts";
 import type { ServerControl } from "./control.ts";
-import { getFromOwnPage } from "./own_page.ts";
+import { commandRefusal, type Protection } from "./effects.ts";
 
 /** SRS's number for a command that there is not. */
 const RAW_UNKNOWN = 1060;
@@ -16,7 +16,7 @@ const RAW_OFF = 1061;
 
 /** What it needs to know. */
 export interface RawOptions {
-  readonly guarded: boolean;
+  readonly protection: Protection;
   /** Where the API listens, as in a configuration file. */
   readonly listen: string;
   readonly crossdomain: boolean;
@@ -25,7 +25,7 @@ export interface RawOptions {
 }
 
 /** Answers `?rpc=...`. */
-export function rawApi(c: Context, options: RawOptions): Response {
+export function rawApi(c: Context<HttpEnv>, options: RawOptions): Response {
   const { listen, crossdomain, control, rawApi: { enabled, allowReload } } = options;
   const rpc = c.req.query("rpc");
   if (rpc === "raw") {
@@ -35,11 +35,13 @@ export function rawApi(c: Context, options: RawOptions): Response {
   }
   if (!enabled || !control) return json(c, { code: RAW_OFF });
   switch (rpc) {
-    case "reload":
+    case "reload": {
       if (!allowReload) return json(c, { code: RAW_OFF });
-      if (!getFromOwnPage(c, options.guarded)) return c.text(RELOAD_REFUSED, 403);
+      const refusal = commandRefusal(c, options.protection);
+      if (refusal !== null) return c.text(refusal, 403);
       control.reload();
       return json(c, { code: 0 });
+    }
     case "reload-fetch": {
       const { err, msg, state, rid } = control.reloadReport;
       return json(c, { code: 0, data: { err, msg, state, rid } });
@@ -48,7 +50,3 @@ export function rawApi(c: Context, options: RawOptions): Response {
       return json(c, { code: RAW_UNKNOWN });
   }
 }
-
-const RELOAD_REFUSED =
-  "Forbidden: a web page may reload the configuration only if it was loaded from this server by IP " +
-  "address or as localhost. Programs such as curl are not concerned.\n";

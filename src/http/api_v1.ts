@@ -11,13 +11,13 @@
 import { type Context, Hono } from "hono";
 import type { RawApiConfig } from "../config/types.ts";
 import { redactQuery } from "../log/text.ts";
-import { envelope, json, redirect } from "./answer.ts";
+import { envelope, type HttpEnv, json, redirect } from "./answer.ts";
 import { DATA_ENDPOINTS, msJson, versions } from "./api_machine.ts";
 import { rawApi } from "./api_raw.ts";
 import type { ServerControl } from "./control.ts";
 import { fixed2, type Json } from "./json.ts";
-import { scriptFromOwnPage, wantsScriptedDelete } from "./jsonp.ts";
-import { fromOwnPage } from "./own_page.ts";
+import { NOT_ALLOWED, scriptFromOwnPage, wantsScriptedDelete } from "./jsonp.ts";
+import { commandRefusal, type Protection } from "./effects.ts";
 import type { SystemStats } from "./system_stats.ts";
 import type { PullView } from "../relay/edge_pull.ts";
 import type { ForwardView } from "../relay/forwarder.ts";
@@ -35,9 +35,6 @@ import type {
 const NO_VHOST = 2014;
 const NO_STREAM = 2048;
 const NO_CLIENT = 2049;
-
-/** SRS's number for what the server does not allow; its console has words for it. */
-const NOT_ALLOWED = 1062;
 
 /** Entries of a page, unless asked for another number (SRS). */
 const PAGE_DEFAULT = 10;
@@ -74,8 +71,8 @@ export interface ApiOptions {
   /** Unix ms. */
   readonly now: () => number;
   readonly stats: SystemStats;
-  /** Whether name and password are asked for in front of it. */
-  readonly guarded: boolean;
+  /** Who may command; what is neither GET nor HEAD is refused in front of it. */
+  readonly protection: Protection;
   readonly listening: Listening;
   /** Where it listens, as in a configuration file; for `/api/v1/raw`. */
   readonly listen: string;
@@ -100,9 +97,9 @@ export function apiVersions(view: ServerView): Hono {
 }
 
 /** The routes below `/api`, to be mounted at `/`. */
-export function apiV1(view: ServerView, options: ApiOptions): Hono {
+export function apiV1(view: ServerView, options: ApiOptions): Hono<HttpEnv> {
   const { now, stats, listening } = options;
-  const api = new Hono();
+  const api = new Hono<HttpEnv>();
 
   for (const path of ["/api", "/api/v1", "/api/v1/vhosts", "/api/v1/streams", "/api/v1/clients"]) {
     api.all(path, (c) => redirect(c, `${path}/`));
@@ -138,13 +135,12 @@ export function apiV1(view: ServerView, options: ApiOptions): Hono {
     const kicked = await view.kick(idOf(c, "/api/v1/clients/"));
     return json(c, kicked ? envelope(view, {}) : { code: NO_CLIENT });
   };
-  api.delete("/api/v1/clients/*", (c) => {
-    return fromOwnPage(c, options.guarded) ? kick(c) : c.text(KICK_REFUSED, 403);
-  });
+  api.delete("/api/v1/clients/*", kick);
   // SRS's console has no other way to kick.
   api.get("/api/v1/clients/*", (c, next) => {
     if (!wantsScriptedDelete(c)) return next();
-    return scriptFromOwnPage(c) ? kick(c) : json(c, { code: NOT_ALLOWED });
+    const mayKick = scriptFromOwnPage(c) && commandRefusal(c, options.protection) === null;
+    return mayKick ? kick(c) : json(c, { code: NOT_ALLOWED });
   });
   collection(
     view,
@@ -208,7 +204,7 @@ function clientsOfStream(
 /** `GET PATH` lists a page of entries, `GET PATHid` shows one; other methods are refused. */
 function collection<T>(
   view: ServerView,
-  api: Hono,
+  api: Hono<HttpEnv>,
   path: string,
   entries: () => ReadonlyMap<string, T>,
   naming: Naming<T>,
@@ -250,10 +246,6 @@ function page<T>(entries: readonly T[], c: Context): readonly T[] {
 function sortedById<T>(entries: ReadonlyMap<string, T>): T[] {
   return [...entries].sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0).map(([, entry]) => entry);
 }
-
-const KICK_REFUSED =
-  "Forbidden: a web page may kick a client only if it was loaded from this server by IP address " +
-  "or as localhost. Programs such as curl are not concerned.\n";
 
 /** Headers that are not for anybody's eyes. */
 const PRIVATE_HEADERS = new Set(["authorization", "cookie", "proxy-authorization"]);

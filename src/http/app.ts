@@ -6,7 +6,7 @@
  * @module
  */
 
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { getPath } from "hono/utils/url";
 import type { AuthConfig, RawApiConfig } from "../config/types.ts";
 import { serverLog } from "../log/log.ts";
@@ -15,14 +15,18 @@ import { type HttpEnv, json, redirect } from "./answer.ts";
 import { drainRoute } from "./api_drain.ts";
 import { apiRoot, apiV1, apiVersions } from "./api_v1.ts";
 import { basicAuth } from "./auth.ts";
+import { ambiguousLine, callerAddress, NO_PROXIES, type ProxyRules, WHO_ASKS } from "./caller.ts";
 import type { ServerControl } from "./control.ts";
 import { cors, mayRead } from "./cors.ts";
+import { commandGuard } from "./effects.ts";
 import { EXPOSITION_TYPE } from "./exposition.ts";
 import { jsonp } from "./jsonp.ts";
+import { isRebound, REBOUND } from "./local_request.ts";
 import { type MetricsOptions, metricsText } from "./metrics.ts";
 import { pageRoutes } from "./page.ts";
 import { staticFiles } from "./static_files.ts";
 import { SystemStats } from "./system_stats.ts";
+import { wrongPasswords } from "./wrong_passwords.ts";
 import type { Listening, ServerView } from "./view.ts";
 
 /** What a listener is for; one may be for several things. */
@@ -44,7 +48,7 @@ export interface AppOptions {
   readonly listen?: string;
   /** Where the whole server listens. */
   readonly listening?: Listening;
-  /** Whether web pages of other origins may read (SRS: `http_server.crossdomain`). Default on. */
+  /** Whether every web page may read what is for players (SRS: `http_server.crossdomain`). Default on. */
   readonly crossdomain?: boolean;
   /** Origins whose pages may read with credentials; none by default. */
   readonly trustedOrigins?: readonly string[];
@@ -63,6 +67,12 @@ export interface AppOptions {
   readonly control?: ServerControl | null;
   /** Whether it listens for this machine alone. Default: no. */
   readonly loopback?: boolean;
+  /** Whether other machines may command without a password. Default: no. */
+  readonly remoteCommands?: boolean;
+  /** The server's ports for pages, whose origins are ours. Default: the one that is asked alone. */
+  readonly ports?: ReadonlySet<string>;
+  /** Proxies that are believed; none by default. */
+  readonly proxies?: ProxyRules;
   /** Clock in Unix ms. Default: the system's. */
   readonly now?: () => number;
 }
@@ -80,6 +90,8 @@ export const DRAINING = "draining";
 
 const NO_COMMANDS: RawApiConfig = { enabled: false, allowReload: false };
 
+const NO_PORTS: ReadonlySet<string> = new Set();
+
 const API_ALONE: ReadonlySet<Role> = new Set(["api"]);
 
 /** The path that routes are looked for by. As in names of streams, `//` is `/`. */
@@ -93,6 +105,8 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
   const { listen = "", dir = null, mounts = [], now = Date.now } = options;
   const { listening = { rtmp: [], http: [], https: [] } } = options;
   const { rawApi = NO_COMMANDS, control = null, loopback = false } = options;
+  const { remoteCommands = false, proxies = NO_PROXIES, trustedOrigins = [] } = options;
+  const { ports = NO_PORTS } = options;
   const stats = new SystemStats(now());
   const app = new Hono<HttpEnv>({ getPath: routedPath });
 
@@ -110,7 +124,7 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
     c.header("X-Content-Type-Options", "nosniff");
     await next();
   });
-  const reading = { crossdomain, trustedOrigins: options.trustedOrigins ?? [] };
+  const reading = { crossdomain, trustedOrigins, ports };
   app.use(cors(reading));
   app.options("*", (c) => {
     return mayRead(c, reading) ? c.body(null) : c.text("Method Not Allowed", 405);
@@ -118,13 +132,28 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
 
   app.all("/healthz", (c) => control?.draining ? c.text(DRAINING, 503) : c.text("ok", 200));
 
+  app.use(async (c, next) => {
+    if (callerAddress(c, proxies) !== null) return await next();
+    ambiguousLine.say(c, proxies);
+    return c.text(WHO_ASKS, 403);
+  });
+
   if (auth) {
-    const guard = basicAuth(auth);
+    const guard = basicAuth(auth, wrongPasswords, proxies);
     app.use("/api/*", guard);
     // The exporter's own port is for those who may read the metrics, and for nothing else.
     const isExportersOwn = roles.has("exporter") && roles.size === 1;
     if (!isExportersOwn) app.use("/metrics", guard);
   }
+  const guarded = auth !== null;
+  const known = async (c: Context<HttpEnv>, next: () => Promise<void>) => {
+    if (isRebound(c, { guarded, loopback, trustedOrigins })) return c.text(REBOUND, 403);
+    return await next();
+  };
+  app.use("/api/*", known);
+  app.use("/metrics", known);
+  const protection = { guarded, remoteCommands };
+  app.use("/api/*", commandGuard(protection));
   // With several threads it asks all of them: not for those who may not ask.
   const refresh = async (_c: unknown, next: () => Promise<void>) => {
     await view.refresh();
@@ -132,11 +161,10 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
   };
   app.use("/api/*", refresh);
   app.use("/metrics", refresh);
-  if (roles.has("api") && options.jsonp && auth === null) app.use(jsonp());
+  if (roles.has("api") && options.jsonp && auth === null) app.use(jsonp(reading));
   if (roles.has("api")) {
-    const guarded = auth !== null;
-    if (control) app.route("/", drainRoute(view, control, { guarded, loopback }));
-    const api = { now, stats, guarded, listening, listen, crossdomain, rawApi, control };
+    if (control) app.route("/", drainRoute(view, control));
+    const api = { now, stats, protection, listening, listen, crossdomain, rawApi, control };
     app.route("/", apiV1(view, api));
   } else if (roles.has("server")) {
     app.route("/", apiVersions(view));

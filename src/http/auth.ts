@@ -8,6 +8,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
 import type { AuthConfig } from "../config/types.ts";
 import type { HttpEnv } from "./answer.ts";
+import { callerAddress, NO_PROXIES, type ProxyRules } from "./caller.ts";
 import { FORGIVE_MS, type WrongPasswords, wrongPasswords } from "./wrong_passwords.ts";
 
 /**
@@ -18,11 +19,12 @@ import { FORGIVE_MS, type WrongPasswords, wrongPasswords } from "./wrong_passwor
 export function basicAuth(
   { username, password }: AuthConfig,
   guesses: WrongPasswords = wrongPasswords,
+  proxies: ProxyRules = NO_PROXIES,
 ): MiddlewareHandler<HttpEnv> {
   const expected = digest(Buffer.from(`${username}:${password}`));
   return async (c, next) => {
     const given = /^Basic +([A-Za-z0-9+/=_-]+) *$/i.exec(c.req.header("Authorization") ?? "")?.[1];
-    const address = c.env?.peer?.address ?? "";
+    const address = callerAddress(c, proxies) ?? c.env?.peer?.address ?? "";
     if (given !== undefined && !guesses.mayTry(address)) {
       return c.text("Too Many Requests: wrong passwords\n", 429, {
         "Retry-After": String(Math.ceil(FORGIVE_MS / 1000)),

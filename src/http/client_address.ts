@@ -4,6 +4,7 @@
  */
 
 import { contains, formatNetwork, type Network, parseNetwork } from "../config/network.ts";
+import type { AddressHeader } from "../config/types.ts";
 
 /** What proxies say of the client. Null: the request has no such header. */
 export interface ProxyHeaders {
@@ -29,42 +30,62 @@ export function proxyHeaders(header: (name: string) => string | undefined): Prox
  * names, and so on. SRS believes the first entry of `X-Forwarded-For` whoever sends it, so that anybody can
  * choose the address that rules and hooks see.
  *
- * A value that cannot be read ends the search at the proxy that sent it. A proxy passes on the headers
- * that it does not know, so two headers that name different clients prove nothing: the address is the
- * peer's then.
+ * A proxy passes on the headers that it does not know, so that one of two that contradict each other may be
+ * the client's own word. Null: they do, or a header does not say who the client is; nobody is to be let in
+ * by such a request (H41). A header that `named` says is believed alone.
  */
 export function clientAddress(
   peer: string,
   { forwardedFor, realIp, forwarded }: ProxyHeaders,
   trusted: readonly Network[],
-): string {
+  named: AddressHeader = null,
+): string | null {
   const isProxy = (address: string) => trusted.some((network) => contains(network, address));
   if (!isProxy(peer)) return peer;
-  const said = [
-    forwardedFor === null ? null : listOf(forwardedFor),
-    realIp === null ? null : [nodeAddress(realIp)],
-    forwarded === null ? null : forwardedNodes(forwarded),
-  ].filter((way) => way !== null).map((way) => walk(peer, way, isProxy));
+  const believes = (header: AddressHeader, text: string | null): text is string => {
+    return (named === null || named === header) && text !== null && text.trim() !== "";
+  };
+  const ways: (string | null)[][] = [];
+  if (believes("x-forwarded-for", forwardedFor)) ways.push(listOf(forwardedFor));
+  if (believes("x-real-ip", realIp)) ways.push([nodeAddress(realIp)]);
+  if (believes("forwarded", forwarded)) ways.push(forwardedNodes(forwarded));
+  let longest: readonly string[] = [peer];
+  const walks: (readonly string[])[] = [];
+  for (const way of ways) {
+    const walked = walk(peer, way, isProxy);
+    if (!walked) return null;
+    walks.push(walked);
+    if (walked.length > longest.length) longest = walked;
+  }
+  const client = longest[longest.length - 1];
   // X-Real-IP of the last proxy in a chain is the proxy before it, which is no contradiction.
-  const clients = said.filter((address) => !isProxy(address));
-  if (clients.length === 0) return said[0] ?? peer;
-  const [first, ...others] = clients;
-  return others.every((other) => canonical(other) === canonical(first)) ? first : peer;
+  const agree = walks.every((walked) => {
+    const last = walked[walked.length - 1];
+    return isProxy(last) ? has(longest, last) : canonical(last) === canonical(client);
+  });
+  return agree ? client : null;
 }
 
-/** Follows the way back from the peer as long as the address is a proxy's and the entry before is readable. */
+/**
+ * The way back from the peer, as long as the address is a proxy's; null where an entry on it cannot be read.
+ */
 function walk(
   peer: string,
   way: readonly (string | null)[],
   isProxy: (address: string) => boolean,
-): string {
-  let client = peer;
-  for (let at = way.length - 1; at >= 0 && isProxy(client); at--) {
+): string[] | null {
+  const walked = [peer];
+  if (way.length === 0) return null;
+  for (let at = way.length - 1; at >= 0 && isProxy(walked[walked.length - 1]); at--) {
     const before = way[at];
-    if (before === null) break;
-    client = before;
+    if (before === null) return null;
+    walked.push(before);
   }
-  return client;
+  return walked;
+}
+
+function has(walked: readonly string[], address: string): boolean {
+  return walked.some((other) => canonical(other) === canonical(address));
 }
 
 /** The entries of `X-Forwarded-For`. No address has a comma in it. */

@@ -4,13 +4,19 @@
  */
 
 import type { Context, MiddlewareHandler } from "hono";
+import { isOwnOrigin } from "./own_page.ts";
 
 /** What the configuration says of it. */
 export interface CorsOptions {
-  /** Whether every page may read, without credentials (SRS: `http_server.crossdomain`). */
+  /**
+   * Whether every page may read what is for players, without credentials (SRS: `http_server.crossdomain`).
+   * Names of streams are their publishers' keys: the API is for pages of ours and `trustedOrigins` (H63).
+   */
   readonly crossdomain: boolean;
   /** Origins whose pages may read with credentials: cookies, passwords, certificates. */
   readonly trustedOrigins: readonly string[];
+  /** The server's ports for HTTP and HTTPS: pages on them are ours. */
+  readonly ports: ReadonlySet<string>;
 }
 
 /** For reading only: a foreign page must not be able to kick a client. */
@@ -34,23 +40,45 @@ const HEADER_NAMES = /^[\w!#$%&'*+.^`|~, -]{1,1024}$/;
 
 /** Adds the headers that a page's browser looks at. */
 export function cors(options: CorsOptions): MiddlewareHandler {
-  const { crossdomain, trustedOrigins } = options;
+  const { trustedOrigins } = options;
   return async (c, next) => {
     const origin = c.req.header("Origin");
     // A cache must not give one page the answer for another.
     if (trustedOrigins.length > 0) c.header("Vary", "Origin", { append: true });
     if (origin !== undefined && trustedOrigins.includes(origin)) {
       set(c, trusted(origin, c.req.header("Access-Control-Request-Headers") ?? ""));
-    } else if (origin !== undefined && crossdomain) {
-      set(c, EVERYBODY);
+    } else if (origin !== undefined && mayRead(c, options)) {
+      set(c, isApi(c.req.path) ? ownPage(origin) : EVERYBODY);
     }
     await next();
   };
 }
 
 /** Whether the page that asks may read the answer. */
-export function mayRead(c: Context, { crossdomain, trustedOrigins }: CorsOptions): boolean {
-  return crossdomain || trustedOrigins.includes(c.req.header("Origin") ?? "");
+export function mayRead(c: Context, options: CorsOptions): boolean {
+  const origin = c.req.header("Origin") ?? "";
+  if (options.trustedOrigins.includes(origin)) return true;
+  return isApi(c.req.path) ? isOwnOrigin(c, origin, options.ports) : options.crossdomain;
+}
+
+/** Whether a page may open a WebSocket: browsers leave it to the server to look at `Origin` (H44). */
+export function mayConnect(c: Context, options: CorsOptions): boolean {
+  const origin = c.req.header("Origin");
+  if (origin === undefined || options.crossdomain) return true;
+  return options.trustedOrigins.includes(origin) || isOwnOrigin(c, origin, options.ports);
+}
+
+/** What tells of streams and clients, as the router sees the path. */
+function isApi(path: string): boolean {
+  return /^\/(api|metrics)(\/|$)/.test(path);
+}
+
+function ownPage(origin: string): Readonly<Record<string, string>> {
+  return {
+    ...EVERYBODY,
+    "Access-Control-Allow-Origin": origin,
+    "Vary": "Origin",
+  };
 }
 
 function trusted(origin: string, askedHeaders: string): Readonly<Record<string, string>> {

@@ -6,7 +6,7 @@
 
 import { keptText } from "../hooks/peer_words.ts";
 import { type Context, Hono } from "hono";
-import type { Config } from "../config/types.ts";
+import type { Config, VhostConfig } from "../config/types.ts";
 import type { Gate, Visit } from "../hooks/gate.ts";
 import type { Refusal, Visitor } from "../hooks/visitor.ts";
 import type { Hub } from "../live/hub.ts";
@@ -22,7 +22,10 @@ import { RtmpError } from "../rtmp/error.ts";
 import { HOPS_HEADER, parseHops } from "../rtmp/hops.ts";
 import { nameInKey, vhostInKey } from "../rtmp/stream_name.ts";
 import type { HttpEnv } from "./answer.ts";
-import { clientAddress, proxyHeaders } from "./client_address.ts";
+import { ambiguousLine, callerAddress, WHO_ASKS } from "./caller.ts";
+import { mayConnect } from "./cors.ts";
+import { isRebound } from "./local_request.ts";
+import { mayReadApi, webPorts } from "./own_page.ts";
 import { findFlvTarget, flvPath, type FlvTarget } from "./flv_mount.ts";
 import { FlvSession, type FlvSessionHost } from "./flv_session.ts";
 
@@ -82,7 +85,16 @@ async function play(
 ): Promise<Response> {
   const { peer } = c.env;
   const log = lineBudget.log(newConnectionId(), peer.address);
-  const visitor = visitorOf(c, host.config, url, target, log.id);
+  const { httpServer } = host.config;
+  const ip = callerAddress(c, httpServer);
+  if (ip === null) {
+    ambiguousLine.say(c, httpServer);
+    return c.text(WHO_ASKS, 403);
+  }
+  const visitor = visitorOf(c, ip, url, target, log.id);
+  if (wantsWebSocket(c.req.raw) && !mayConnect(c, pageRules(host.config))) {
+    return c.text(FOREIGN_SOCKET, 403);
+  }
   const refusal = host.gate.check(visitor);
   if (refusal) return refuse(c, log, refusal);
   const { vhost, app, stream: name, key } = target;
@@ -120,7 +132,7 @@ async function play(
     host.dismiss(peer.address);
     return no ? refuse(c, log, no) : notLive(c, host, url, target);
   }
-  const session = newSession(c, host, stream, url, target, visit, log);
+  const session = newSession(c, host, stream, url, target, visit, ip, log);
   if (wantsWebSocket(c.req.raw)) {
     if (peer.upgrade(session)) return c.body(null);
     session.onClose();
@@ -184,15 +196,14 @@ function refuse(c: Context<HttpEnv>, log: Log, { code, reason }: Refusal): Respo
 /** As SRS describes such a player to hooks (spec: http §4.3), but for the address. */
 function visitorOf(
   c: Context<HttpEnv>,
-  { httpServer }: Config,
+  ip: string,
   url: URL,
   { vhost, app, stream, key }: FlvTarget,
   id: string,
 ): Visitor {
-  const said = proxyHeaders((name) => c.req.header(name));
   return {
     id,
-    ip: clientAddress(c.env.peer.address, said, httpServer.trustedProxies),
+    ip,
     action: "play",
     protocol: "http",
     vhost,
@@ -212,11 +223,11 @@ function newSession(
   url: URL,
   { app, stream: name }: FlvTarget,
   visit: Visit,
+  ip: string,
   log: Log,
 ): FlvSession {
   const { address, port } = c.env.peer;
   const remote = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-  const { forwardedFor, realIp, forwarded } = proxyHeaders((name) => c.req.header(name));
   return new FlvSession(host, stream, {
     socket: { remote, remoteAddress: address },
     tcUrl: keptText(`${url.origin}/${app}`),
@@ -225,8 +236,31 @@ function newSession(
     param: url.search,
     transport: wantsWebSocket(c.req.raw) ? "ws" : "http",
     visit,
-    forwardedFor: keptText(forwardedFor?.split(",")[0].trim() ?? realIp ?? forwarded ?? ""),
+    realAddress: ip === address ? "" : ip,
   }, log);
+}
+
+const FOREIGN_SOCKET =
+  "Forbidden: pages of other sites may not play here; name them in http_server { trusted_origins }\n";
+
+function pageRules(config: Config) {
+  const { crossdomain, trustedOrigins } = config.httpServer;
+  return { crossdomain, trustedOrigins, ports: webPorts(config) };
+}
+
+/** Names of streams are for those who may read the API (H63). */
+function maySeeNames(c: Context<HttpEnv>, config: Config): boolean {
+  const rules = pageRules(config);
+  const origin = c.req.header("Origin");
+  if (origin !== undefined && !mayReadApi(c, origin, rules)) return false;
+  return !isRebound(c, { ...rules, guarded: false, loopback: false });
+}
+
+/** Whether a vhost has no rule that keeps anybody from a stream, and no secret in its streams' names (H49). */
+function everybodyMayPlay({ play, publish, security, refer, hooks, edge }: VhostConfig): boolean {
+  return play.secrets.length === 0 && publish.secrets.length === 0 && !security.enabled &&
+    !refer.enabled && !edge?.tokenTraverse &&
+    Object.values(hooks).every((urls) => urls.length === 0);
 }
 
 /** Nobody publishes it: says what there is instead. */
@@ -237,8 +271,8 @@ function notLive(
   target: FlvTarget,
 ): Response {
   const { vhost } = target;
-  // Where a hook decides who plays, or the API wants a password, names are not for everybody.
-  const open = vhost.hooks.on_play.length === 0 && config.httpApi.auth === null;
+  // Where not everybody may play, or the API wants a password, names are not for everybody.
+  const open = everybodyMayPlay(vhost) && config.httpApi.auth === null && maySeeNames(c, config);
   const live = [...open ? hub.streams : []]
     .filter((stream) => stream.active && vhostInKey(stream.key) === vhostInKey(target.key))
     .map(({ app, key }) => new URL(flvPath(url, vhost, app, nameInKey(key)), url).href).sort();

@@ -66,8 +66,8 @@ export interface FlvRequest {
   readonly transport: string;
   /** From the question whether it may play to its end. */
   readonly visit: Visit;
-  /** What proxies say of the client's address; empty: nothing. */
-  readonly forwardedFor: string;
+  /** The client's address behind trusted proxies; empty: it is the peer's. */
+  readonly realAddress: string;
 }
 
 /** The server's side of one player. */
@@ -115,7 +115,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
     this.acceptedAt = host.clock.now();
     this.#summarised = { at: this.acceptedAt, sent: 0 };
     this.#cancelOpenTimeout = host.clock.after(OPEN_TIMEOUT_MS, () => this.onClose());
-    const from = request.forwardedFor ? `, real ip=${peerText(request.forwardedFor)}` : "";
+    const from = request.realAddress ? `, real ip=${request.realAddress}` : "";
     log.info(`HTTP client ip=${request.socket.remote}, ${request.transport}${from}`);
     log.info(
       `client identified, type=flv-play, vhost=${stream.vhost.name}, app=${

@@ -5,8 +5,8 @@
  */
 
 import type { Context, MiddlewareHandler } from "hono";
-import { CALLBACK } from "./answer.ts";
-import { getFromOwnPage } from "./own_page.ts";
+import { CALLBACK, json } from "./answer.ts";
+import { getFromOwnPage, type PageRules, scriptMayRead } from "./own_page.ts";
 
 /** The name of a function, such as `angular.callbacks._0`. */
 const NAME = /^[A-Za-z_$][\w$.]*$/;
@@ -16,8 +16,11 @@ const MAX_NAME = 128;
 const BAD_CALLBACK = "Bad Request: callback is a name of letters, digits and _ . $, " +
   `of ${MAX_NAME} characters at most\n`;
 
-/** Has {@link json} answer a GET with `?callback=NAME` by a script. */
-export function jsonp(): MiddlewareHandler {
+/** SRS's number for what the server does not allow; its console has words for it. */
+export const NOT_ALLOWED = 1062;
+
+/** Has {@link json} answer a GET with `?callback=NAME` by a script, if the page may read the API. */
+export function jsonp(rules: PageRules): MiddlewareHandler {
   return async (c, next) => {
     const name = c.req.query("callback");
     if (name === undefined || (c.req.method !== "GET" && c.req.method !== "HEAD")) {
@@ -25,6 +28,7 @@ export function jsonp(): MiddlewareHandler {
     }
     if (name.length > MAX_NAME || !NAME.test(name)) return c.text(BAD_CALLBACK, 400);
     c.set(CALLBACK, name);
+    if (!scriptMayRead(c, rules)) return json(c, { code: NOT_ALLOWED });
     await next();
   };
 }

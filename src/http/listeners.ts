@@ -15,6 +15,8 @@ import type { HttpEnv } from "./answer.ts";
 import { createApp, DRAINING, type Mount, type Role } from "./app.ts";
 import { readTlsFiles, refusedTlsProblem } from "./tls_files.ts";
 import type { ServerControl } from "./control.ts";
+import { isLoopbackAddress } from "./local_request.ts";
+import { webPorts } from "./own_page.ts";
 import type { Listening, ServerView } from "./view.ts";
 
 /** ms that another server on our port has to say whether it drains. */
@@ -144,7 +146,10 @@ export class HttpPorts {
       dir: httpServer.dir,
       mounts: this.#mounts,
       control: this.#control,
-      loopback: isLoopback(address.host),
+      loopback: isLoopbackAddress(address.host),
+      remoteCommands: httpApi.remoteCommands,
+      proxies: httpServer,
+      ports: webPorts(config),
     });
   }
 
@@ -212,11 +217,6 @@ export class HttpPorts {
       },
     };
   }
-}
-
-/** Whether nobody but this machine can reach an address. */
-function isLoopback(host: string): boolean {
-  return host.startsWith("127.") || host === "::1";
 }
 
 /** Whether another server of ours has an address, and is about to end. */

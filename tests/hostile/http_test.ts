@@ -31,7 +31,10 @@ async function say(h: Hostile, bytes: string | Uint8Array): Promise<string> {
 
 /** A request by hand, whose path no client library tidies up. */
 function request(h: Hostile, path: string, method = "GET", headers = ""): Promise<string> {
-  return say(h, `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${headers}\r\n`);
+  return say(
+    h,
+    `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n`,
+  );
 }
 
 function statusOf(answer: string): number {

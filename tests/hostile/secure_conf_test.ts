@@ -92,7 +92,11 @@ async function ask(
   const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   socket.write(`${method} ${path} HTTP/1.1\r\n${head}\r\n`);
   try {
-    await until("an answer", SOON_MS, () => over || /video\/x-flv|101 Switching/.test(answer));
+    await until(
+      "an answer",
+      SOON_MS,
+      () => over || /video\/x-flv|101 Switching|403 Forbidden/.test(answer),
+    );
     return answer;
   } finally {
     socket.destroy();
@@ -187,6 +191,8 @@ const ATTACKS: Readonly<Record<string, (s: Scenario, at: Secured) => Promise<voi
     const path = "/control/stream.flv";
     const own = `http://127.0.0.1:${http}`;
     assert.equal(statusOf(await ask(http, path, { headers: webSocket(own) })), 101);
+    const foreign = await ask(http, path, { headers: webSocket("https://evil.example") });
+    assert.equal(statusOf(foreign), 403, "a page of another site (H44)");
     const read = await ask(http, path, { headers: { Origin: "https://evil.example" } });
     assert.doesNotMatch(read, /access-control-allow-origin/i);
   },

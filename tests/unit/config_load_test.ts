@@ -97,6 +97,7 @@ const DEFAULTS: Config = {
     https: null,
     auth: null,
     jsonp: false,
+    remoteCommands: false,
     rawApi: { enabled: false, allowReload: false },
   },
   httpServer: {
@@ -106,6 +107,7 @@ const DEFAULTS: Config = {
     crossdomain: true,
     trustedOrigins: [],
     trustedProxies: [],
+    clientAddressHeader: null,
   },
   exporter: { listen: null, label: "", tag: "" },
   pithyPrintMs: 10_000,
@@ -184,7 +186,7 @@ Deno.test("config load: every honoured directive", () => {
     }
     http_server {
       enabled on; listen 8081; dir ./www; crossdomain off; trusted_origins https://a.example:443;
-      trusted_proxies 127.0.0.1 10.0.0.0/8;
+      trusted_proxies 127.0.0.1 10.0.0.0/8; client_address_header X-Real-IP;
       https { enabled on; listen 8443; key k2.pem; cert c2.pem; }
     }
     exporter { enabled on; listen 9973; label l; tag t; }
@@ -235,6 +237,7 @@ Deno.test("config load: every honoured directive", () => {
       https: { listen: { host: "10.0.0.1", port: 443 }, key: "k.pem", cert: "c.pem" },
       auth: { username: "u", password: "p:q" },
       jsonp: false,
+      remoteCommands: false,
       rawApi: { enabled: true, allowReload: true },
     },
     httpServer: {
@@ -247,6 +250,7 @@ Deno.test("config load: every honoured directive", () => {
         { family: 4, value: 0x7f000001n, prefix: 32 },
         { family: 4, value: 0x0a000000n, prefix: 8 },
       ],
+      clientAddressHeader: "x-real-ip",
     },
     exporter: { listen: { host: "0.0.0.0", port: 9973 }, label: "l", tag: "t" },
     grace: { startWaitMs: 1, maxWaitMs: 2, finalWaitMs: 3, onTerm: true },

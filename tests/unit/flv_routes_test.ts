@@ -9,6 +9,7 @@ import { Gate, Visit } from "../../src/hooks/gate.ts";
 import { HookCaller } from "../../src/hooks/hook_caller.ts";
 import { type Refusal, RefusalCode, type Visitor } from "../../src/hooks/visitor.ts";
 import { type FlvHost, flvRoutes } from "../../src/http/flv_routes.ts";
+import { signature } from "../../src/hooks/signed_url.ts";
 import { Hub } from "../../src/live/hub.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
 import type { HttpPeer } from "../../src/net/http_listener.ts";
@@ -296,15 +297,76 @@ Deno.test("FLV routes: rules and hooks see the address that a trusted proxy name
   }
 });
 
-Deno.test("FLV routes: the log says what the first proxy has said", async () => {
-  const rows: [Record<string, string>, string][] = [
-    [{ "X-Forwarded-For": "1.1.1.1, 2.2.2.2", "X-Real-IP": "3.3.3.3" }, ", real ip=1.1.1.1"],
-    [{ "X-Real-IP": "3.3.3.3", "Forwarded": "for=4.4.4.4" }, ", real ip=3.3.3.3"],
-    [{ "Forwarded": "for=4.4.4.4" }, ", real ip=for=4.4.4.4"],
-    [{}, ""],
+Deno.test("H41: a request whose proxy headers disagree asks nobody", async () => {
+  const headers = { "X-Forwarded-For": "1.2.3.4", "X-Real-IP": "5.6.7.8" };
+  const scene = new Scene("", {}, "trusted_proxies 192.0.2.7;");
+  publishing(scene);
+  assert.equal((await scene.get({ headers })).status, 403);
+  assert.deepEqual([scene.gate.visitors, scene.calls], [[], []]);
+  const named = new Scene("", {}, "trusted_proxies 192.0.2.7; client_address_header x-real-ip;");
+  publishing(named);
+  const answer = named.get({ headers });
+  await settled();
+  assert.deepEqual(named.gate.visitors.map(({ ip }) => ip), ["5.6.7.8"]);
+  named.gate.asked[0](null);
+  await (await answer).body?.cancel();
+});
+
+Deno.test("H44: a WebSocket of another site's page needs crossdomain or its name", async () => {
+  const upgrade = { Connection: "Upgrade", Upgrade: "websocket", Host: "h" };
+  const rows: [string, string | null, boolean][] = [
+    ["crossdomain off;", "https://evil.example", false],
+    ["crossdomain off;", "null", false],
+    ["crossdomain off;", "", false],
+    ["crossdomain off;", "http://h.evil.example", false],
+    ["crossdomain off; trusted_origins https://a.example;", "https://a.example", true],
+    ["crossdomain off; trusted_origins https://a.example;", "http://a.example", false],
+    ["crossdomain off;", "http://h", true],
+    ["crossdomain off;", "https://h", true],
+    ["crossdomain off;", null, true],
+    ["", "https://evil.example", true],
   ];
-  for (const [headers, expected] of rows) {
-    const scene = new Scene();
+  for (const [site, origin, opens] of rows) {
+    const scene = new Scene("", {}, site);
+    publishing(scene);
+    const headers = { ...upgrade, ...(origin !== null && { Origin: origin }) };
+    const answer = scene.get({ headers });
+    await settled();
+    assert.equal(scene.gate.asked.length, opens ? 1 : 0, `${site} ${origin}`);
+    scene.gate.asked[0]?.({ code: RefusalCode.HOOK, reason: "enough" });
+    const response = await answer;
+    assert.equal(response.status, 403);
+    assert.equal((await response.text()).includes("other sites"), !opens);
+  }
+});
+
+Deno.test("H63: a page of another site is told no names of streams", async () => {
+  const scene = new Scene();
+  publishing(scene, "/live/a");
+  const text = async (headers: Record<string, string>) => {
+    return await (await scene.get({ headers: { Host: "h", ...headers } })).text();
+  };
+  for (const Origin of ["https://evil.example", "null"]) {
+    assert.doesNotMatch(await text({ Origin }), /live\/a/);
+    assert.doesNotMatch(await text({ Origin, Accept: "application/json" }), /live\/a/);
+  }
+  for (const headers of [{}, { Origin: "http://h" }]) assert.match(await text(headers), /live\/a/);
+});
+
+Deno.test("FLV routes: the log believes proxies that are trusted, and nobody else", async () => {
+  const trusted = "trusted_proxies 192.0.2.0/24;";
+  const rows: [string, Record<string, string>, string][] = [
+    [
+      trusted,
+      { "X-Forwarded-For": "1.1.1.1, 3.3.3.3", "X-Real-IP": "3.3.3.3" },
+      ", real ip=3.3.3.3",
+    ],
+    [trusted, { "Forwarded": "for=4.4.4.4" }, ", real ip=4.4.4.4"],
+    [trusted, {}, ""],
+    ["", { "X-Forwarded-For": "1.1.1.1", "X-Real-IP": "3.3.3.3" }, ""],
+  ];
+  for (const [server, headers, expected] of rows) {
+    const scene = new Scene("", {}, server);
     publishing(scene);
     const lines: string[] = [];
     setLogTarget({ takes: () => true, write: ({ text }) => void lines.push(text) });
@@ -349,6 +411,31 @@ Deno.test("FLV routes: a 404 lists what is live beside it, and nothing of anothe
     }
     const lines = (await (await answer).text()).match(/http:\S+/g);
     assert.deepEqual(lines, [`http://h${found}${query}`]);
+  }
+});
+
+Deno.test("H49: no names where not everybody may play", async () => {
+  const rules = [
+    "publish { secret 0123456789abcdef0123; }",
+    "play { secret 0123456789abcdef0123; }",
+    "security { enabled on; allow play all; }",
+    "refer { enabled on; play example.com; }",
+    "http_hooks { enabled on; on_publish http://127.0.0.1:1/; }",
+    "http_hooks { enabled on; on_play http://127.0.0.1:1/; }",
+  ];
+  for (const rule of rules) {
+    const scene = new Scene(rule);
+    publishing(scene, "/live/a");
+    const expires = String(Math.floor(Date.now() / 1000) + 60);
+    const path = `/live/s.flv?expires=${expires}&sign=${
+      signature("0123456789abcdef0123", "play", "/live/s", expires)
+    }`;
+    for (const headers of [{}, { Accept: "application/json" }]) {
+      const answer = await scene.get({ headers }, path);
+      // By RTMP alone a page is told of.
+      assert.equal(answer.status, 404, rule);
+      assert.doesNotMatch(await answer.text(), /live\/a/, rule);
+    }
   }
 });
 

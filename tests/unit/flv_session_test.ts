@@ -62,7 +62,7 @@ class Stage extends Fixture {
       param: "?token=secret",
       transport: "http",
       visit: visitOf(this.live, this.log),
-      forwardedFor: "",
+      realAddress: "",
     }, this.log);
   }
 

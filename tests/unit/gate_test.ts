@@ -314,20 +314,20 @@ test("client address: proxies of ours are believed, one after the other, and nob
     assert.ok(network);
     return network;
   });
-  const rows: [string, string | null, string | null, string][] = [
+  const rows: [string, string | null, string | null, string | null][] = [
     ["1.1.1.1", "2.2.2.2", "3.3.3.3", "1.1.1.1"],
     ["127.0.0.1", null, null, "127.0.0.1"],
     ["127.0.0.1", "2.2.2.2", null, "2.2.2.2"],
     ["::1", "2001:db8::1", null, "2001:db8::1"],
     ["127.0.0.1", null, "3.3.3.3", "3.3.3.3"],
-    ["127.0.0.1", "2.2.2.2", "3.3.3.3", "127.0.0.1"],
+    ["127.0.0.1", "2.2.2.2", "3.3.3.3", null],
     ["127.0.0.1", "2.2.2.2", "2.2.2.2", "2.2.2.2"],
     ["127.0.0.1", "6.6.6.6, 2.2.2.2", null, "2.2.2.2"],
     ["127.0.0.1", "6.6.6.6,2.2.2.2 , 10.0.0.7", null, "2.2.2.2"],
     ["127.0.0.1", "10.0.0.1, 10.0.0.7", null, "10.0.0.1"],
-    ["127.0.0.1", "unknown", null, "127.0.0.1"],
-    ["127.0.0.1", "2.2.2.2, evil, 10.0.0.7", null, "10.0.0.7"],
-    ["127.0.0.1", "0.0.0.0/0", null, "127.0.0.1"],
+    ["127.0.0.1", "unknown", null, null],
+    ["127.0.0.1", "2.2.2.2, evil, 10.0.0.7", null, null],
+    ["127.0.0.1", "0.0.0.0/0", null, null],
     ["127.0.0.1", "", null, "127.0.0.1"],
   ];
   for (const [peer, forwardedFor, realIp, expected] of rows) {

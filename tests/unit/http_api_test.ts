@@ -13,7 +13,7 @@ import { fixed2, type Json, stringify } from "../../src/http/json.ts";
 import { isPublicAddress, SystemStats } from "../../src/http/system_stats.ts";
 import { listenHttp } from "../../src/net/http_listener.ts";
 import { VERSION } from "../../src/version.ts";
-import { byId, client, NOW, server, stream } from "./support/server_view.ts";
+import { asked, byId, client, NOW, server, stream } from "./support/server_view.ts";
 
 const ENVELOPE = '{"code":0,"server":"vid-69z1301","service":"mk205s66","pid":"16441",';
 const VHOST_JSON = '{"id":"vid-9b05d26","name":"__defaultVhost__","enabled":true,"clients":3,' +
@@ -274,7 +274,7 @@ Deno.test("DELETE kicks a client", async () => {
   assert.deepEqual(kicked, ["b0texaxl"]);
 });
 
-Deno.test("a foreign web page can read but not kick, whatever its name resolves to", async () => {
+Deno.test("a foreign web page does not kick, whatever its name resolves to", async () => {
   const { app, kicked } = server();
   const status = async (Host: string, Origin: string) => {
     const options = { method: "DELETE", headers: { Host, Origin } };
@@ -284,10 +284,10 @@ Deno.test("a foreign web page can read but not kick, whatever its name resolves 
   assert.equal(await status("127.0.0.1:1985", "null"), 403);
   assert.equal(await status("evil.example:1985", "http://evil.example:1985"), 403);
   assert.deepEqual(kicked, []);
-  for (const host of ["127.0.0.1:1985", "localhost:1985", "[::1]:1985", "192.168.1.170"]) {
+  for (const host of ["127.0.0.1:1985", "localhost:1985", "[::1]:1985"]) {
     assert.equal(await status(host, `http://${host}`), 200);
   }
-  assert.equal(kicked.length, 4);
+  assert.equal(kicked.length, 3);
 });
 
 Deno.test("F12: double slashes mean nothing in the API's paths either", async () => {
@@ -295,7 +295,7 @@ Deno.test("F12: double slashes mean nothing in the API's paths either", async ()
   for (const path of ["/api/v1/streams/", "/api/v1/clients/b0texaxl", "/healthz", "/metrics"]) {
     const right = await (await app.request(path)).text();
     for (const typed of [`/${path}`, path.replaceAll("/", "//"), `//${path}`]) {
-      const response = await app.request(`http://edge.example${typed}`);
+      const response = await app.request(`http://127.0.0.1${typed}`);
       assert.equal(response.status, 200, typed);
       assert.equal(await response.text(), right, typed);
     }
@@ -308,19 +308,19 @@ Deno.test("F12: double slashes mean nothing in the API's paths either", async ()
 Deno.test("CORS headers come with an Origin only, and allow reading only", async () => {
   const { app } = server();
   const headers = { Origin: "http://a.example" };
-  const preflight = await app.request("/api/v1/clients/b0texaxl", { method: "OPTIONS", headers });
+  const preflight = await app.request("/live/a.flv", { method: "OPTIONS", headers });
   assert.equal(preflight.status, 200);
   assert.equal(await preflight.text(), "");
-  for (const response of [preflight, await app.request("/api/v1/versions", { headers })]) {
+  for (const response of [preflight, await app.request("/live/a.flv", { headers })]) {
     assert.equal(response.headers.get("Access-Control-Allow-Origin"), "*");
     assert.equal(response.headers.get("Access-Control-Allow-Methods"), "GET, HEAD, OPTIONS");
     assert.equal(response.headers.get("Access-Control-Allow-Credentials"), "false");
   }
-  const plain = await app.request("/api/v1/versions");
+  const plain = await app.request("/live/a.flv");
   assert.equal(plain.headers.get("Access-Control-Allow-Origin"), null);
 
   const closed = createApp(server().view, { crossdomain: false });
-  const refused = await closed.request("/api/v1/versions", { method: "OPTIONS", headers });
+  const refused = await closed.request("/live/a.flv", { method: "OPTIONS", headers });
   assert.equal(refused.status, 405);
   assert.equal(refused.headers.get("Access-Control-Allow-Origin"), null);
 });
@@ -363,12 +363,10 @@ Deno.test("stringify: floats have two decimals, everything else is as JSON.strin
 
 Deno.test("an internal fault is a plain 500", async () => {
   const { view } = server();
-  const broken = createApp({
-    ...view,
-    kick: () => {
-      throw new Error("inner detail");
-    },
-  });
+  const kick = () => {
+    throw new Error("inner detail");
+  };
+  const broken = asked(createApp({ ...view, kick }), "127.0.0.1");
   const response = await broken.request("/api/v1/clients/b0texaxl", { method: "DELETE" });
   assert.equal(response.status, 500);
   assert.equal(await response.text(), "Internal Server Error");

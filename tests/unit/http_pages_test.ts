@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { ConfigError } from "../../src/config/diagnostic.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { client, server, stream } from "./support/server_view.ts";
+import { asked as askedBy, client, server, stream } from "./support/server_view.ts";
 
 function load(text: string) {
   return loadConfig("a.conf", () => `listen 1935; vhost v {} ${text}`, {});
@@ -16,9 +16,14 @@ const PAGE = "https://player.example";
 const OTHER = "https://evil.example";
 
 /** The CORS headers of an answer. */
-async function corsOf(options: AppOptions, headers: Record<string, string>, method = "GET") {
+async function corsOf(
+  options: AppOptions,
+  headers: Record<string, string>,
+  method = "GET",
+  path = "/live/a.flv",
+) {
   const { app } = server({}, options);
-  const answer = await app.request("/api/v1/versions", { method, headers });
+  const answer = await app.request(path, { method, headers });
   const named = (name: string) => answer.headers.get(`Access-Control-${name}`);
   return {
     status: answer.status,
@@ -35,7 +40,12 @@ Deno.test("F23: an origin that is named is echoed, and may send credentials", as
   const options = { trustedOrigins: [PAGE, "http://10.0.0.5:8080"] };
   for (const Origin of options.trustedOrigins) {
     for (const crossdomain of [true, false]) {
-      const found = await corsOf({ ...options, crossdomain }, { Origin });
+      const found = await corsOf(
+        { ...options, crossdomain },
+        { Origin },
+        "GET",
+        "/api/v1/versions",
+      );
       assert.equal(found.origin, Origin);
       assert.equal(found.credentials, "true");
       assert.equal(found.methods, "GET, HEAD, OPTIONS");
@@ -109,7 +119,103 @@ Deno.test("F23: trusted_origins in the configuration", () => {
   }
 });
 
+Deno.test("H63: the API is read by pages of ours and of sites that are named", async () => {
+  const ports = new Set(["1985", "8080", "443"]);
+  const paths = ["/api/v1/streams/", "//api/v1/streams/", "/%61pi/v1/streams/", "/api", "/metrics"];
+  const Host = "10.0.0.2:1985";
+  for (const path of paths) {
+    for (const crossdomain of [true, false]) {
+      const options = { crossdomain, ports, trustedOrigins: [PAGE] };
+      for (const Origin of [OTHER, "null", "http://10.0.0.2:9999", "http://10.0.0.3:1985", "x"]) {
+        for (const method of ["GET", "HEAD", "OPTIONS"]) {
+          const found = await corsOf(options, { Host, Origin }, method, path);
+          assert.deepEqual([found.origin, found.credentials], [null, null], `${path} ${Origin}`);
+          if (method === "OPTIONS") assert.equal(found.status, 405);
+        }
+      }
+      for (const Origin of ["http://10.0.0.2:1985", "http://10.0.0.2:8080", "https://10.0.0.2"]) {
+        const found = await corsOf(options, { Host, Origin }, "GET", path);
+        assert.deepEqual([found.origin, found.credentials], [Origin, "false"], `${path} ${Origin}`);
+        assert.match(found.vary ?? "", /Origin/);
+      }
+      const named = await corsOf(options, { Host, Origin: PAGE }, "GET", path);
+      assert.deepEqual([named.origin, named.credentials], [PAGE, "true"]);
+    }
+  }
+  for (const path of ["/live/a.flv", "/index.html", "/apis/x", "/healthz"]) {
+    assert.equal((await corsOf({ ports }, { Host, Origin: OTHER }, "GET", path)).origin, "*", path);
+  }
+});
+
+Deno.test("H63: a name that is resolved to this machine reads nothing (DNS rebinding)", async () => {
+  const metrics = { label: "", tag: "" };
+  const status = async (options: AppOptions, Host: string, address: string, path: string) => {
+    const { app } = server({}, { metrics, ...options });
+    const env = { peer: { address, port: 5 } };
+    const headers = { Host, Authorization: `Basic ${btoa("u:p")}` };
+    return (await app.request(path, { headers }, env)).status;
+  };
+  const auth = { username: "u", password: "p" };
+  for (const path of ["/api/v1/streams/", "//api/v1/clients/", "/metrics", "/api/"]) {
+    for (const host of ["evil.example", "evil.example:1985", "", "localhost.evil.example"]) {
+      assert.equal(await status({}, host, "127.0.0.1", path), 403, `${path} ${host}`);
+      assert.equal(await status({ loopback: true }, host, "192.0.2.1", path), 403);
+      assert.equal(await status({ auth }, host, "127.0.0.1", path), 200);
+    }
+    for (const host of ["localhost:1985", "127.0.0.1", "[::1]:1985", "10.0.0.5:1985"]) {
+      assert.equal(await status({ loopback: true }, host, "127.0.0.1", path), 200, host);
+    }
+    const named = { trustedOrigins: ["https://edge.example"] };
+    assert.equal(await status(named, "Edge.example:1985", "127.0.0.1", path), 200);
+    assert.equal(await status({}, "edge.example:1985", "192.0.2.1", path), 200, "from elsewhere");
+  }
+  assert.equal(await status({}, "evil.example", "127.0.0.1", "/healthz"), 200);
+});
+
 const JSONP = { jsonp: true };
+
+Deno.test("H63: scripts read the API for pages of ours and of sites that are named", async () => {
+  const options = { ...JSONP, trustedOrigins: [PAGE], ports: new Set(["8080"]) };
+  const own = "http://10.0.0.2:1985/console/";
+  const rows: [Record<string, string>, boolean][] = [
+    [scriptOf(own), true],
+    [scriptOf("http://10.0.0.2:8080/console/"), true],
+    [scriptOf(`${PAGE}/a/b`), true],
+    [scriptOf(`${PAGE}/`, { "Sec-Fetch-Site": "cross-site" }), true],
+    [{ Host: "10.0.0.2:1985", "User-Agent": "curl/8" }, true],
+    [scriptOf(`${OTHER}/`), false],
+    [scriptOf(`${OTHER}/`, { "Sec-Fetch-Site": "cross-site" }), false],
+    [scriptOf("http://10.0.0.2:9999/"), false],
+    [scriptOf("nonsense"), false],
+    [{ Host: "10.0.0.2:1985", "User-Agent": "Mozilla/5.0" }, false],
+    [{ Host: "10.0.0.2:1985", "Sec-Fetch-Site": "cross-site" }, false],
+    [{ Host: "10.0.0.2:1985", Origin: OTHER }, false],
+  ];
+  for (const [headers, reads] of rows) {
+    const { app } = server({}, options);
+    for (const path of ["/api/v1/streams/", "/metrics", "/"]) {
+      const answer = await app.request(`${path}?callback=f`, { headers });
+      const text = await answer.text();
+      const expected = reads ? /^f\(\{"code":(0|1090)/ : /^f\(\{"code":1062\}\)$/;
+      assert.match(text, expected, JSON.stringify(headers));
+    }
+  }
+});
+
+Deno.test("H43: remote_commands in the configuration, with a warning", () => {
+  const read = (text: string, env = {}) =>
+    loadConfig("a.conf", () => `listen 1935; vhost v {} http_api { enabled on; ${text} }`, env);
+  const off = read("");
+  assert.deepEqual([off.config.httpApi.remoteCommands, off.warnings.length], [false, 0]);
+  const on = read("remote_commands on;");
+  assert.equal(on.config.httpApi.remoteCommands, true);
+  assert.match(on.warnings.map(({ message }) => message).join(), /everybody .*auth \{ \}/);
+  const byEnv = read("", { SRS_HTTP_API_REMOTE_COMMANDS: "on" });
+  assert.deepEqual([byEnv.config.httpApi.remoteCommands, byEnv.warnings.length], [true, 1]);
+  const both = read("remote_commands on; auth { enabled on; username u; password p; }");
+  assert.equal(both.config.httpApi.remoteCommands, false);
+  assert.match(both.warnings.map(({ message }) => message).join(), /no effect beside/);
+});
 
 Deno.test("F25: every GET answer of the API is a script when asked with callback=", async () => {
   const { app } = server({}, JSONP);
@@ -191,7 +297,7 @@ Deno.test("F25: SRS's console kicks from our own page, and no script of another 
   const same = { "Sec-Fetch-Site": "same-origin" };
   const kick = async (headers: Record<string, string>, options: AppOptions, query: string) => {
     const { view, kicked } = server();
-    const app = createApp(view, options);
+    const app = askedBy(createApp(view, { remoteCommands: true, ...options }), "10.0.0.9");
     const answer = await app.request(`/api/v1/clients/b0texaxl?${query}`, { headers });
     return { kicked: kicked.length > 0, status: answer.status, text: await answer.text() };
   };

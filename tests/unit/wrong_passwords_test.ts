@@ -3,6 +3,10 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { Hono } from "hono";
+import { parseNetwork } from "../../src/config/network.ts";
+import type { HttpEnv } from "../../src/http/answer.ts";
+import { basicAuth } from "../../src/http/auth.ts";
 import {
   FORGIVE_MS,
   LINE_EVERY_MS,
@@ -108,4 +112,23 @@ Deno.test("H62: an address of IPv6 counts with its /64", () => {
   assert.equal(addressGroup("fe80::1%eth0"), "fe80:0:0:0::/64");
   assert.equal(addressGroup("::ffff:127.0.0.1"), "127.0.0.1");
   assert.equal(addressGroup("127.0.0.1"), "127.0.0.1");
+});
+
+Deno.test("H62: behind a trusted proxy each client has guesses of its own", async () => {
+  const proxy = parseNetwork("127.0.0.3");
+  assert.ok(proxy);
+  const rules = { trustedProxies: [proxy], clientAddressHeader: null };
+  const app = new Hono<HttpEnv>();
+  app.use(basicAuth({ username: "a", password: "right" }, new Scene().guard, rules));
+  app.get("/", (c) => c.text("in"));
+  const ask = async (password: string, client: string, address = "127.0.0.3") => {
+    const headers = { Authorization: `Basic ${btoa(`a:${password}`)}`, "X-Real-IP": client };
+    return (await app.request("/", { headers }, { peer: { address, port: 5 } })).status;
+  };
+  for (let i = 0; i < MAX_WRONG; i++) assert.equal(await ask(`${i}`, "192.0.2.1"), 401);
+  assert.equal(await ask("right", "192.0.2.1"), 429);
+  assert.equal(await ask("right", "192.0.2.2"), 200);
+  // Nobody else chooses who he is.
+  for (let i = 0; i < MAX_WRONG; i++) await ask(`${i}`, `192.0.2.${i}`, "192.0.2.200");
+  assert.equal(await ask("right", "192.0.2.77", "192.0.2.200"), 429);
 });

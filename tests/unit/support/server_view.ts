@@ -132,5 +132,15 @@ export function server(changes: Partial<ServerView> = {}, options: AppOptions = 
     },
     ...changes,
   };
-  return { app: createApp(view, { now: () => NOW, ...options }), view, kicked };
+  const app = createApp(view, { now: () => NOW, ...options });
+  return { app: asked(app, "127.0.0.1"), view, kicked };
+}
+
+/** The app as clients with an address ask it, unless a test says who asks. */
+export function asked(app: ReturnType<typeof createApp>, address: string): typeof app {
+  const request = app.request;
+  app.request = (input, init, env = { peer: { address, port: 50_000 } }, context) => {
+    return request(input, init, env, context);
+  };
+  return app;
 }
