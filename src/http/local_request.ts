@@ -19,9 +19,9 @@ export function isLoopbackAddress(address: string): boolean {
   return /^(::ffff:)?127(\.\d{1,3}){3}$/i.test(address) || address === "::1";
 }
 
-/** Whether a server is asked for by a name, which may be anybody's. */
+/** Whether a server is asked for by a name, which may be anybody's; browsers always say one. */
 export function isNamed(host: string): boolean {
-  return !BY_ADDRESS.test(host);
+  return host !== "" && !BY_ADDRESS.test(host);
 }
 
 /**

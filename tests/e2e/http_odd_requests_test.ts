@@ -71,7 +71,11 @@ for (const runtime of runtimes()) {
         assert.match(answer, /\r\n\r\nBad Request: [^\n]+\n$/, `Host: ${host} for ${path}`);
       }
       for (const host of GOOD_HOSTS) {
-        assert.match(await get(path, host), /^HTTP\/1\.1 (200|404) /, `Host: ${host} for ${path}`);
+        // Names may be a foreign page's (H63): the API of this machine is for localhost.
+        const allowed = path.startsWith("/api/")
+          ? /^HTTP\/1\.1 (200|403|404) /
+          : /^HTTP\/1\.1 (200|404) /;
+        assert.match(await get(path, host), allowed, `Host: ${host} for ${path}`);
       }
       for (const header of HEADERS) {
         assert.match(await get(path, "x", header), /^HTTP\/1\.1 [24]\d\d /, header);

@@ -120,14 +120,14 @@ function asked(browser: Browser, host: string, path: string, query = ""): Promis
   return browser.value(`ask(${[host, path, query].map((text) => JSON.stringify(text))})`);
 }
 
-async function consoleScenario(s: Scenario, jsonp: string) {
+async function consoleScenario(s: Scenario, jsonp: string, trusted = "") {
   const port = freePort();
   await Deno.mkdir(`${s.folder}/www/console`, { recursive: true });
   await Deno.writeTextFile(`${s.folder}/www/console/ng_index.html`, CONSOLE_PAGE);
   const server = await s.server({
     text: `listen 127.0.0.1:PORT; vhost __defaultVhost__ { ${VHOST} }
       http_api { enabled on; listen 127.0.0.1:${port}; ${jsonp} }
-      http_server { enabled on; listen 127.0.0.1:${port}; dir ${s.folder}/www; }`,
+      http_server { enabled on; listen 127.0.0.1:${port}; dir ${s.folder}/www; ${trusted} }`,
   });
   const clip = await media("h264-aac");
   const publisher = s.publish(clip, server.url("live/北京"), { loop: true });
@@ -138,7 +138,12 @@ async function consoleScenario(s: Scenario, jsonp: string) {
 scenario(
   "F25: a console that asks as SRS's does shows all, and kicks from our own page",
   async (s) => {
-    const { host, publisher, server } = await consoleScenario(s, "jsonp on;");
+    const trustedPort = freePort();
+    const { host, publisher, server } = await consoleScenario(
+      s,
+      "jsonp on;",
+      `trusted_origins http://127.0.0.1:${trustedPort};`,
+    );
     const player = s.startPlayer(server.url("live/北京"));
     await player.received("video", 20);
     const browser = await Browser.open(s);
@@ -163,12 +168,18 @@ scenario(
     const gone = await asked(browser, host, "/api/v1/clients/nosuch");
     assert.deepEqual(gone, { code: 2049 });
 
-    // The same page on another port: it sees all of that, and kicks nobody.
+    // The same page of a site that is trusted: it sees all of that, and kicks nobody.
     const kick = (id: string) => asked(browser, host, `/api/v1/clients/${id}`, "&method=DELETE");
     const { id } = clients.find(({ publish }: { publish: boolean }) => publish);
-    await withSite(freePort(), { "/": CONSOLE_PAGE }, async (origin) => {
+    await withSite(trustedPort, { "/": CONSOLE_PAGE }, async (origin) => {
       await browser.open(`${origin}/`);
       assert.equal((await asked(browser, host, "/api/v1/clients/")).clients.length, 2);
+      assert.deepEqual(await kick(id), { code: 1062 });
+    });
+    // Of another one: it sees nothing.
+    await withSite(freePort(), { "/": CONSOLE_PAGE }, async (origin) => {
+      await browser.open(`${origin}/`);
+      assert.deepEqual(await asked(browser, host, "/api/v1/clients/"), { code: 1062 });
       assert.deepEqual(await kick(id), { code: 1062 });
     });
     assert.equal((await asked(browser, host, "/api/v1/clients/")).clients.length, 2);
