@@ -182,8 +182,8 @@ scenario(
       assert.deepEqual(await asked(browser, host, "/api/v1/clients/"), { code: 1062 });
       assert.deepEqual(await kick(id), { code: 1062 });
     });
-    assert.equal((await asked(browser, host, "/api/v1/clients/")).clients.length, 2);
     await browser.open(`${host}/console/ng_index.html`);
+    assert.equal((await asked(browser, host, "/api/v1/clients/")).clients.length, 2);
     assert.equal((await kick(id)).code, 0);
     const status = await publisher.finish(SOON_MS);
     assert.ok(!status.success, "the publisher was disconnected");
