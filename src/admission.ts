@@ -3,6 +3,8 @@
  * @module
  */
 
+import { addressGroup } from "./log/address_group.ts";
+
 /** Length of the window in which new connections from one address are counted, ms. */
 const RATE_WINDOW_MS = 1000;
 /** Addresses remembered; beyond, those without a connection are forgotten. */
@@ -43,7 +45,8 @@ export class Admission {
   }
 
   /** Lets a connection in, returning null, or says which limit is in the way. */
-  admit(address: string, nowMs: number): string | null {
+  admit(peer: string, nowMs: number): string | null {
+    const address = addressGroup(peer);
     const { maxConnections, maxConnectionsPerIp, connectRatePerIp } = this.#limits;
     if (maxConnections > 0 && this.#open >= maxConnections) {
       return `max_connections=${maxConnections}`;
@@ -66,9 +69,9 @@ export class Admission {
   }
 
   /** A connection that was let in is over. */
-  leave(address: string): void {
+  leave(peer: string): void {
     this.#open--;
-    const visitor = this.#visitors.get(address);
+    const visitor = this.#visitors.get(addressGroup(peer));
     if (visitor) visitor.open--;
   }
 

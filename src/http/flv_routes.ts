@@ -154,7 +154,7 @@ async function askOrigin(
 ): Promise<Refusal | null> {
   const refusal = await new Promise<RtmpError | null>((resolve) => {
     host.relay.admit(client, (error) => {
-      resolve(error);
+      resolve(error ?? host.relay.mayPull(stream, client));
       return true;
     });
   });

@@ -53,6 +53,12 @@ export const MAX_FREE_BYTES = 8 * 1024 * 1024;
 /** Silence after which a publisher counts as stalled, ms: two missed keyframe intervals of most encoders. */
 export const STALLED_MS = 2000;
 
+/**
+ * ms between a newcomer's looks at whether the publisher that has its stream is still there: one turn of an
+ * event loop in which it reads, and a busy one's.
+ */
+export const CLEAR_LOOKS_MS: readonly number[] = [20, 80];
+
 /** ms for which who was put out may not put the other out; each attempt starts it anew. */
 export const REVENGE_MS = 60_000;
 

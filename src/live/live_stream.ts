@@ -197,11 +197,6 @@ export class LiveStream implements ReadStream, IngestHost {
     return this.#publication.publisher !== null;
   }
 
-  /** Whether the publisher is here, and no newcomer gets the stream for now. */
-  get keepsPublisher(): boolean {
-    return this.#publication.keepsPublisher(this.clock.now());
-  }
-
   /** Whether its entries are copies of those of a publisher elsewhere. */
   get mirrored(): boolean {
     return this.#publication.copied;
@@ -256,6 +251,11 @@ export class LiveStream implements ReadStream, IngestHost {
   /** See `Publication.clear`. */
   clear(newcomer: string): Clearance {
     return this.#publication.clear(newcomer, this.clock.now());
+  }
+
+  /** See `Publisher.catchUp`. */
+  catchUp(): void {
+    this.#publication.publisher?.catchUp();
   }
 
   /** A client publishes the stream to the origin through this edge; at its end `removeUplink`. */

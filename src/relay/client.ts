@@ -87,6 +87,16 @@ export function upstreamParam({ param }: RelayClient, vhost: string): string {
   return withVhost(explicit ? vhost : "", paramWithoutVhost(param));
 }
 
+/**
+ * The client's own tcUrl, by which an origin is asked about it (`token_traverse`). A vhost that the client
+ * names, there or behind the stream's name, is named once: the one that it is served (H38).
+ */
+export function askedTcUrl(client: RelayClient, { vhost }: EdgeConfig): string {
+  const [, path = "", query = ""] = /^([^?#]*)(.*)$/s.exec(client.tcUrl) ?? [];
+  const explicit = vhostInQuery(client.param.split("#", 1)[0]) !== "";
+  return path + withVhost(explicit ? vhostAtOrigin(client, vhost) : "", paramWithoutVhost(query));
+}
+
 function withVhost(vhost: string, param: string): string {
   if (vhost === "") return param;
   const rest = param.startsWith("?") ? `&${param.slice(1)}` : param;

@@ -156,6 +156,13 @@ export class Uplink extends UpstreamListener {
   #refuse(text: string, byOrigin: boolean): void {
     const answer = this.#answer;
     this.#answer = null;
-    answer?.(new RtmpError(byOrigin ? ErrorCode.STREAM_BUSY : ErrorCode.ORIGIN, text));
+    if (!answer) return;
+    // Its address is nothing that a client is to learn (H50).
+    this.#log.warn(`edge publish ${this.#what} refused: ${text}`);
+    answer(
+      byOrigin
+        ? new RtmpError(ErrorCode.STREAM_BUSY, "the origin does not take the stream")
+        : new RtmpError(ErrorCode.ORIGIN, "no origin can be reached"),
+    );
   }
 }

@@ -129,18 +129,19 @@ export class EdgePull extends UpstreamListener implements Publisher {
   #lastError: string | null = null;
   #cancelPause: () => void = () => {};
 
-  /** Begins, at once. */
+  /** Begins, at once. `waits`: whoever wants it plays only when it is live, and says so again till then. */
   constructor(
     stream: LiveStream,
     tour: OriginTour,
     host: PullHost,
     log: Log,
     hops: readonly string[],
+    waits = true,
   ) {
     super();
     // One more, ours, and the origin would have to refuse.
     this.hops = hops.slice(0, MAX_HOPS - 1);
-    this.#wantedAt = host.clock.now();
+    this.#wantedAt = waits ? host.clock.now() : -Infinity;
     this.stream = stream;
     this.#host = host;
     this.#tour = tour;
@@ -184,14 +185,22 @@ export class EdgePull extends UpstreamListener implements Publisher {
     this.#checkMedia(nowMs);
   }
 
-  /** Somebody is about to play. */
-  wantedBy(hops: readonly string[]): void {
-    this.#wantedAt = this.#host.clock.now();
+  /** Somebody is about to play; `waits`: when it is live. */
+  wantedBy(hops: readonly string[], waits = true): void {
+    if (waits) this.#wantedAt = this.#host.clock.now();
     const all = [...new Set([...this.hops, ...hops])];
     // Any viewer can say any ids: they must neither fill the list nor restart the pull for ever.
     if (all.length === this.hops.length || all.length >= MAX_HOPS) return;
     this.hops = all;
     this.#restart();
+  }
+
+  /** A player has left: one of a stream that has never been live takes the pull along (H40). */
+  left(): void {
+    const { playerlessSince, localPlayers } = this.stream;
+    const empty = this.#state === "elsewhere" ? localPlayers === 0 : playerlessSince !== null;
+    const waited = this.#host.clock.now() - this.#wantedAt < IDLE_LINGER_MS;
+    if (empty && !waited && !this.#wasLive && !this.stream.active) this.stop("its player has gone");
   }
 
   /** Asks anew, unless media flow: the origin has not been told of all servers behind us (H34). */
@@ -232,6 +241,8 @@ export class EdgePull extends UpstreamListener implements Publisher {
   // ---- `Publisher`
 
   wanted(): void {}
+
+  catchUp(): void {}
 
   replaced(): void {
     this.stop("the stream is published by somebody else");

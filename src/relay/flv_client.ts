@@ -15,6 +15,7 @@ import { type Message, MessageType } from "../rtmp/message.ts";
 import { SERVER_NAME, VERSION } from "../version.ts";
 import { metadataOf } from "./data_message.ts";
 import { ANSWER_TIMEOUT_MS, MAX_REDIRECTS, MEDIA_TIMEOUT_MS } from "./limits.ts";
+import { isStreamRedirect, NOT_NAMED, type RedirectRule } from "./redirect_rule.ts";
 import type { EndReason, UpstreamEnd, UpstreamHandler } from "./upstream_handler.ts";
 
 /** How an HTTP-FLV stream is pulled. */
@@ -25,6 +26,8 @@ export interface FlvClientOptions {
   readonly mediaTimeoutMs?: number;
   /** Servers that the request has come through (H34). */
   readonly hops?: string;
+  /** Where a redirect may lead; default: anywhere. */
+  readonly mayRedirect?: RedirectRule;
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -179,6 +182,17 @@ export class FlvClient implements HttpGetHandler {
         peerText(location)
       }", which is no HTTP address`;
       return this.#end("protocol", text);
+    }
+    const rule = this.#options.mayRedirect;
+    if (rule && !isStreamRedirect(this.url, to)) {
+      const text = `${this.#where}: redirected to "${peerText(to.href)}", which is no stream by ${
+        this.url.protocol.slice(0, -1)
+      }`;
+      return this.#end("redirect", text, to.href);
+    }
+    if (rule && !rule(to.hostname.replace(/^\[|\]$/g, ""))) {
+      const text = `${this.#where}: redirected to "${peerText(to.host)}", ${NOT_NAMED}`;
+      return this.#end("redirect", text, to.href);
     }
     if (++this.#redirects > MAX_REDIRECTS) {
       const text = `${this.#where}: more than ${MAX_REDIRECTS} redirects in a row`;

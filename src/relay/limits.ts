@@ -32,6 +32,13 @@ export const LINGER_MS = 5000;
  * connections to the origin.
  */
 export const IDLE_LINGER_MS = 1000;
+/**
+ * Streams that one address (IPv6: a /64) may have an edge ask for that it has never had: more than one
+ * viewer, or a family's screens, wait for at a time.
+ */
+export const MAX_UNSEEN_PULLS_PER_ADDRESS = 32;
+/** The same for all clients of a vhost: each is a connection to an origin. */
+export const MAX_UNSEEN_PULLS_PER_VHOST = 256;
 /** ms between two questions of a worker whether it may pull what another one was pulling. */
 export const RECLAIM_MS = 1000;
 /** ms within which an origin must have accepted a publisher, all attempts together; it waits for that. */

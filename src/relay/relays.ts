@@ -15,6 +15,7 @@ import { formatAddress } from "../net/tcp.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
 import { upstreamVhost } from "../rtmp/stream_name.ts";
 import {
+  askedTcUrl,
   originTarget,
   originUrl,
   type RelayClient,
@@ -39,6 +40,8 @@ import {
   TRAVERSE_CONNECT_MS,
 } from "./limits.ts";
 import { Origins, OriginTour } from "./origins.ts";
+import { PullBudget } from "./pull_budget.ts";
+import { type RedirectRule, toNamed } from "./redirect_rule.ts";
 import type { Self } from "./self.ts";
 import { parseTarget, type RtmpTarget } from "./target.ts";
 import { TokenTraverse } from "./token_traverse.ts";
@@ -53,8 +56,12 @@ export interface RelayService {
   refuse(hops: readonly string[]): string | null;
   /** Asks an origin whether it knows the client, if `token_traverse` says so. */
   admit(client: RelayClient, answer: OriginAnswer): void;
+  /** Why a client may not have a stream asked for; null: it may, or it need not be. */
+  mayPull(stream: LiveStream, client: RelayClient): RtmpError | null;
   /** The client is about to play a stream. */
   play(stream: LiveStream, client: RelayClient): void;
+  /** A player of RTMP has left the stream. */
+  left(stream: LiveStream): void;
   /** Opens the way to the origin for a publisher; the vhost is an edge. */
   openUplink(client: RelayClient, edge: EdgeConfig, answer: OriginAnswer): Uplink;
   /** Where a stream is to be forwarded that the client is about to publish. */
@@ -68,7 +75,9 @@ export interface RelayService {
 export const NO_RELAYS: RelayService = {
   refuse: () => null,
   admit: (_client, answer) => void answer(null),
+  mayPull: () => null,
   play: () => {},
+  left: () => {},
   openUplink: () => {
     throw new TypeError("there is no edge here");
   },
@@ -132,6 +141,7 @@ export class Relays implements RelayService {
   /** By the block of the configuration: a reload makes new ones. */
   readonly #origins = new WeakMap<EdgeConfig, Origins>();
   readonly #pulls = new Map<LiveStream, EdgePull>();
+  readonly #budget = new PullBudget();
   readonly #forwards = new Map<LiveStream, readonly Forwarder[]>();
   readonly #uplinks = new Set<Uplink>();
   /** What pulls and forwards that are over have counted. */
@@ -191,31 +201,45 @@ export class Relays implements RelayService {
     const { edge } = client.vhost;
     if (!edge?.tokenTraverse) return void answer(null);
     const { clock, self } = this.#host;
+    // Its address is nothing that a client is to learn (H50).
+    const refuse = (text: string) => {
+      lineBudget.log(client.id, client.ip).warn(`token traverse refused: ${text}`);
+      return answer(new RtmpError(ErrorCode.ORIGIN, "the origin does not let it in"));
+    };
     new TokenTraverse(this.#tour(edge), (tour, handler) => {
       const target = originTarget(client, edge, tour.origin);
       const upstream = openRtmp(
         target,
         {
           role: "play",
-          tcUrl: client.tcUrl,
+          tcUrl: askedTcUrl(client, edge),
           pageUrl: client.pageUrl,
           swfUrl: client.swfUrl,
           ...(client.args ? { args: client.args } : {}),
           hops: self.onward(client.hops),
           connectTimeoutMs: TRAVERSE_CONNECT_MS,
+          mayRedirect: toOrigins(edge),
         },
         handler,
         clock,
       );
       return { name: formatAddress(target), publish: () => true, close: () => upstream.close() };
-    }, answer);
+    }, (refusal) => refusal === null ? answer(null) : refuse(refusal));
+  }
+
+  mayPull(stream: LiveStream, client: RelayClient): RtmpError | null {
+    if (!client.vhost.edge || stream.active || this.#pulls.has(stream)) return null;
+    const refusal = this.#budget.refusal(client.vhost.name, client.ip);
+    return refusal === null ? null : new RtmpError(ErrorCode.ORIGIN, refusal);
   }
 
   play(stream: LiveStream, client: RelayClient): void {
     const { edge } = client.vhost;
     if (!edge) return;
     const known = this.#pulls.get(stream);
-    if (known) return known.wantedBy(client.hops);
+    const waits = client.transport === "flv";
+    if (known) return known.wantedBy(client.hops, waits);
+    if (this.mayPull(stream, client) !== null) return;
     const log = lineBudget.log(newConnectionId(), client.ip);
     const pull = new EdgePull(
       stream,
@@ -223,8 +247,13 @@ export class Relays implements RelayService {
       this.#pullHost(stream, client, edge),
       log,
       client.hops,
+      waits,
     );
     if (pull.state !== "over") this.#pulls.set(stream, pull);
+  }
+
+  left(stream: LiveStream): void {
+    this.#pulls.get(stream)?.left();
   }
 
   openUplink(client: RelayClient, edge: EdgeConfig, answer: OriginAnswer): Uplink {
@@ -267,7 +296,8 @@ export class Relays implements RelayService {
     if (forward.backend === null) return answer(forward.destinations);
     askBackend(forward.backend, client, this.#host.identity).then(answer, (error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
-      answer(new RtmpError(ErrorCode.FORWARD, `the forward backend is of no use: ${reason}`));
+      lineBudget.log(client.id, client.ip).warn(`forward backend of no use: ${peerText(reason)}`);
+      answer(new RtmpError(ErrorCode.FORWARD, "the forward backend is of no use"));
     });
   }
 
@@ -313,6 +343,7 @@ export class Relays implements RelayService {
     const protocol = byHttp ? "flv" : edge.protocol;
     // Where an HTTP origin has sent us on to: the next attempt may go there at once (S11).
     let moved: URL | null = null;
+    const giveBack = this.#budget.take(client.vhost.name, client.ip);
     return {
       clock,
       random: Math.random,
@@ -327,7 +358,8 @@ export class Relays implements RelayService {
           const url = moved ?? originUrl(client, protocol, edge, tour.origin);
           moved = null;
           const { hops } = common;
-          const upstream = openFlv(url, { hops }, handler, clock);
+          const mayRedirect = toOrigins(edge);
+          const upstream = openFlv(url, { hops, mayRedirect }, handler, clock);
           return attemptAt(url.host, upstream);
         }
         const target = originTarget(client, edge, tour.origin);
@@ -346,6 +378,7 @@ export class Relays implements RelayService {
         return attemptAt(formatAddress(target), upstream);
       },
       published: () => {
+        giveBack();
         this.destinations(client, (found) => {
           if (found instanceof RtmpError) lineBudget.log(client.id, client.ip).error(found.message);
           else if (stream.published) this.published(stream, client, found);
@@ -353,6 +386,7 @@ export class Relays implements RelayService {
       },
       unpublished: () => this.unpublished(stream),
       over: () => {
+        giveBack();
         this.#goneRetries.pulls += this.#pulls.get(stream)?.retries ?? 0;
         this.#pulls.delete(stream);
       },
@@ -367,6 +401,7 @@ export class Relays implements RelayService {
       swfUrl: client.swfUrl,
       hops: self.onward(hops),
       chunkSize: client.vhost.chunkSize,
+      mayRedirect: toOrigins(edge),
       connectTimeoutMs: tour.hasOthers ? CONNECT_ONE_OF_SEVERAL_MS : CONNECT_TIMEOUT_MS,
       ...(edge.debugUpnode ? { args: upnodeArgs(identity.serverId, pid, client.id) } : {}),
     };
@@ -389,12 +424,17 @@ export class Relays implements RelayService {
             hops: self.onward(client.hops),
             chunkSize,
             connectTimeoutMs: FORWARD_CONNECT_MS,
+            mayRedirect: toNamed([target.host]),
           },
           handler,
           clock,
         ),
     }, connectionLog(newConnectionId()));
   }
+}
+
+function toOrigins({ origins }: EdgeConfig): RedirectRule {
+  return toNamed(origins.map(({ host }) => host));
 }
 
 function attemptAt(name: string, upstream: Upstream): PullAttempt {

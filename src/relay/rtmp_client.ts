@@ -125,6 +125,11 @@ export class RtmpClient implements TcpHandler {
     return this.#socket.pendingBytes;
   }
 
+  /** The server's address. */
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress;
+  }
+
   /** Begins: sends C0 and C1. */
   start(): void {
     try {

@@ -4,17 +4,19 @@
  * @module
  */
 
-import { ErrorCode, RtmpError } from "../rtmp/error.ts";
-import { NOT_THERE, type OriginAnswer, type UplinkAttempt } from "./edge_publish.ts";
+import { NOT_THERE, type UplinkAttempt } from "./edge_publish.ts";
 import type { OriginTour } from "./origins.ts";
 import { type UpstreamEnd, UpstreamListener } from "./upstream_handler.ts";
 import type { UpstreamHandler } from "./upstream_handler.ts";
+
+/** Takes why the origin does not let a client in, for the log; null: it does. */
+export type TraverseAnswer = (refusal: string | null) => void;
 
 /** One question. */
 export class TokenTraverse extends UpstreamListener {
   readonly #tour: OriginTour;
   readonly #open: (tour: OriginTour, handler: UpstreamHandler) => UplinkAttempt;
-  readonly #answer: OriginAnswer;
+  readonly #answer: TraverseAnswer;
   #attempt: UplinkAttempt;
   #over = false;
 
@@ -22,7 +24,7 @@ export class TokenTraverse extends UpstreamListener {
   constructor(
     tour: OriginTour,
     open: (tour: OriginTour, handler: UpstreamHandler) => UplinkAttempt,
-    answer: OriginAnswer,
+    answer: TraverseAnswer,
   ) {
     super();
     this.#tour = tour;
@@ -47,6 +49,6 @@ export class TokenTraverse extends UpstreamListener {
       return;
     }
     this.#over = true;
-    this.#answer(new RtmpError(ErrorCode.ORIGIN, `the origin does not let it in: ${end.text}`));
+    this.#answer(end.text);
   }
 }

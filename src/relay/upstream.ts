@@ -15,6 +15,7 @@ import { STREAM_ID } from "../rtmp/message.ts";
 import { FlvClient, type FlvClientOptions } from "./flv_client.ts";
 import { CONNECT_TIMEOUT_MS, MAX_REDIRECTS, TICK_MS } from "./limits.ts";
 import { RtmpClient } from "./rtmp_client.ts";
+import { NOT_NAMED, type RedirectRule } from "./redirect_rule.ts";
 import type { RtmpClientOptions } from "./rtmp_dialogue.ts";
 import { parseTarget, redirectedTarget, type RtmpTarget } from "./target.ts";
 import type { UpstreamEnd, UpstreamHandler } from "./upstream_handler.ts";
@@ -23,6 +24,8 @@ import type { UpstreamEnd, UpstreamHandler } from "./upstream_handler.ts";
 export interface UpstreamOptions extends RtmpClientOptions {
   /** ms for the TCP connection. */
   readonly connectTimeoutMs?: number;
+  /** Where a redirect may lead; default: anywhere. */
+  readonly mayRedirect?: RedirectRule;
   /** Certificates (PEM) to trust with rtmps, instead of the usual ones. */
   readonly ca?: string;
 }
@@ -162,6 +165,10 @@ class RtmpUpstream implements Upstream {
     } catch (error) {
       if (!(error instanceof RtmpError)) throw error;
       return this.#end({ ...end, reason: "protocol", text: `${end.text}: ${error.message}` });
+    }
+    const { mayRedirect } = this.options;
+    if (mayRedirect && !mayRedirect(next.host) && next.host !== this.#client?.remoteAddress) {
+      return this.#end({ ...end, text: `${end.text}, ${NOT_NAMED}` });
     }
     this.#client = null;
     this.handler.redirected(end.redirect);

@@ -109,8 +109,10 @@ export class IdentifyPhase extends BasePhase {
         );
       });
     };
-    // The application hears of the old publisher's end first (F8).
-    if (request.target.vhost.hooks.on_publish.length === 0) return ask();
+    // The application hears of the old publisher's end first (F8), and that may not have been read (H53).
+    const { target: { vhost }, stream } = request;
+    const present = stream.published && !vhost.edge;
+    if (!present && vhost.hooks.on_publish.length === 0) return ask();
     this.#reserve(request.stream);
     this.session.consult(
       (answer) => askToClear(this.session, request, answer),

@@ -171,6 +171,7 @@ export class PlayPhase extends BasePhase implements PlayerSink {
 
   override leave(): void {
     this.#stream.leave(this.#player);
+    this.session.host.relay.left(this.#stream);
     this.#visit.end();
   }
 

@@ -6,6 +6,7 @@
 import type { AudioInfo, VideoInfo } from "../flv/codec_info.ts";
 import type { Visit } from "../hooks/gate.ts";
 import type { LiveStream, Publisher } from "../live/live_stream.ts";
+import { addressGroup } from "../log/address_group.ts";
 import { peerText } from "../log/text.ts";
 import type { RelayClient } from "../relay/client.ts";
 import type { Uplink } from "../relay/edge_publish.ts";
@@ -94,8 +95,6 @@ export class PublishPhase extends BasePhase implements Publisher {
       );
     }
     const stream = session.host.hub.obtain(key, vhost, url.app, url.stream);
-    // Not to be asked about by hooks, which would take it for a publisher. At an edge the origin decides.
-    if (!vhost.edge && stream.keepsPublisher) throw busy(key);
     return { style, target, stream, destinations: [] };
   }
 
@@ -151,9 +150,9 @@ export class PublishPhase extends BasePhase implements Publisher {
     };
   }
 
-  /** `Publisher`: the peer's address. */
+  /** `Publisher`: whose it is. */
   get address(): string {
-    return this.session.socket.remoteAddress;
+    return addressGroup(this.session.socket.remoteAddress);
   }
 
   /** `Publisher`: another one takes the stream over, and this one is told. */
@@ -186,6 +185,16 @@ export class PublishPhase extends BasePhase implements Publisher {
   /** `Publisher`: somebody plays the stream from now on. */
   wanted(): void {
     this.session.host.idleReaders.remove(this.session.socket);
+  }
+
+  /** `Publisher`: a newcomer wants the stream. */
+  catchUp(): void {
+    const { socket, host } = this.session;
+    host.idleReaders.remove(socket);
+    if (!this.#cancelPause) return;
+    this.#cancelPause();
+    this.#cancelPause = null;
+    socket.resumeReading();
   }
 
   command(command: Command): void {

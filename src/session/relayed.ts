@@ -4,6 +4,8 @@
  */
 
 import type { Visit } from "../hooks/gate.ts";
+import { clearFor } from "../live/publication/clearing.ts";
+import { addressGroup } from "../log/address_group.ts";
 import { RtmpError } from "../rtmp/error.ts";
 import { EdgePublishPhase } from "./edge_publish_phase.ts";
 import type { Answer, Phase, SessionContext } from "./phase.ts";
@@ -14,16 +16,19 @@ import { relayClient } from "./relay_client.ts";
 /** Whether the client may play, as far as the origin of an edge knows. */
 export function askToPlay(
   session: SessionContext,
-  { target }: PlayRequest,
+  { target, stream }: PlayRequest,
   answer: Answer,
 ): void {
-  session.host.relay.admit(relayClient(session, target), answer);
+  const { relay } = session.host;
+  const client = relayClient(session, target);
+  relay.admit(client, (refusal) => answer(refusal ?? relay.mayPull(stream, client)));
 }
 
 /**
- * Before hooks are asked about a publisher: ends a stalled one that has the stream, in any thread, and
- * waits for the delivery of its on_unpublish. Busy if a publisher keeps the stream: hooks that accepted
- * the newcomer would be told of its end while the other one is live.
+ * Before hooks are asked about a publisher: ends a stalled one that has the stream, and one whose end has
+ * come and not been read. With on_publish it does so in any thread, and waits for the delivery of
+ * on_unpublish. Busy if a publisher keeps the stream: hooks that accepted the newcomer would be told of its
+ * end while the other one is live.
  */
 export function askToClear(
   session: SessionContext,
@@ -31,12 +36,14 @@ export function askToClear(
   answer: Answer,
 ): void {
   const { stream, target } = request;
-  const address = session.socket.remoteAddress;
-  const here = stream.clear(address);
-  if (here.kept) return void answer(busy(target.key));
-  session.host.claims.clear(stream, address, (there) => {
-    request.replaces = here.present || there.present;
-    answer(there.kept ? busy(target.key) : null);
+  const address = addressGroup(session.socket.remoteAddress);
+  clearFor(stream, address, (here) => {
+    if (here.kept) return void answer(busy(target.key));
+    if (target.vhost.hooks.on_publish.length === 0) return void answer(null);
+    session.host.claims.clear(stream, address, (there) => {
+      request.replaces = here.present || there.present;
+      answer(there.kept ? busy(target.key) : null);
+    });
   });
 }
 
@@ -60,7 +67,7 @@ export function askToPublish(
   relay.destinations(client, (found) => {
     if (found instanceof RtmpError) return void answer(found);
     request.destinations = found;
-    claims.claim(request.stream, session.socket.remoteAddress, answer);
+    claims.claim(request.stream, addressGroup(session.socket.remoteAddress), answer);
   });
 }
 

@@ -11,6 +11,7 @@
  */
 
 import type { Config } from "../config/types.ts";
+import { addressGroup } from "../log/address_group.ts";
 
 /** The limits; 0 = none. */
 export type AdmissionLimits = Pick<
@@ -86,15 +87,20 @@ export class SharedAdmission {
 
   /** Lets a connection in, returning null, or says which limit is in the way. `nowMs`: Unix time. */
   admit(address: string, nowMs: number): string | null {
-    return this.#locked(() => this.#admit(address, nowMs));
+    const group = addressGroup(address);
+    return this.#locked(() => this.#admit(group, nowMs));
   }
 
   /** A connection that was let in is over. */
   leave(address: string): void {
+    const group = addressGroup(address);
     this.#locked(() => {
       this.#cells[OPEN + this.#column]--;
-      const at = this.#find(address, null);
-      if (at >= 0) this.#cells[at + Field.OPEN + this.#column]--;
+      const at = this.#find(group, null);
+      if (at < 0) return;
+      const cell = at + Field.OPEN + this.#column;
+      // It may have been let in uncounted, while its set was full, before the address got an entry.
+      if (this.#cells[cell] > 0) this.#cells[cell]--;
     });
   }
 

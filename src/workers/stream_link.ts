@@ -9,6 +9,7 @@ import { Mirror } from "../live/mirror/receiver.ts";
 import type { Hub } from "../live/hub.ts";
 import type { HubListener, LiveStream } from "../live/live_stream.ts";
 import { MirrorSenders } from "../live/mirror/senders.ts";
+import { clearFor, whileKept } from "../live/publication/clearing.ts";
 import { CLEAR, type Clearance } from "../live/publication/takeover.ts";
 import { TimeCell } from "../live/mirror/time_cell.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
@@ -195,13 +196,15 @@ export class StreamLink implements HubListener, Claims {
 
   #clear(id: number, key: string, address: string | null): void {
     const stream = this.#find(key);
-    let found = CLEAR;
-    if (address === null) stream?.replaceUplinks(null);
-    else if (stream) found = stream.clear(address);
-    const answer = () => this.#posts.coordinator({ kind: "cleared", id, found });
-    // A refusal needs no waiting.
-    if (found.kept) answer();
-    else void this.#departed(key).then(answer);
+    const done = (found: Clearance) => {
+      const answer = () => this.#posts.coordinator({ kind: "cleared", id, found });
+      // A refusal needs no waiting.
+      if (found.kept) answer();
+      else void this.#departed(key).then(answer);
+    };
+    if (stream && address !== null) return clearFor(stream, address, done);
+    stream?.replaceUplinks(null);
+    done(CLEAR);
   }
 
   #cleared(id: number, found: Clearance): void {
@@ -212,9 +215,15 @@ export class StreamLink implements HubListener, Claims {
 
   #yield(key: string, address: string): void {
     const stream = this.#find(key);
-    const promised = (this.#intakes.get(key)?.grant ?? null) !== null;
-    const yes = !promised && (stream?.yield(address) ?? true);
-    this.#posts.coordinator({ kind: "yielded", key, yes, putOut: stream?.putOut ?? [] });
+    let yes = true;
+    const done = () =>
+      this.#posts.coordinator({ kind: "yielded", key, yes, putOut: stream?.putOut ?? [] });
+    if (!stream) return done();
+    whileKept(stream, () => {
+      const promised = (this.#intakes.get(key)?.grant ?? null) !== null;
+      yes = !promised && stream.yield(address);
+      return !yes && stream.published;
+    }, done);
   }
 
   #gone(worker: number): void {

@@ -318,6 +318,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   MAX_PUBLISHED_PER_SECOND: "flood_test.ts: H57: a publisher of tiny messages",
   MAX_HELD_BYTES:
     "../unit/read_budget_test.ts: H57: a publisher that is not read on for a second is not kept",
+  MAX_UNSEEN_PULLS_PER_ADDRESS: "edge_test.ts: H40",
+  MAX_UNSEEN_PULLS_PER_VHOST: "../unit/pull_budget_test.ts: H40: so has a vhost",
   IDLE_LINGER_MS:
     "../unit/edge_pull_test.ts: a stream that nobody has: the pull ends when its player goes",
   LINGER_MS: "../unit/edge_pull_test.ts: the last player's leaving ends it after the linger",

@@ -9,6 +9,7 @@ import type { Gate, Visit } from "../../src/hooks/gate.ts";
 import type { Visitor } from "../../src/hooks/visitor.ts";
 import { clientAddress } from "../../src/http/client_address.ts";
 import { parseNetwork } from "../../src/config/network.ts";
+import { CLEAR_LOOKS_MS } from "../../src/live/limits.ts";
 import type { Clearance } from "../../src/live/publication/takeover.ts";
 import { ErrorCode } from "../../src/rtmp/error.ts";
 import type { Uplink } from "../../src/relay/edge_publish.ts";
@@ -268,7 +269,9 @@ test("F8: who was put out is refused without asking hooks or other threads", () 
     await server.host.gate.settle(5000);
     hooks.clear();
     asked.length = 0;
-    publish("10.0.0.1").assertClosed(ErrorCode.STREAM_BUSY, /being published/);
+    const refused = publish("10.0.0.1");
+    for (const ms of CLEAR_LOOKS_MS) server.clock.advance(ms);
+    refused.assertClosed(ErrorCode.STREAM_BUSY, /being published/);
     await server.host.gate.settle(5000);
     assert.deepEqual(asked, []);
     assert.ok(!hooks.actions.includes("on_publish"));

@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import type { EdgeConfig } from "../../src/config/types.ts";
 import {
+  askedTcUrl,
   originTarget,
   originUrl,
   paramWithoutVhost,
@@ -163,6 +164,24 @@ Deno.test("F10 H38: nothing of a client's query names another vhost upstream", (
     ["?sign=a+b/c==&t=%20", "?sign=a+b/c==&t=%20"],
   ];
   for (const [param, expected] of rows) assert.equal(paramWithoutVhost(param), expected, param);
+});
+
+Deno.test("H38: an origin is asked about the client in the vhost that it is served", () => {
+  const asked = (name: string, tcUrl: string, param: string) =>
+    askedTcUrl(client({ vhost: { ...vhostOf(), name }, tcUrl, param }), EDGE);
+  const url = "rtmp://edge.example/live";
+  assert.equal(asked("__defaultVhost__", `${url}?token=1`, "?token=1"), `${url}?token=1`);
+  // What is asked about is open.local in the one, and int.local in the other: once, and the same.
+  const twice = asked(
+    "__defaultVhost__",
+    `${url}?token=1;domain=open.local`,
+    "?vhost=int.local&token=1;domain=open.local",
+  );
+  assert.equal(twice, `${url}?vhost=int.local&token=1`);
+  assert.equal(
+    asked("own.example", `${url}?vhost=own.example&token=1`, "?vhost=own.example&token=1"),
+    `${url}?vhost=own.example&token=1`,
+  );
 });
 
 Deno.test("at a destination: the same stream, or the one that it names, whose key is not shown", () => {

@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { CLEAR_LOOKS_MS } from "../../src/live/limits.ts";
 import { RtmpClient } from "../../src/relay/rtmp_client.ts";
 import type { RtmpClientOptions } from "../../src/relay/rtmp_dialogue.ts";
 import { describeTarget, parseTarget, redirectedTarget, tcUrlOf } from "../../src/relay/target.ts";
@@ -430,6 +431,8 @@ Deno.test("our own server: a busy stream is refused, with its words", () => {
   const first = new Pair(server, { role: "publish" }, []);
   first.carry();
   const second = new Pair(server, { role: "publish" }, []);
+  second.carry();
+  for (const ms of CLEAR_LOOKS_MS) server.clock.advance(ms);
   second.carry();
   assert.equal(second.owner.end?.reason, "refused");
   assert.match(second.owner.end?.text ?? "", /NetStream\.Publish\.BadName/);

@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { Gate, type Visit } from "../../src/hooks/gate.ts";
+import { CLEAR_LOOKS_MS } from "../../src/live/limits.ts";
 import { HookCaller } from "../../src/hooks/hook_caller.ts";
 import { NO_RELAYS } from "../../src/relay/relays.ts";
 import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
@@ -219,6 +220,8 @@ for (const style of ["fmle", "haivision", "flash"] as const) {
     if (style === "fmle") second.send(command("createStream", 4, null));
     second.answers();
     second.send(command("publish", 5, null, "s", "live"));
+    second.assertOpen();
+    for (const ms of CLEAR_LOOKS_MS) server.clock.advance(ms);
     second.assertClosed(1028, /being published already/);
     const answers = second.answers();
     if (style !== "flash") assert.deepEqual(answers.shift(), ON_FC_PUBLISH);
@@ -263,6 +266,7 @@ Deno.test("hooks are not asked about a stream that its publisher keeps; at an ed
     if (published) new FakePublisher(stream).start();
     const peer = server.created();
     peer.send(command("publish", 5, null, "s", "live"));
+    for (const ms of CLEAR_LOOKS_MS) server.clock.advance(ms);
     assert.equal(gate.visits, visits, `${vhost} ${published}`);
     if (vhost) peer.assertClosed(ErrorCode.LIMIT, /the origin was asked/);
     else if (published) peer.assertClosed(ErrorCode.STREAM_BUSY, /being published already/);

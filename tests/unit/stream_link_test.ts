@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { Entry } from "../../src/live/log/broadcast_log.ts";
 import type { MirrorMessage } from "../../src/live/mirror/message.ts";
+import { CLEAR_LOOKS_MS } from "../../src/live/limits.ts";
 import { Hub } from "../../src/live/hub.ts";
 import type { LiveStream } from "../../src/live/live_stream.ts";
 import type { ToCoordinator, ToPeer } from "../../src/workers/messages.ts";
@@ -89,6 +90,7 @@ class Scene {
   yields(key = this.stream.key): boolean {
     this.coordinator.length = 0;
     this.link.fromCoordinator({ kind: "yield", key, address: "10.0.0.2" });
+    for (const ms of CLEAR_LOOKS_MS) this.clock.advance(ms);
     const [answer, ...others] = this.coordinator;
     assert.deepEqual(others, []);
     assert.equal(answer.kind, "yielded");
@@ -264,6 +266,7 @@ async function clears(prepare: (scene: Scene) => void, address: string | null, k
   scene.coordinator.length = 0;
   const answers = () => scene.coordinator.filter(({ kind }) => kind === "cleared");
   scene.link.fromCoordinator({ kind: "clear", id: 9, key, address });
+  for (const ms of CLEAR_LOOKS_MS) scene.clock.advance(ms);
   await Promise.resolve();
   const before = answers();
   departed.resolve();
@@ -288,7 +291,7 @@ Deno.test("F8: a worker makes way for a newcomer of another one, and says so aft
   assert.deepEqual(unknown.after, [{ kind: "cleared", id: 9, found: CLEAR }]);
 });
 
-Deno.test("F8: a worker whose publisher keeps the stream says so at once", async () => {
+Deno.test("F8: a worker whose publisher keeps the stream says so without waiting for hooks", async () => {
   const { scene, before, waited, after } = await clears((scene) => {
     scene.grant(scene.claim(new FakePublisher(scene.stream)), 1);
   }, "10.0.0.2");

@@ -5,6 +5,7 @@
  */
 
 import assert from "node:assert/strict";
+import { toNamed } from "../../src/relay/redirect_rule.ts";
 import { once } from "node:events";
 import net from "node:net";
 import type { Clock } from "../../src/live/clock.ts";
@@ -173,6 +174,24 @@ test("S8: a redirect to a dead server, and to what is no RTMP address", async ()
   using other = new Fake(redirecting(() => "file:///etc/passwd"));
   const wrong = new Attempt(`rtmp://127.0.0.1:${await other.listen()}/live/s`);
   await wrong.assertEnds("protocol", /redirected to file.*no RTMP address/);
+});
+
+test("H60: a redirect leads to a server that is named, or has sent us on itself", async () => {
+  const port = await deadPort();
+  using away = new Fake(redirecting(() => `rtmp://localhost:${port}/live/s`));
+  const refused = new Attempt(`rtmp://127.0.0.1:${await away.listen()}/live/s`, {
+    mayRedirect: toNamed(["origin.example"]),
+  });
+  await refused.assertEnds("redirect", /redirected to .*does not name/);
+  assert.deepEqual(refused.of("redirected"), []);
+  using near = new Fake(redirecting(() => `rtmp://127.0.0.1:${port}/live/s`));
+  const nearPort = await near.listen();
+  for (const hosts of [["127.0.0.1"], []]) {
+    const followed = new Attempt(`rtmp://127.0.0.1:${nearPort}/live/s`, {
+      mayRedirect: toNamed(hosts),
+    });
+    await followed.assertEnds("unreachable", new RegExp(`:${port}: refused`));
+  }
 });
 
 // ---- HTTP-FLV (S11)

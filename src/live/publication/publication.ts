@@ -17,6 +17,8 @@ export interface Publisher {
   readonly timeCorrected?: boolean;
   /** The stream has got its first player. */
   wanted(): void;
+  /** Reads at once what its peer has sent: that may be the end of the publish. */
+  catchUp(): void;
   /** Another publisher takes the stream over: ends this one, with `unpublish`, before it returns. */
   replaced(): void;
 }
@@ -68,12 +70,6 @@ export class Publication {
   /** Whether the right to publish is kept here even while there is no publisher: an edge's pull. */
   get held(): boolean {
     return this.#held;
-  }
-
-  /** Whether the publisher is here, and no newcomer gets the stream for now. */
-  keepsPublisher(nowMs: number): boolean {
-    return this.#publisher !== null &&
-      this.#takeover.deniesAll(this.#publisher.lastBytesAt, nowMs);
   }
 
   /** A publisher takes the stream, from another one if `takeover` allows it; false when it is taken. */

@@ -44,12 +44,6 @@ export class TakeoverRule {
     this.policy = policy;
   }
 
-  /** Whether nobody, wherever from, may put out one that has last sent something at `lastBytesAt`. */
-  deniesAll(lastBytesAt: number, nowMs: number): boolean {
-    return this.policy === "deny" ||
-      this.policy === "if_stalled" && nowMs - lastBytesAt < STALLED_MS;
-  }
-
   /** Whether a publisher that has last sent something at `lastBytesAt` may be ended by any newcomer. */
   givesUp(lastBytesAt: number, nowMs: number): boolean {
     return givesUp(this.policy, lastBytesAt, nowMs);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CLEAR_LOOKS_MS } from "../../../src/live/limits.ts";
 import { Hub } from "../../../src/live/hub.ts";
 import type { LiveStream } from "../../../src/live/live_stream.ts";
 import type { RtmpError } from "../../../src/rtmp/error.ts";
@@ -101,6 +102,15 @@ export class FakeWorkers {
 
   /** Delivers all that is on its way; `pick` chooses the way, of so many, that is next. */
   async deliver(pick: (ways: number) => number = () => 0): Promise<void> {
+    await this.#deliver(pick);
+    // A publisher that would keep its stream is read first.
+    while (this.clock.pending > 0) {
+      this.clock.advance(CLEAR_LOOKS_MS[0]);
+      await this.#deliver(pick);
+    }
+  }
+
+  async #deliver(pick: (ways: number) => number): Promise<void> {
     for (;;) {
       // What a worker puts off to the end of its turn is a part of it.
       await Promise.resolve();

@@ -67,6 +67,8 @@ export const payloads = {
 
 /** Publishes into a stream: each call is one read of the socket with one message in it. */
 export class FakePublisher implements Publisher {
+  /** Times that it was to read what its peer has sent. */
+  caughtUp = 0;
   readonly #stream: LiveStream;
   address = "10.0.0.1";
   /** As if it had just sent something, unless a test says otherwise. */
@@ -78,6 +80,10 @@ export class FakePublisher implements Publisher {
 
   constructor(stream: LiveStream) {
     this.#stream = stream;
+  }
+
+  catchUp(): void {
+    this.caughtUp++;
   }
 
   wanted(): void {}
