@@ -21,6 +21,7 @@ import {
   VHOST_ROOT,
 } from "./table_vhost.ts";
 import type { Directive } from "./tree.ts";
+import { DEFAULT_VHOST, isSameVhost } from "./vhost_name.ts";
 import type {
   Config,
   GraceConfig,
@@ -121,14 +122,13 @@ function buildGrace(root: Section): GraceConfig {
   };
 }
 
-/** The vhosts in effect: the first block of each name. */
+/** The vhosts; that there is one block of each name has been checked. */
 function vhostBlocks(tree: readonly Directive[]): { name: string; block: readonly Directive[] }[] {
-  const found = new Map<string, readonly Directive[]>();
-  for (const { name, args, block } of tree) {
-    const vhost = args.at(0)?.text;
-    if (name === "vhost" && vhost !== undefined && !found.has(vhost)) found.set(vhost, block ?? []);
-  }
-  return [...found].map(([name, block]) => ({ name, block }));
+  return tree.flatMap(({ name, args, block }) => {
+    const text = args.at(0)?.text;
+    if (name !== "vhost" || text === undefined) return [];
+    return { name: isSameVhost(text, DEFAULT_VHOST) ? DEFAULT_VHOST : text, block: block ?? [] };
+  });
 }
 
 function buildVhost(

@@ -4,6 +4,7 @@
  * @module
  */
 import { environmentPlace, formatPlace, type Place, quote } from "./diagnostic.ts";
+import { vhostKey } from "./vhost_name.ts";
 import { allDirectives, type Entry, lookUp } from "./directives.ts";
 import type { Report } from "./report.ts";
 import type { Block, Spec, Status } from "./spec.ts";
@@ -129,19 +130,30 @@ class Checker {
   }
 
   /**
-   * Reports repetitions. The first directive of a name counts; of named blocks, the first of each name.
+   * Reports repetitions. The first directive of a name counts. Named blocks are vhosts: the rules of a second
+   * one would not be there, so that it is an error (H47; SRS takes the first without a word).
    */
   #repetition({ spec }: Entry, directive: Directive, first: Map<string, Directive>): void {
     const named = spec.type === "block" && spec.named;
     if (spec.repeats && !named) return;
-    const what = named
-      ? `${directive.name} ${quote(directive.args.at(0)?.text ?? "")}`
-      : directive.name;
-    const earlier = first.get(what);
-    if (!earlier) return void first.set(what, directive);
+    const text = directive.args.at(0)?.text ?? "";
+    const key = named ? `${directive.name} ${vhostKey(text)}` : directive.name;
+    const earlier = first.get(key);
+    if (!earlier) return void first.set(key, directive);
+    if (named) {
+      const other = earlier.args.at(0)?.text ?? "";
+      const what = other === text
+        ? "is there already"
+        : `is the same as ${quote(other)}, case and a final dot do not count`;
+      const place = formatPlace(earlier.place);
+      return this.#report.error(
+        directive.place,
+        `${directive.name} ${quote(text)} ${what}: put its directives into the block at ${place}`,
+      );
+    }
     this.#report.warn(
       directive.place,
-      `${what} is given again and ignored: the one at ${
+      `${key} is given again and ignored: the one at ${
         formatPlace(earlier.place)
       } counts, remove one`,
     );

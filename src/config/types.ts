@@ -5,6 +5,9 @@
  */
 
 import type { Network } from "./network.ts";
+import { DEFAULT_VHOST, vhostKey } from "./vhost_name.ts";
+
+export { DEFAULT_VHOST, isSameVhost, vhostKey } from "./vhost_name.ts";
 
 /** One address to listen on. `host` is a numeric IPv4 or IPv6 address without brackets. */
 export interface ListenAddress {
@@ -305,14 +308,12 @@ export interface Config {
   readonly vhosts: readonly VhostConfig[];
 }
 
-/** Name of the vhost that serves all names without a block of their own. */
-export const DEFAULT_VHOST = "__defaultVhost__";
-
 /**
- * The vhost block for a name: the first with that name, else `__defaultVhost__`, else null. SRS then
- * refuses the connection.
+ * The vhost block for a name, whatever its case and with or without a final dot; else `__defaultVhost__`,
+ * else null. SRS then refuses the connection.
  */
 export function findVhost(config: Config, name: string): VhostConfig | null {
-  return config.vhosts.find((v) => v.name === name) ??
+  const key = vhostKey(name);
+  return config.vhosts.find((v) => vhostKey(v.name) === key) ??
     config.vhosts.find((v) => v.name === DEFAULT_VHOST) ?? null;
 }

@@ -4,7 +4,7 @@
  */
 
 import type { HttpRemuxConfig } from "../config/types.ts";
-import { type Config, findVhost, type VhostConfig } from "../config/types.ts";
+import { type Config, findVhost, type VhostConfig, vhostKey } from "../config/types.ts";
 import {
   asName,
   checkName,
@@ -31,7 +31,7 @@ export interface FlvTarget {
 
 /** The vhost that a URL asks for: its query's `vhost` or `domain`, else its host. */
 function askedVhost(url: URL): string {
-  return vhostInQuery(url.search) || url.hostname;
+  return vhostInQuery(url.search) || vhostKey(url.hostname);
 }
 
 /**
@@ -83,12 +83,18 @@ const patterns = new Map<string, RegExp>();
 function mountPattern({ mount }: HttpRemuxConfig): RegExp {
   const known = patterns.get(mount);
   if (known) return known;
-  const source = mount.split(/(\[vhost\]|\[app\]|\[stream\])/).map((part) => {
-    if (part === "[vhost]") return "[^/]+";
-    if (part === "[app]") return "(?<app>.+)";
-    if (part === "[stream]") return "(?<stream>[^/]+)";
-    return part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
-  }).join("");
+  // A host that is written out is compared as a vhost's name is.
+  const slash = mount.indexOf("/");
+  const written = mount.slice(0, slash);
+  const host = written.includes("[") ? written : vhostKey(written);
+  const source = `${host}${mount.slice(slash)}`.split(/(\[vhost\]|\[app\]|\[stream\])/).map(
+    (part) => {
+      if (part === "[vhost]") return "[^/]+";
+      if (part === "[app]") return "(?<app>.+)";
+      if (part === "[stream]") return "(?<stream>[^/]+)";
+      return part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+    },
+  ).join("");
   const pattern = new RegExp(`^${source}$`);
   patterns.set(mount, pattern);
   return pattern;

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { DEFAULT_VHOST, type VhostConfig } from "../config/types.ts";
+import { DEFAULT_VHOST, isSameVhost, type VhostConfig, vhostKey } from "../config/types.ts";
 import { ErrorCode, RtmpError } from "./error.ts";
 
 /**
@@ -170,10 +170,13 @@ export function vhostInKey(key: string): string {
   return key.slice(0, key.indexOf("/"));
 }
 
-/** The vhost that a query names, `vhost=` before `domain=`; "": none, or the default one. */
+/**
+ * The vhost that a query names, `vhost=` before `domain=`, in the spelling in which it is compared: what is
+ * one vhost here is one at an origin (H47). "": none, or the default one.
+ */
 export function vhostInQuery(query: string): string {
-  const asked = readPart(queryValue(query, "vhost") || queryValue(query, "domain"));
-  return asked === DEFAULT_VHOST ? "" : asked;
+  const asked = vhostKey(readPart(queryValue(query, "vhost") || queryValue(query, "domain")));
+  return isSameVhost(asked, DEFAULT_VHOST) ? "" : asked;
 }
 
 /**
