@@ -42,9 +42,8 @@ export class Gate {
 
   /** Why a client may not, by the rules of its vhost; null: none is against it. */
   check(visitor: Visitor): Refusal | null {
-    const { vhost, action, protocol, ip, key, param, pageUrl } = visitor;
-    const page = protocol === "rtmp" ? checkRefer(vhost.refer, action, pageUrl) : null;
-    return page ?? checkSecurity(vhost.security, action, ip) ??
+    const { vhost, action, ip, key, param, pageUrl } = visitor;
+    return checkRefer(vhost.refer, action, pageUrl) ?? checkSecurity(vhost.security, action, ip) ??
       checkSignature(vhost[action].secrets, action, key, param, Date.now());
   }
 

@@ -1,5 +1,6 @@
 /**
- * `refer { }`: from which sites' pages clients may come (spec: http §8.2).
+ * `refer { }`: from which sites' pages clients may come, by RTMP (`pageUrl`) and HTTP (`Referer`) alike; SRS
+ * looks at RTMP alone (spec: http §8.2).
  * @module
  */
 

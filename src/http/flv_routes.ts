@@ -211,7 +211,7 @@ function visitorOf(
     stream,
     param: url.search,
     tcUrl: `rtmp://${vhost.name}/${app}`,
-    pageUrl: keptText(c.req.header("Referer") ?? ""),
+    pageUrl: pageOf(c),
     key,
   };
 }
@@ -231,13 +231,18 @@ function newSession(
   return new FlvSession(host, stream, {
     socket: { remote, remoteAddress: address },
     tcUrl: keptText(`${url.origin}/${app}`),
-    pageUrl: keptText(c.req.header("Referer") ?? ""),
+    pageUrl: pageOf(c),
     name: `${name}.flv`,
     param: url.search,
     transport: wantsWebSocket(c.req.raw) ? "ws" : "http",
     visit,
     realAddress: ip === address ? "" : ip,
   }, log);
+}
+
+/** The page that a player is on; of a WebSocket browsers tell its site alone. */
+function pageOf(c: Context<HttpEnv>): string {
+  return keptText(c.req.header("Referer") ?? c.req.header("Origin") ?? "");
 }
 
 const FOREIGN_SOCKET =

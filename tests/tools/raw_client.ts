@@ -163,9 +163,9 @@ export class RawClient {
     socket.on("data", (bytes: Uint8Array) => this.#onData(bytes));
   }
 
-  /** Connects and shakes hands (the simple handshake: no digest). */
-  static async open(port: number): Promise<RawClient> {
-    const socket = net.connect({ host: "127.0.0.1", port, noDelay: true });
+  /** Connects, from an address of this machine, and shakes hands (the simple handshake: no digest). */
+  static async open(port: number, from = "127.0.0.1"): Promise<RawClient> {
+    const socket = net.connect({ host: "127.0.0.1", port, noDelay: true, localAddress: from });
     const client = new RawClient(socket, port);
     const c1 = Buffer.alloc(HANDSHAKE_BYTES, 0x5a);
     c1.fill(0, 0, 8);
