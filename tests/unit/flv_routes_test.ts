@@ -431,7 +431,8 @@ Deno.test("H49: no names where not everybody may play", async () => {
       signature("0123456789abcdef0123", "play", "/live/s", expires)
     }`;
     for (const headers of [{}, { Accept: "application/json" }]) {
-      const answer = await scene.get({ headers }, path);
+      const Referer = "https://example.com/";
+      const answer = await scene.get({ headers: { ...headers, Referer } }, path);
       // By RTMP alone a page is told of.
       assert.equal(answer.status, 404, rule);
       assert.doesNotMatch(await answer.text(), /live\/a/, rule);
