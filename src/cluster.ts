@@ -12,9 +12,10 @@ import { newIdentity } from "./log/ids.ts";
 import { serverLog } from "./log/log.ts";
 import { writeForwarded } from "./log/tank.ts";
 import { findVhost } from "./config/types.ts";
+import { outgoingRoom } from "./net/outgoing.ts";
 import { within } from "./net/run_clock.ts";
 import { assertFree, canReusePort, formatAddress } from "./net/tcp.ts";
-import { type MessagePort, newWay, Thread } from "./net/thread.ts";
+import { type MessagePort, newWay, onPortMessage, Thread } from "./net/thread.ts";
 import { httpService } from "./http_service.ts";
 import { Server } from "./server.ts";
 import { Directory } from "./workers/directory.ts";
@@ -266,6 +267,7 @@ export class Cluster {
       admission: this.#memory,
       columns: this.#workers + 1,
       column,
+      outgoing: Math.max(1, Math.floor(outgoingRoom() / this.#workers)),
     };
     let failure: Error | null = null;
     const thread = new Thread(this.#program, start, {
@@ -276,8 +278,8 @@ export class Cluster {
       ended: () => this.#ended(member, failure),
     });
     const [port, itsPort] = newWay();
-    port.on("message", (message: ToPeer) => {
-      if (this.#members.get(number) === member) this.#link.fromPeer(number, message);
+    onPortMessage(port, (message) => {
+      if (this.#members.get(number) === member) this.#link.fromPeer(number, message as ToPeer);
     });
     thread.post({ kind: "peer", worker: SELF, port: itsPort }, [itsPort]);
     const member: Member = {

@@ -5,7 +5,9 @@
  */
 
 import process from "node:process";
-import type { Log } from "./log/log.ts";
+import { outliveFaults } from "./log/crash.ts";
+import { type Log, serverLog } from "./log/log.ts";
+import { reportFaults } from "./net/faults.ts";
 
 /** Kinds that are told apart: each is one place in the program. */
 const MAX_KINDS = 100;
@@ -48,9 +50,17 @@ export class FaultGuard {
     this.#log.error(`internal fault in ${what}, the server goes on${times}`, undefined, error);
   }
 
-  /** From now on no exception and no rejection that nobody catches ends this process. */
+  /**
+   * From now on no exception and no rejection that nobody catches ends this process, or this thread: it is
+   * the net below timers, callbacks of the runtime, messages of threads and promises.
+   */
   watchProcess(): void {
+    outliveFaults();
+    reportFaults((what, error) => this.note(what, error));
     process.on("uncaughtException", (error) => this.note("a callback", error));
     process.on("unhandledRejection", (error) => this.note("a promise", error));
   }
 }
+
+/** Of this thread. */
+export const faults: FaultGuard = new FaultGuard(serverLog);

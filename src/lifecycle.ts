@@ -9,6 +9,7 @@
  * @module
  */
 
+import { faults } from "./fault_guard.ts";
 import process from "node:process";
 import type { Cluster } from "./cluster.ts";
 import type { Loaded } from "./config/load.ts";
@@ -58,14 +59,18 @@ export class Lifecycle implements ServerControl {
     this.#server = server;
     this.#manager = manager;
     this.#reloader = new Reloader(this.#source, this.#loaded, server);
-    process.on("SIGHUP", () => this.reload());
-    process.on("SIGUSR2", () => reopenLog());
+    // A fault of a listener would end the delivery of signals on Deno.
+    const on = (signal: NodeJS.Signals, work: () => void) => {
+      process.on(signal, () => faults.run(signal, work));
+    };
+    on("SIGHUP", () => this.reload());
+    on("SIGUSR2", () => reopenLog());
     // SRS's signal for it, unless the runtime has a debugger behind it.
-    if (usr1 === "free") process.on("SIGUSR1", () => reopenLog());
+    if (usr1 === "free") on("SIGUSR1", () => reopenLog());
     if (usr1 === "taken") serverLog.warn(DEBUGGER_WARNING);
-    process.on("SIGQUIT", () => this.#end("SIGQUIT", true));
-    process.on("SIGTERM", () => this.#end("SIGTERM", server.config.grace.onTerm));
-    process.on("SIGINT", () => this.#end("SIGINT", false));
+    on("SIGQUIT", () => this.#end("SIGQUIT", true));
+    on("SIGTERM", () => this.#end("SIGTERM", server.config.grace.onTerm));
+    on("SIGINT", () => this.#end("SIGINT", false));
   }
 
   // ---- ServerControl

@@ -17,9 +17,8 @@ import { EXAMPLES } from "./examples.ts";
 import { install, InstallError, uninstall } from "./install/install.ts";
 import { serverLog } from "./log/log.ts";
 import { closeLog, logWritten, openLog, printText } from "./log/tank.ts";
-import { FaultGuard } from "./fault_guard.ts";
-import { fileShortage, httpRoom } from "./net/file_limit.ts";
-import { limitHttpConnections } from "./net/http_listener.ts";
+import { faults } from "./fault_guard.ts";
+import { fileShortage, shareFiles } from "./net/file_limit.ts";
 import { probeHelp } from "./probe/options.ts";
 import { runProbe } from "./probe/probe.ts";
 import { httpService } from "./http_service.ts";
@@ -148,7 +147,7 @@ function sign(file: string | null, options: SignOptions): number {
 function testConfig(file: string | null): number {
   const name = file ?? "(environment)";
   const loaded = load(new ConfigSource(file));
-  const shortage = typeof loaded === "number" ? null : fileShortage(loaded.config.maxConnections);
+  const shortage = typeof loaded === "number" ? null : fileShortage(loaded.config);
   if (shortage) complain(shortage);
   if (typeof loaded === "number" || shortage) {
     serverLog.info(`config file ${name} test is failed`);
@@ -167,12 +166,12 @@ async function run(file: string | null): Promise<number | null> {
   const loaded = load(source);
   if (typeof loaded === "number") return loaded;
   const { config } = loaded;
-  const shortage = fileShortage(config.maxConnections);
+  const shortage = fileShortage(config);
   if (shortage) {
     complain(shortage);
     return EXIT_CONFIG;
   }
-  limitHttpConnections(httpRoom(config.maxConnections));
+  shareFiles(config);
   // Before work_dir changes what a relative path means.
   const signWords = signCommand(file === null ? null : resolve(file));
   const publicHost = publicAddress();
@@ -208,7 +207,7 @@ async function run(file: string | null): Promise<number | null> {
     complain(error instanceof Error ? error.message : String(error));
     return EXIT_START;
   }
-  new FaultGuard(serverLog).watchProcess();
+  faults.watchProcess();
   manager.ready(process.env);
   const { rtmpAddresses, httpAddress } = server;
   const running = { config, rtmpAddresses, httpAddress, signCommand: signWords, publicHost };

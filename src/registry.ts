@@ -5,6 +5,7 @@
  * @module
  */
 
+import { faults } from "./fault_guard.ts";
 import { keptText } from "./hooks/peer_words.ts";
 import type { VhostConfig } from "./config/types.ts";
 import { flvPathOf } from "./http/flv_mount.ts";
@@ -277,6 +278,7 @@ export class Registry implements ServerView {
     return {
       clientsTotal: this.#clientsTotal,
       clientErrors: this.#clientErrors,
+      faults: faults.count,
       players,
       laggingPlayers,
       lagMs,

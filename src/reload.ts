@@ -17,7 +17,7 @@ import { newReloadId } from "./log/ids.ts";
 import { serverLog } from "./log/log.ts";
 import { redactQuery } from "./log/text.ts";
 import { openLog } from "./log/tank.ts";
-import { fileShortage } from "./net/file_limit.ts";
+import { fileShortage, shareFiles } from "./net/file_limit.ts";
 
 /** SRS's numbers for how far a reload has come. */
 const State = { INIT: 0, READING: 10, CHECKING: 20, APPLYING: 30, DONE: 90 } as const;
@@ -146,9 +146,7 @@ export class Reloader {
     const changes = changesBetween(this.#settings, settings);
     // Files outside the configuration, such as certificates, may be others all the same.
     const next = keepStarted(old, config);
-    const shortage = config.maxConnections > old.maxConnections
-      ? fileShortage(config.maxConnections, clients)
-      : null;
+    const shortage = fileShortage(next, clients);
     if (shortage) throw new Error(shortage);
     this.#reached(State.APPLYING);
     const otherLog = !sameLog(old.log, next.log);
@@ -159,6 +157,7 @@ export class Reloader {
       if (otherLog) await openLog(old.log);
       throw error;
     }
+    shareFiles(next, this.#target.clients);
     this.#settings = inEffect(this.#settings, settings);
     for (const { reload, text } of changes) {
       serverLog.info(redactQuery(`reload: ${VERBS[reload]} ${text}`));

@@ -5,7 +5,7 @@
 
 import process from "node:process";
 import { setImmediate } from "node:timers";
-import { FaultGuard } from "./fault_guard.ts";
+import { faults } from "./fault_guard.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import type { Config, ListenAddress, VhostConfig } from "./config/types.ts";
 import type { FlvHost } from "./http/flv_routes.ts";
@@ -71,7 +71,6 @@ function rtmpKey(address: ListenAddress): string {
 }
 
 /** Faults in this thread that belong to no connection. */
-const faults = new FaultGuard(serverLog);
 
 /** Every deadline is in time in which the server ran. */
 const CLOCK: Clock = runClock;

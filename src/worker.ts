@@ -4,11 +4,13 @@
  */
 
 import type { Config } from "./config/types.ts";
+import { faults } from "./fault_guard.ts";
 import { forwardLog, serverLog } from "./log/log.ts";
 import {
   isThread,
   type MessagePort,
   onParentMessage,
+  onPortMessage,
   postToParent,
   threadData,
 } from "./net/thread.ts";
@@ -23,6 +25,7 @@ import type {
   WorkerStart,
 } from "./workers/messages.ts";
 import { SharedAdmission } from "./workers/shared_admission.ts";
+import { limitOutgoing } from "./net/outgoing.ts";
 import { StreamLink } from "./workers/stream_link.ts";
 
 /** A message of the coordinator; the port is there with `peer`. */
@@ -67,8 +70,10 @@ class WorkerProgram {
   }
 
   async run(): Promise<void> {
-    const { config, identity } = this.#start;
+    const { config, identity, outgoing } = this.#start;
     const limits = this.#limits;
+    faults.watchProcess();
+    limitOutgoing(outgoing);
     forwardLog(config.log, (line, level) => this.#lines.add(line, level));
     onParentMessage((message) => this.#receive(message as Delivery));
     try {
@@ -120,9 +125,9 @@ class WorkerProgram {
   #meet(worker: number, port: MessagePort | undefined): void {
     if (!port) return;
     this.#peers.set(worker, port);
-    port.on("message", (message: ToPeer) => {
+    onPortMessage(port, (message) => {
       // What a worker said before it ended may come after its end.
-      if (this.#peers.get(worker) === port) this.#link.fromPeer(worker, message);
+      if (this.#peers.get(worker) === port) this.#link.fromPeer(worker, message as ToPeer);
     });
   }
 

@@ -128,6 +128,7 @@ function edgeJson({ figures }: ServerView, listening: Listening): Json {
     delay_p50_ms: msJson(quantileMs(figures.delays.counts, 0.5)),
     delay_p99_ms: msJson(quantileMs(figures.delays.counts, 0.99)),
     event_loop_lag_ms: fixed2(figures.loopLagMs),
+    faults: figures.faults,
   };
 }
 

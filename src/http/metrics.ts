@@ -113,6 +113,11 @@ function writeServer(
     delays,
   );
   out.counter(
+    "srs_edge_faults_total",
+    "Faults of the server's own that ended no more than a connection; each kind is in the log.",
+    figures.faults,
+  );
+  out.counter(
     "srs_edge_wrong_passwords_total",
     "Requests to the API with a wrong password.",
     wrongPasswords.wrong,

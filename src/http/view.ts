@@ -163,6 +163,8 @@ export interface ServerFigures {
   /** Clients since the start, and those of them that ended with an error, a mere close included (SRS). */
   readonly clientsTotal: number;
   readonly clientErrors: number;
+  /** Faults of ours that ended nothing. */
+  readonly faults: number;
   /** Players now. */
   readonly players: number;
   /** Players more than a second behind, and how far the farthest is behind, ms. */

@@ -16,6 +16,7 @@ import {
   type LogRecord,
 } from "@logtape/logtape";
 import type { LogConfig, LogLevel } from "../config/types.ts";
+import { faultsAreDeadly } from "./crash.ts";
 import { colourLine, formatLine, type LineLevel } from "./line.ts";
 import { consoleTarget, fileTarget, type LineTarget } from "./line_target.ts";
 import { LineWriter } from "./line_writer.ts";
@@ -100,7 +101,7 @@ setLogTarget({
 process.on("exit", writeLast);
 // Deno does not send "exit" after an uncaught error either; Bun does.
 for (const crash of ["error", "unhandledrejection"]) {
-  globalThis.addEventListener?.(crash, writeLast);
+  globalThis.addEventListener?.(crash, () => faultsAreDeadly() && writeLast());
 }
 
 /**

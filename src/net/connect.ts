@@ -6,6 +6,8 @@
 import net from "node:net";
 import tls from "node:tls";
 import type { ListenAddress } from "../config/types.ts";
+import { guarded } from "./faults.ts";
+import { noPlace, takeOutgoing } from "./outgoing.ts";
 import { runClock } from "./run_clock.ts";
 import { formatAddress, NetSocket, type TcpHandler, type TcpSocket } from "./tcp.ts";
 
@@ -41,6 +43,13 @@ export function connectTcp(
   begin: (socket: TcpSocket) => TcpHandler,
   failed: (error: ConnectError) => void,
 ): () => void {
+  const giveBack = takeOutgoing();
+  if (!giveBack) {
+    // Not before the caller has what is returned.
+    return runClock.after(0, () => {
+      failed(new ConnectError("other", noPlace(formatAddress(to))));
+    });
+  }
   const socket = options.tls ? tlsSocket(to, options) : net.connect({
     ...to,
     noDelay: true,
@@ -57,6 +66,7 @@ export function connectTcp(
     settle();
     socket.on("error", () => {});
     socket.destroy();
+    giveBack();
     if (error) failed(error);
   };
   const onError = (error: Error) => fail(connectError(to, error));
@@ -68,8 +78,14 @@ export function connectTcp(
   socket.once(options.tls ? "secureConnect" : "connect", () => {
     if (over) return;
     settle();
-    const connection = new NetSocket(socket);
-    connection.attach(begin(connection));
+    const connection = new NetSocket(socket, giveBack);
+    const handler = guarded("a connection to another server", () => begin(connection));
+    if (handler) connection.attach(handler);
+    else {
+      socket.on("error", () => {});
+      socket.destroy();
+      giveBack();
+    }
   });
   return () => fail(null);
 }

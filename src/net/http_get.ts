@@ -7,6 +7,7 @@
 
 import { runClock } from "./run_clock.ts";
 import { ConnectError, connectError } from "./connect.ts";
+import { noPlace, takeOutgoing } from "./outgoing.ts";
 
 /** What a GET tells its owner. `onEnd` is the last call. */
 export interface HttpGetHandler {
@@ -65,7 +66,11 @@ export class HttpGet {
 
   async #run(url: URL, options: HttpGetOptions): Promise<void> {
     let error: Error | null = null;
+    const giveBack = takeOutgoing();
     try {
+      // Not within the constructor: whoever makes one has no handler ready yet.
+      await Promise.resolve();
+      if (!giveBack) throw new ConnectError("other", noPlace(url.host));
       const response = await this.#fetch(url, options);
       if (!this.#over) {
         this.#handler.onResponse(response.status, response.headers.get("location") ?? "");
@@ -73,6 +78,8 @@ export class HttpGet {
       await this.#read(response.body);
     } catch (thrown) {
       error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    } finally {
+      giveBack?.();
     }
     if (this.#over) return;
     this.abort();

@@ -7,8 +7,8 @@
 
 import type { ListenAddress } from "../config/types.ts";
 import { type FetchHandler, HttpConnection, type HttpConnectionHost } from "./http_connection.ts";
+import { guarded } from "./faults.ts";
 import { listenTcp, type TcpListener, type TcpSocket } from "./tcp.ts";
-import { MAX_HTTP_CONNECTIONS } from "./file_limit.ts";
 import { listenTls, type TlsFiles } from "./tls.ts";
 
 export type { FetchHandler, HttpPeer } from "./http_connection.ts";
@@ -23,14 +23,17 @@ export interface HttpListener {
   close(): Promise<void>;
 }
 
+/** HTTP connections that are no players', until it is told how many there may be. */
+const DEFAULT_ROOM = 64;
+
 /**
  * The connections of all listeners of this thread, in the order in which they came. The players of HTTP-FLV
  * and WebSockets among them count as clients, whose limit is `max_connections`.
  */
 const open = new Set<HttpConnection>();
-let room = MAX_HTTP_CONNECTIONS;
+let room = DEFAULT_ROOM;
 
-/** So many connections that are no players' may be open on all HTTP ports; see `httpRoom`. */
+/** So many connections that are no players' may be open on all HTTP ports; see file_limit.ts. */
 export function limitHttpConnections(most: number): void {
   room = most;
 }
@@ -109,7 +112,9 @@ class HttpConnections implements HttpConnectionHost {
   }
 
   #tick(): void {
-    for (const connection of [...this.#all]) connection.tick();
+    for (const connection of [...this.#all]) {
+      guarded("a tick of an HTTP connection", () => connection.tick());
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import net from "node:net";
 import tls from "node:tls";
 import type { ListenAddress } from "../config/types.ts";
 import { type DirectOwner, type DirectSocket, DirectSockets } from "./direct_socket.ts";
+import { guarded } from "./faults.ts";
 import { connectionError, type Libc, openLibc, startReading, stopReading } from "./libc.ts";
 import { readSingly } from "./single_read.ts";
 
@@ -145,7 +146,11 @@ export class NetSocket implements TcpSocket, DirectOwner {
   /** Told of every write; undefined where `drain` does as well. */
   readonly #written: (() => void) | undefined;
 
-  constructor(socket: net.Socket) {
+  /** Called once, when it is over. */
+  readonly #over: () => void;
+
+  constructor(socket: net.Socket, over: () => void = () => {}) {
+    this.#over = over;
     this.#socket = socket;
     readSingly(socket);
     this.remoteAddress = plainAddress(socket.remoteAddress ?? "unknown");
@@ -172,7 +177,7 @@ export class NetSocket implements TcpSocket, DirectOwner {
       this.#error ??= error;
     });
     socket?.on("end", () => this.onEnd());
-    socket?.on("close", () => this.#onClose());
+    socket?.on("close", () => void guarded("the end of a connection", () => this.#onClose()));
   }
 
   /** Whether it is driven by system calls. */
@@ -351,6 +356,7 @@ export class NetSocket implements TcpSocket, DirectOwner {
     this.#closing = true;
     const handler = this.#handler;
     this.#handler = null;
+    this.#over();
     handler?.onClose(this.#error);
   }
 }
@@ -377,11 +383,13 @@ export async function listenTcp(
   await openDirect();
   const options = { allowHalfOpen: true, noDelay: true, highWaterMark: HIGH_WATER_MARK };
   const server = net.createServer(options, (socket) => {
-    const connection = new NetSocket(socket);
-    const handler = accept(connection);
-    if (handler) {
-      connection.attach(handler);
-    } else {
+    const handler = guarded("the accept of a connection", () => {
+      const connection = new NetSocket(socket);
+      const handler = accept(connection);
+      if (handler) connection.attach(handler);
+      return handler;
+    });
+    if (!handler) {
       socket.on("error", () => {});
       socket.destroy();
     }

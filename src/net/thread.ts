@@ -13,6 +13,7 @@ import {
   workerData,
 } from "node:worker_threads";
 import { DescriptorSet } from "./descriptors.ts";
+import { guarded } from "./faults.ts";
 import { noteDescriptors, openLibc } from "./libc.ts";
 
 /** One end of a way between two threads that does not go through their parent. */
@@ -46,7 +47,10 @@ export class Thread {
     const left = new DescriptorSet();
     const start: Start = { data, descriptors: left.memory };
     this.#worker = new Worker(url, { workerData: start });
-    this.#worker.on("message", (message) => events.message(message));
+    // A fault of the receiver would end the delivery of messages on Deno.
+    this.#worker.on("message", (message) => {
+      guarded("a message of a thread", () => events.message(message));
+    });
     this.#worker.on("error", (error: unknown) => {
       events.failed(error instanceof Error ? error : new Error(String(error)));
     });
@@ -81,7 +85,16 @@ export function threadData(): unknown {
 
 /** Messages of the parent go to `receive` from now on. */
 export function onParentMessage(receive: (message: unknown) => void): void {
-  parentPort?.on("message", receive);
+  parentPort?.on("message", (message) => {
+    guarded("a message of the parent", () => receive(message));
+  });
+}
+
+/** Messages of another thread go to `receive` from now on. */
+export function onPortMessage(port: MessagePort, receive: (message: unknown) => void): void {
+  port.on("message", (message) => {
+    guarded("a message of another thread", () => receive(message));
+  });
 }
 
 /** Sends a message to the parent. */

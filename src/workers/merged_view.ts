@@ -220,6 +220,7 @@ const NO_DELAYS: DelayFigures = { counts: [], sumMs: 0 };
 const NO_FIGURES: ServerFigures = {
   clientsTotal: 0,
   clientErrors: 0,
+  faults: 0,
   players: 0,
   laggingPlayers: 0,
   lagMs: 0,
@@ -271,6 +272,7 @@ function figuresOf(a: ServerFigures, b: ServerFigures): ServerFigures {
   return {
     clientsTotal: a.clientsTotal + b.clientsTotal,
     clientErrors: a.clientErrors + b.clientErrors,
+    faults: a.faults + b.faults,
     players: a.players + b.players,
     laggingPlayers: a.laggingPlayers + b.laggingPlayers,
     lagMs: Math.max(a.lagMs, b.lagMs),

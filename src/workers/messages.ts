@@ -26,6 +26,8 @@ export interface WorkerStart {
   readonly admission: SharedArrayBuffer;
   readonly columns: number;
   readonly column: number;
+  /** Connections to other servers that it may have. */
+  readonly outgoing: number;
 }
 
 /** A finished line for the log. */

@@ -157,7 +157,7 @@ watchedAttack("H59: Host changes nothing of what is asked for", async (a) => {
   const lines = a.edge.log.split("\n").filter((line) => line.includes("api/v1/clients"));
   assert.ok(lines.length <= 10, `${lines.length} lines in the log`);
   const usual = await a.ask(
-    "GET /api/v1/clients/ HTTP/1.1\r\nHost: h:1\r\nConnection: close\r\n\r\n",
+    "GET /api/v1/clients/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n\r\n",
   );
   assert.match(usual, /^HTTP\/1\.1 200 [^]*"clients"/);
 });

@@ -53,7 +53,7 @@ export class Edge {
       "server",
       openFiles === undefined
         ? command
-        : ["sh", "-c", `ulimit -HSn ${openFiles} && exec "$@"`, "sh", ...command],
+        : ["sh", "-c", `ulimit -n ${openFiles} && exec "$@"`, "sh", ...command],
       { cwd: ROOT },
     );
   }

@@ -19,5 +19,7 @@ setInterval(() => {
   } catch {
     return;
   }
+  // The net below a worker would catch it.
+  process.removeAllListeners("uncaughtException");
   throw new Error("a fault in a worker");
 }, LOOK_MS);

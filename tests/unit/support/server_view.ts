@@ -94,6 +94,7 @@ export const figures: ServerFigures = {
   },
   clientsTotal: 12,
   clientErrors: 9,
+  faults: 3,
   players: 2,
   laggingPlayers: 1,
   lagMs: 1250,
