@@ -38,7 +38,7 @@ class EdgeScene extends Fixture {
     this.pull = this.begin(hops);
   }
 
-  begin(hops: readonly string[] = []): EdgePull {
+  begin(hops: readonly string[] = [], waits = true): EdgePull {
     return new EdgePull(
       this.live,
       new OriginTour(this.origins),
@@ -62,6 +62,7 @@ class EdgeScene extends Fixture {
       },
       this.log,
       hops,
+      waits,
     );
   }
 
@@ -351,4 +352,54 @@ Deno.test("workers: a grant that comes too late is given back", () => {
   late.stop("");
   assert.equal(scene.claims[0](true), false);
   assert.equal(scene.live.held, false);
+});
+
+Deno.test("H40: a pull that has never been live goes with its player, unless somebody waits by HTTP", () => {
+  const begun = (waits: boolean) => {
+    const scene = new EdgeScene(1, false);
+    scene.pull.stop("");
+    scene.attempts.length = scene.events.length = 0;
+    const pull = scene.begin([], waits);
+    const player = scene.play();
+    scene.clock.advance(100);
+    return { scene, pull, player };
+  };
+  const rtmp = begun(false);
+  rtmp.pull.left();
+  assert.equal(rtmp.pull.state, "connecting", "its player is there");
+  rtmp.scene.live.leave(rtmp.player);
+  rtmp.pull.left();
+  assert.equal(rtmp.pull.state, "over", "at once");
+  assert.ok(rtmp.scene.attempt.closed);
+
+  const http = begun(true);
+  http.scene.live.leave(http.player);
+  http.pull.left();
+  assert.equal(http.pull.state, "connecting");
+  http.scene.clock.advance(limits.IDLE_LINGER_MS);
+  http.pull.left();
+  assert.equal(http.pull.state, "over", "nobody waits any more");
+  // Without a player leaving it ends as well, and not before who waits has had the time to ask again.
+  const alone = new EdgeScene(1, false);
+  alone.pass(limits.IDLE_LINGER_MS - 100);
+  assert.notEqual(alone.pull.state, "over");
+  alone.pull.wantedBy([], true);
+  alone.pass(limits.IDLE_LINGER_MS - 100);
+  assert.notEqual(alone.pull.state, "over", "asked again in the meantime");
+  alone.pass(limits.IDLE_LINGER_MS);
+  assert.equal(alone.pull.state, "over");
+
+  const live = new EdgeScene(1, false);
+  const player = live.play();
+  live.goLive();
+  live.live.leave(player);
+  live.pull.left();
+  assert.equal(live.pull.state, "live", "a stream that is there lingers");
+});
+
+Deno.test("a stream is not forgotten while it is pulled, and may be when the pull is over", () => {
+  const scene = new EdgeScene(1, false);
+  assert.equal(scene.live.idleSince, null);
+  scene.pull.stop("nobody wants it");
+  assert.notEqual(scene.live.idleSince, null);
 });

@@ -322,3 +322,30 @@ Deno.test("a client's rates are made of samples of its own", () => {
   const rates = [busy, idle].map(({ id }) => scene.registry.clients.get(id)?.kbps.recv30s);
   assert.deepEqual(rates, [1000, 0]);
 });
+
+Deno.test("memory of logs is counted where it is, not where a mirror of it is read", () => {
+  using scene = new Scene();
+  const own = scene.stream("own");
+  const publisher = new FakePublisher(own);
+  publisher.start();
+  const player = new FakePlayer(own);
+  publisher.headers();
+  publisher.video(0, payloads.keyframe(1));
+  const { logBytes } = scene.registry.figures;
+  assert.ok(logBytes > 0);
+  const mirror = scene.stream("mirror");
+  const copied = new FakePublisher(mirror);
+  copied.start();
+  const other = new FakePlayer(mirror);
+  copied.headers();
+  copied.video(0, payloads.keyframe(1));
+  assert.ok(scene.registry.figures.logBytes > logBytes);
+  copied.stop();
+  mirror.beginCopy();
+  copied.video(40, payloads.frame(2));
+  assert.equal(mirror.mirrored, true);
+  assert.ok(mirror.logBytes > 0, "it has a log");
+  assert.equal(scene.registry.figures.logBytes, own.logBytes);
+  player.leave();
+  other.leave();
+});

@@ -274,6 +274,25 @@ Deno.test("hooks are not asked about a stream that its publisher keeps; at an ed
   }
 });
 
+Deno.test("what the forward backend has named is forwarded to, and no more after the end", () => {
+  const server = new TestServer();
+  const told: unknown[] = [];
+  Object.assign(server.host, {
+    relay: {
+      ...NO_RELAYS,
+      destinations: (_client: unknown, answer: (found: readonly string[]) => void) =>
+        answer(["10.0.0.1:1935"]),
+      published: (stream: { key: string }, client: { id: string }, to: readonly string[]) =>
+        void told.push([stream.key, client.id, to]),
+      unpublished: (stream: { key: string }) => void told.push(stream.key),
+    },
+  });
+  const peer = server.publisher("s");
+  assert.deepEqual(told, [["/live/s", peer.session.id, ["10.0.0.1:1935"]]]);
+  peer.send(command("FCUnpublish", 6, null, "s"));
+  assert.deepEqual(told.slice(1), ["/live/s"]);
+});
+
 Deno.test("F31: the server stops: the encoder is told that its publish is over, then closed", () => {
   const server = new TestServer();
   const peer = server.publisher();
