@@ -65,3 +65,20 @@ Deno.test("H17 making room for new addresses forgets nobody who counts", () => {
   assert.equal(rate.admit("10.0.0.1", 2499), "connect_rate_per_ip=1", "its second is not over");
   assert.equal(rate.admit("10.0.0.1", 2500), null);
 });
+
+Deno.test("H51: addresses of one IPv6 /64 are one, and IPv4 on IPv6 sockets is IPv4", () => {
+  const admission = new Admission({ ...NONE, maxConnectionsPerIp: 2, connectRatePerIp: 3 });
+  assert.equal(admission.admit("2001:db8:1:2::1", 0), null);
+  assert.equal(admission.admit("2001:db8:1:2:ffff::2", 0), null);
+  assert.equal(admission.admit("2001:DB8:1:2::3", 0), "max_connections_per_ip=2");
+  assert.equal(admission.admit("2001:db8:1:3::1", 0), null, "another network");
+  admission.leave("2001:db8:1:2::9");
+  assert.equal(admission.admit("2001:db8:1:2::4", 0), null);
+  admission.leave("2001:db8:1:2::4");
+  assert.equal(admission.admit("2001:db8:1:2::5", 0), "connect_rate_per_ip=3");
+  assert.equal(admission.admit("::ffff:192.0.2.1", 0), null);
+  assert.equal(admission.admit("192.0.2.1", 0), null);
+  assert.equal(admission.admit("192.0.2.1", 0), "max_connections_per_ip=2");
+  for (let i = 0; i < 200; i++) admission.admit(`2001:db8:9:9::${i}`, 0);
+  assert.equal(admission.rememberedAddresses, 4);
+});

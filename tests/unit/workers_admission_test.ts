@@ -43,7 +43,7 @@ test("workers together admit what one would", () => {
   });
   const step = fc.record({
     worker: fc.nat(2),
-    address: fc.nat(4).map((n) => `192.0.2.${n}`),
+    address: fc.nat(9).map((n) => n < 5 ? `192.0.2.${n}` : `2001:db8:0:${n % 2}::${n}`),
     leaves: fc.boolean(),
     ms: fc.nat(400),
   });
@@ -96,4 +96,21 @@ test("more addresses than there is room for: all are let in, and those that are 
     assert.equal(first.admit(address, i * 2000), "max_connections_per_ip=1");
     first.leave(address);
   }
+});
+
+test("H65: who was let in uncounted takes no other's place along when it leaves", () => {
+  const limits = { maxConnections: 8, maxConnectionsPerIp: 1, connectRatePerIp: 0 };
+  const [worker] = shared(limits, 1);
+  // All entries of the only set are taken for this second.
+  for (let i = 0; i < 32; i++) {
+    assert.equal(worker.admit(`10.0.0.${i}`, 0), null);
+    worker.leave(`10.0.0.${i}`);
+  }
+  assert.equal(worker.admit("10.0.1.1", 10), null, "uncounted");
+  assert.equal(worker.admit("10.0.1.1", 5000), null, "counted");
+  worker.leave("10.0.1.1");
+  worker.leave("10.0.1.1");
+  assert.equal(worker.open, 0);
+  assert.equal(worker.admit("10.0.1.1", 9000), null);
+  assert.equal(worker.admit("10.0.1.1", 9000), "max_connections_per_ip=1");
 });
