@@ -339,7 +339,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   MAX_WRONG: "process_test.ts: H62",
   MAX_WAITING_CALLS: "../unit/hook_caller_test.ts: H48: a full queue has one line",
   HOOK_TIMEOUT_MS: "../unit/hook_caller_test.ts: hooks H28: a server that answers too late",
-  IDLE_STREAM_MS: "names_test.ts: 10,000 invented",
+  IDLE_STREAM_MS:
+    "../tools/invented_names.ts: invented streams, apps and vhosts leave nothing behind",
   PAGE_MAX: "../unit/http_api_test.ts: F19: pages: an answer has 10000 entries at most",
   MAX_ADDRESSES: "../unit/admission_test.ts: H17 a flood from ever new addresses",
   MAX_REMEMBERED: "../unit/takeover_test.ts: takeover replace: so many addresses are remembered",
