@@ -257,7 +257,7 @@ for (const runtime of runtimes()) {
 max_connections 100;
 http_api { enabled on; listen 127.0.0.1:${freePort()}; auth { enabled on; username a; password right; } }
 http_server { enabled on; listen 127.0.0.1:${freePort()}; }
-exporter { enabled on; }
+exporter { enabled on; listen 127.0.0.1:${freePort()}; }
 vhost __defaultVhost__ { ${VHOST} }`,
       command,
     });
@@ -347,13 +347,13 @@ vhost __defaultVhost__ { ${VHOST} }`,
 /** Connections of one address; each has three lines, of 10,000 and 50 a second. */
 const RECONNECTS = 4500;
 
-/** Connects from an address, says what no RTMP client says, and is closed. */
+/** Connects from an address, and leaves. */
 function visit(port: number, from: string): Promise<void> {
   return new Promise((resolve) => {
     const socket = net.connect({ host: "127.0.0.1", port, localAddress: from });
     socket.on("error", () => {});
     socket.on("data", () => {});
-    socket.on("connect", () => socket.end("X"));
+    socket.on("connect", () => socket.end());
     socket.on("close", () => resolve());
   });
 }

@@ -157,6 +157,22 @@ export async function startServer(
   options: ServerOptions,
   started: (server: Server) => void,
 ): Promise<Server> {
+  for (let tries = 1;; tries++) {
+    const server = await tryServer(folder, options, started);
+    if (server !== null) return server;
+    if (tries === MAX_TRIES) throw new Error("the server ended while it started");
+  }
+}
+
+/** Tries to find ports that no other test has taken in the meantime. */
+const MAX_TRIES = 3;
+
+/** Null: the server has ended, as its port is somebody else's by now. */
+async function tryServer(
+  folder: string,
+  options: ServerOptions,
+  started: (server: Server) => void,
+): Promise<Server | null> {
   const port = options.port ?? freePort();
   const apiPort = freePort();
   const file = `${folder}/server-${port}.conf`;
@@ -165,10 +181,14 @@ export async function startServer(
   started(server);
   for (const [what, number] of [["RTMP", port], ["API", apiPort]] as const) {
     if (what === "API" && options.text !== undefined) continue;
+    let taken = false;
     await until(`the server's ${what} port`, READY_LIMIT_MS, () => {
-      if (server.process.exit !== null) throw new Error("the server ended while it started");
-      return accepts(number);
+      if (server.process.exit === null) return accepts(number);
+      taken = server.log.includes("port is in use");
+      if (!taken) throw new Error("the server ended while it started");
+      return true;
     });
+    if (taken) return null;
   }
   // With several workers the port is tried first, by a listener that refuses everyone.
   const config = await Deno.readTextFile(file);
