@@ -336,7 +336,11 @@ scenario(
         return new Response(null, { status: 302, headers: { Location: to[name] ?? "/" } });
       },
     );
-    const control = await WatchedControl.start({ port: edge.port, apiPort: port });
+    const control = await WatchedControl.start({
+      port: edge.port,
+      apiPort: port,
+      process: edge.process,
+    });
     try {
       const watch = async (name: string) => {
         const client = await s.raw(edge);

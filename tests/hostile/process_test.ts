@@ -266,7 +266,11 @@ vhost __defaultVhost__ { ${VHOST} }`,
       [, port],
     ) => Number(port));
     await until("the API", SOON_MS, () => accepts(api));
-    const control = await WatchedControl.start({ port: server.port, apiPort: flv });
+    const control = await WatchedControl.start({
+      port: server.port,
+      apiPort: flv,
+      process: server.process,
+    });
     const ask = async (password: string, from: string) => {
       const client = await fetchFrom(from, api, `Basic ${btoa(`a:${password}`)}`);
       return Number(/^HTTP\/1.1 (\d+)/.exec(client)?.[1]);

@@ -216,7 +216,11 @@ scenario("conf/secure.conf stands what strangers try", async (s) => {
   const at = await serve(s);
   const { server, http } = at;
   const query = signed("/control/stream");
-  const control = await WatchedControl.start({ port: server.port, apiPort: http }, query);
+  const control = await WatchedControl.start({
+    port: server.port,
+    apiPort: http,
+    process: server.process,
+  }, query);
   try {
     for (const [what, attack] of Object.entries(ATTACKS)) {
       await attack(s, at).catch((error: unknown) => {
@@ -264,7 +268,11 @@ scenario("conf/secure.conf: one address has its share, the others have theirs", 
   const at = await serve(s);
   const { server, http } = at;
   const query = signed("/control/stream");
-  const control = await WatchedControl.start({ port: server.port, apiPort: http }, query);
+  const control = await WatchedControl.start({
+    port: server.port,
+    apiPort: http,
+    process: server.process,
+  }, query);
   try {
     const atOnce = await crowd(server.port, "127.0.0.5", 100, 0);
     assert.ok(atOnce <= 40, `${atOnce} of 100 at once were let in; 20 a second may`);
