@@ -6,33 +6,34 @@
 import { availableParallelism } from "node:os";
 import { basename, resolve } from "node:path";
 import process from "node:process";
-import { Cluster } from "./cluster.ts";
-import { COMMIT } from "./commit.ts";
-import { helpText, type Invocation, parseCommandLine, UsageError } from "./cli.ts";
-import { disarmDebuggerSignal } from "./debugger_signal.ts";
-import { ConfigError } from "./config/diagnostic.ts";
-import type { Loaded } from "./config/load.ts";
-import { formatSummary } from "./config/summary.ts";
-import { EXAMPLES } from "./examples.ts";
+import { startCluster } from "./app/cluster.ts";
+import type { Coordinator } from "./workers/coordinator.ts";
+import { COMMIT } from "./runtime/commit.ts";
+import { helpText, type Invocation, parseCommandLine, UsageError } from "./app/cli.ts";
+import { disarmDebuggerSignal } from "./runtime/debugger_signal.ts";
+import { ConfigError } from "./config/grammar/diagnostic.ts";
+import type { Loaded } from "./config/file/load.ts";
+import { formatSummary } from "./config/file/summary.ts";
+import { EXAMPLES } from "./install/examples.ts";
 import { install, InstallError, uninstall } from "./install/install.ts";
 import { serverLog } from "./log/log.ts";
 import { closeLog, logWritten, openLog, printText } from "./log/tank.ts";
-import { faults } from "./fault_guard.ts";
+import { faults } from "./runtime/fault_guard.ts";
 import { fileShortage, shareFiles } from "./net/file_limit.ts";
 import { probeHelp } from "./probe/options.ts";
 import { runProbe } from "./probe/probe.ts";
-import { httpService } from "./http_service.ts";
-import { Lifecycle } from "./lifecycle.ts";
-import { checkPidFile, writePidFile } from "./pid_file.ts";
-import { runningProcesses } from "./processes.ts";
-import { ConfigSource } from "./reload.ts";
-import { runtimeShortage } from "./runtime_version.ts";
-import { Server } from "./server.ts";
-import { ServiceManager } from "./service_manager.ts";
-import { SignError, type SignOptions, signUrl } from "./sign.ts";
-import { ownSurroundings, surroundingWarnings } from "./surroundings.ts";
-import { BUILD, SERVER_NAME, VERSION } from "./version.ts";
-import { publicAddress, welcome } from "./welcome.ts";
+import { httpService } from "./app/http_service.ts";
+import { Lifecycle } from "./app/lifecycle.ts";
+import { checkPidFile, writePidFile } from "./app/pid_file.ts";
+import { runningProcesses } from "./runtime/processes.ts";
+import { ConfigSource } from "./app/reload.ts";
+import { runtimeShortage } from "./runtime/runtime_version.ts";
+import { Server } from "./app/server.ts";
+import { ServiceManager } from "./app/service.ts";
+import { SignError, type SignOptions, signUrl } from "./app/sign.ts";
+import { ownSurroundings, surroundingWarnings } from "./app/surroundings.ts";
+import { BUILD, SERVER_NAME, VERSION } from "./runtime/version.ts";
+import { publicAddress, welcome } from "./app/welcome.ts";
 
 /** Exit status for a bad command line or configuration (SRS). */
 const EXIT_CONFIG = 255;
@@ -176,7 +177,7 @@ async function run(file: string | null): Promise<number | null> {
   const signWords = signCommand(file === null ? null : resolve(file));
   const publicHost = publicAddress();
   const lifecycle = new Lifecycle(source, loaded);
-  let server: Server | Cluster;
+  let server: Server | Coordinator;
   let manager: ServiceManager;
   try {
     if (config.workDir) changeDirectory(config.workDir);
@@ -195,7 +196,7 @@ async function run(file: string | null): Promise<number | null> {
     const workers = config.workers === "auto" ? availableParallelism() : config.workers;
     server = workers === 1
       ? await Server.start(config, httpService(lifecycle))
-      : await Cluster.start(config, workers, lifecycle);
+      : await startCluster(config, workers, lifecycle);
     // From here on a signal ends the server in an orderly way, and removes the file.
     lifecycle.begin(server, manager, usr1);
     if (config.pid) {

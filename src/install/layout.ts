@@ -3,7 +3,7 @@
  * counterpart and the Debian package follow.
  * @module
  */
-import { SERVICE_CONFIG, SYSUSERS, TMPFILES, UNIT } from "../examples.ts";
+import { SERVICE_CONFIG, SYSUSERS, TMPFILES, UNIT } from "./examples.ts";
 
 /** One file of the service. */
 export interface PlacedFile {

@@ -6,7 +6,7 @@
 import net from "node:net";
 import tls from "node:tls";
 import type { ListenAddress } from "../config/types.ts";
-import { guarded } from "./faults.ts";
+import { guarded } from "../runtime/faults.ts";
 import { noPlace, takeOutgoing } from "./outgoing.ts";
 import { runClock } from "./run_clock.ts";
 import { formatAddress, NetSocket, type TcpHandler, type TcpSocket } from "./tcp.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { connectionError, Epoll, type EpollSet, type Libc, MAX_EVENTS } from "./libc.ts";
+import { connectionError, Epoll, type EpollSet, type Libc, MAX_EVENTS } from "../runtime/libc.ts";
 
 /**
  * ms between two looks: what a word of a player's may wait. A look costs some 100 µs where the processor

@@ -7,7 +7,7 @@
 
 import type { ListenAddress } from "../config/types.ts";
 import { type FetchHandler, HttpConnection, type HttpConnectionHost } from "./http_connection.ts";
-import { guarded } from "./faults.ts";
+import { guarded } from "../runtime/faults.ts";
 import { listenTcp, type TcpListener, type TcpSocket } from "./tcp.ts";
 import { listenTls, type TlsFiles } from "./tls.ts";
 

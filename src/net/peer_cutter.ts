@@ -7,7 +7,7 @@
 
 import type { ListenAddress } from "../config/types.ts";
 import { parseNetwork } from "../config/network.ts";
-import { type Libc, openLibc } from "./libc.ts";
+import { type Libc, openLibc } from "../runtime/libc.ts";
 
 /** ms for which connections are gathered before all descriptors are looked at. */
 const GATHER_MS = 100;

@@ -10,8 +10,14 @@ import net from "node:net";
 import tls from "node:tls";
 import type { ListenAddress } from "../config/types.ts";
 import { type DirectOwner, type DirectSocket, DirectSockets } from "./direct_socket.ts";
-import { guarded } from "./faults.ts";
-import { connectionError, type Libc, openLibc, startReading, stopReading } from "./libc.ts";
+import { guarded } from "../runtime/faults.ts";
+import {
+  connectionError,
+  type Libc,
+  openLibc,
+  startReading,
+  stopReading,
+} from "../runtime/libc.ts";
 import { readSingly } from "./single_read.ts";
 
 /**

@@ -12,9 +12,9 @@ import {
   Worker,
   workerData,
 } from "node:worker_threads";
-import { DescriptorSet } from "./descriptors.ts";
-import { guarded } from "./faults.ts";
-import { noteDescriptors, openLibc } from "./libc.ts";
+import { DescriptorSet } from "../runtime/descriptors.ts";
+import { guarded } from "../runtime/faults.ts";
+import { noteDescriptors, openLibc } from "../runtime/libc.ts";
 
 /** One end of a way between two threads that does not go through their parent. */
 export { MessagePort };

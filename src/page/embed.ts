@@ -4,8 +4,8 @@
  *
  *     deno task page      after every change of the page, or of mpegts.js's version
  *
- *     src/http/embedded/page.ts      this directory's sources, as one script
- *     src/http/embedded/mpegts.ts    mpegts.js as npm has it, and its licences
+ *     src/servers/http/page/embedded/page.ts      this directory's sources, as one script
+ *     src/servers/http/page/embedded/mpegts.ts    mpegts.js as npm has it, and its licences
  *
  * @module
  */

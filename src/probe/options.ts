@@ -4,8 +4,8 @@
  */
 
 import { parseArgs } from "node:util";
-import { optionHint } from "../config/suggest.ts";
-import { parseTarget, type RtmpTarget } from "../relay/target.ts";
+import { optionHint } from "../config/directives/suggest.ts";
+import { parseTarget, type RtmpTarget } from "../clients/target.ts";
 import { RtmpError } from "../rtmp/error.ts";
 import type { SyntheticOptions } from "./synthetic_stream.ts";
 

@@ -4,8 +4,8 @@
  */
 
 import type { Clock } from "../live/clock.ts";
-import { UpstreamListener } from "../relay/upstream_handler.ts";
-import type { UpstreamEnd } from "../relay/upstream_handler.ts";
+import { UpstreamListener } from "../clients/upstream_handler.ts";
+import type { UpstreamEnd } from "../clients/upstream_handler.ts";
 import type { Message } from "../rtmp/message.ts";
 import type { Stamp } from "./stamp.ts";
 import { StreamMeter } from "./stream_meter.ts";

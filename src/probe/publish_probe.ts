@@ -4,10 +4,10 @@
  */
 
 import type { Clock } from "../live/clock.ts";
-import { openRtmp, type Upstream } from "../relay/upstream.ts";
-import { UpstreamListener } from "../relay/upstream_handler.ts";
-import type { RtmpTarget } from "../relay/target.ts";
-import type { UpstreamEnd } from "../relay/upstream_handler.ts";
+import { openRtmp, type Upstream } from "../clients/upstream.ts";
+import { UpstreamListener } from "../clients/upstream_handler.ts";
+import type { RtmpTarget } from "../clients/target.ts";
+import type { UpstreamEnd } from "../clients/upstream_handler.ts";
 import type { SyntheticStream } from "./synthetic_stream.ts";
 
 /** The publisher of a probe. */

@@ -8,7 +8,7 @@
 import { decodeAmf0All } from "../rtmp/amf0.ts";
 import { type AnyAmf, numberOf, propertiesOf, propertyOf, stringOf } from "../rtmp/amf_access.ts";
 import { RtmpError } from "../rtmp/error.ts";
-import { metadataOf } from "../relay/data_message.ts";
+import { metadataOf } from "../clients/data_message.ts";
 import type { Message } from "../rtmp/message.ts";
 
 /** Fields that hold ms since 1970 in what encoders send. */

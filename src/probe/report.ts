@@ -31,7 +31,7 @@
  */
 
 import { peerText } from "../log/text.ts";
-import type { EndReason } from "../relay/upstream_handler.ts";
+import type { EndReason } from "../clients/upstream_handler.ts";
 import type { PlayProbe } from "./play_probe.ts";
 import type { Spread } from "./sample_window.ts";
 import type { StreamMeter } from "./stream_meter.ts";

@@ -16,8 +16,8 @@
  * @module
  */
 
-import { unescapeNal } from "../flv/bit_reader.ts";
-import { VideoCodec, videoCodec, videoConfigOffset } from "../flv/video_header.ts";
+import { unescapeNal } from "../codec/bit_reader.ts";
+import { VideoCodec, videoCodec, videoConfigOffset } from "../codec/video_header.ts";
 
 /** What a picture says of itself. */
 export interface Stamp {

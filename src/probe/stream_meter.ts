@@ -8,11 +8,11 @@
  * @module
  */
 
-import { type AudioInfo, audioInfo, type VideoInfo, videoInfo } from "../flv/codec_info.ts";
-import { audioConfigOffset, audioFlags } from "../flv/audio_header.ts";
-import { FrameFlag } from "../flv/ex_header.ts";
-import { mainMessage } from "../flv/multitrack.ts";
-import { videoCodec, videoConfigOffset, videoFlags } from "../flv/video_header.ts";
+import { type AudioInfo, audioInfo, type VideoInfo, videoInfo } from "../codec/codec_info.ts";
+import { audioConfigOffset, audioFlags } from "../codec/audio_header.ts";
+import { FrameFlag } from "../codec/ex_header.ts";
+import { mainMessage } from "../codec/multitrack.ts";
+import { videoCodec, videoConfigOffset, videoFlags } from "../codec/video_header.ts";
 import { TrackFigures } from "../live/ingest/track_figures.ts";
 import { type Message, MessageType } from "../rtmp/message.ts";
 import { SampleWindow, sortedAboveLeast, type Spread, spread, spreadOf } from "./sample_window.ts";

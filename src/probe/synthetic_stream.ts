@@ -7,7 +7,7 @@
 import { encodeAmf0 } from "../rtmp/amf0.ts";
 import { AmfEcmaArray } from "../rtmp/amf_value.ts";
 import { MessageType } from "../rtmp/message.ts";
-import { SERVER_NAME, VERSION } from "../version.ts";
+import { SERVER_NAME, VERSION } from "../runtime/version.ts";
 import { stampNal } from "./stamp.ts";
 import {
   escapeNal,

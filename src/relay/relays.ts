@@ -4,9 +4,14 @@
  */
 
 import type { EdgeConfig } from "../config/types.ts";
-import { isStreamUrl, maskedDestination, maskedKey, parseServer } from "../config/upstreams.ts";
+import {
+  isStreamUrl,
+  maskedDestination,
+  maskedKey,
+  parseServer,
+} from "../config/directives/upstreams.ts";
 import type { Clock } from "../live/clock.ts";
-import type { LiveStream } from "../live/live_stream.ts";
+import type { LiveStream } from "../live/stream/live_stream.ts";
 import { newConnectionId } from "../log/ids.ts";
 import { lineBudget } from "../log/budget.ts";
 import { connectionLog } from "../log/log.ts";
@@ -22,30 +27,27 @@ import {
   upnodeArgs,
   upstreamName,
   upstreamParam,
-} from "./client.ts";
-import { type OriginAnswer, Uplink } from "./edge_publish.ts";
+} from "../clients/on_behalf.ts";
+import { type OriginAnswer, Uplink } from "./edge/publish.ts";
 import {
   EdgePull,
   type PullAttempt,
   type PullHost,
   type PullState,
   type PullView,
-} from "./edge_pull.ts";
-import { askBackend, type BackendIdentity } from "./forward_backend.ts";
-import { Forwarder, type ForwardState, type ForwardView } from "./forwarder.ts";
-import {
-  CONNECT_ONE_OF_SEVERAL_MS,
-  CONNECT_TIMEOUT_MS,
-  FORWARD_CONNECT_MS,
-  TRAVERSE_CONNECT_MS,
-} from "./limits.ts";
-import { Origins, OriginTour } from "./origins.ts";
-import { PullBudget } from "./pull_budget.ts";
-import { type RedirectRule, toNamed } from "./redirect_rule.ts";
-import type { Self } from "./self.ts";
-import { parseTarget, type RtmpTarget } from "./target.ts";
-import { TokenTraverse } from "./token_traverse.ts";
-import { openFlv, openRtmp, type Upstream } from "./upstream.ts";
+} from "./edge/pull.ts";
+import { askBackend, type BackendIdentity } from "./forward/backend.ts";
+import { Forwarder, type ForwardState, type ForwardView } from "./forward/forwarder.ts";
+import { CONNECT_ONE_OF_SEVERAL_MS, TRAVERSE_CONNECT_MS } from "./edge/limits.ts";
+import { FORWARD_CONNECT_MS } from "./forward/limits.ts";
+import { CONNECT_TIMEOUT_MS } from "../clients/limits.ts";
+import { Origins, OriginTour } from "./edge/origins.ts";
+import { PullBudget } from "./edge/pull_budget.ts";
+import { type RedirectRule, toNamed } from "../clients/redirect_rule.ts";
+import type { Self } from "../clients/self.ts";
+import { parseTarget, type RtmpTarget } from "../clients/target.ts";
+import { TokenTraverse } from "./edge/token_traverse.ts";
+import { openFlv, openRtmp, type Upstream } from "../clients/upstream.ts";
 
 /** Takes the destinations of a stream, or why it cannot be published. */
 export type DestinationsAnswer = (destinations: readonly string[] | RtmpError) => void;

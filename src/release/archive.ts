@@ -7,9 +7,9 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync 
 import { readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, extname, join, resolve } from "node:path";
-import { EXAMPLES } from "../examples.ts";
+import { EXAMPLES } from "../install/examples.ts";
 import { CONFIG_PATH, PACKAGE_FOLDERS, SERVICE_GROUP, serviceFiles } from "../install/layout.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../runtime/version.ts";
 import { run } from "./run.ts";
 import type { Runtime } from "./targets.ts";
 

@@ -7,8 +7,8 @@ import { closeSync, cpSync, mkdirSync, openSync, readSync, rmSync } from "node:f
 import { utimesSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import process from "node:process";
-import { C_LIBRARIES } from "../net/libc.ts";
-import { VERSION } from "../version.ts";
+import { C_LIBRARIES } from "../runtime/libc.ts";
+import { VERSION } from "../runtime/version.ts";
 import { BuildError, run } from "./run.ts";
 import type { Runtime, Target } from "./targets.ts";
 
@@ -16,7 +16,7 @@ import type { Runtime, Target } from "./targets.ts";
  * Entry points besides `src/main.ts`: programs of worker threads, which are loaded by their URL. Each is
  * bundled to a file of the same name beside main's.
  */
-const WORKER_PROGRAMS: readonly string[] = ["src/worker.ts"];
+const WORKER_PROGRAMS: readonly string[] = ["src/app/worker.ts"];
 
 const MAIN = "src/main.ts";
 
@@ -75,7 +75,10 @@ export function compile(runtime: Runtime, target: Target, dist: string, commit: 
   rmSync(stage, { recursive: true, force: true });
   mkdirSync(stage, { recursive: true });
   for (const input of INPUTS) cpSync(input, join(stage, input), { recursive: true });
-  writeFileSync(join(stage, "src/commit.ts"), `export const COMMIT: string = "${commit.hash}";\n`);
+  writeFileSync(
+    join(stage, "src/runtime/commit.ts"),
+    `export const COMMIT: string = "${commit.hash}";\n`,
+  );
   const output = resolve(executablePath(dist, target));
   if (runtime === "deno") compileDeno(stage, target, output, commit.time);
   else compileBun(stage, target, output);

@@ -4,8 +4,8 @@
  * @module
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { formatFullConf } from "../config/full_conf.ts";
-import { formatReference, type Language } from "../config/reference.ts";
+import { formatFullConf } from "../config/directives/full_conf.ts";
+import { formatReference, type Language } from "../config/directives/reference.ts";
 import { BuildError } from "./run.ts";
 
 /** The READMEs by language. */

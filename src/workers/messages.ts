@@ -9,7 +9,7 @@
  */
 
 import type { Config, ListenAddress } from "../config/types.ts";
-import type { ClientView, ServerFigures, StreamView, VhostView } from "../http/view.ts";
+import type { Report } from "../stats/view.ts";
 import type { MirrorMessage } from "../live/mirror/message.ts";
 import type { Clearance, PutOut } from "../live/publication/takeover.ts";
 import type { ServerIdentity } from "../log/ids.ts";
@@ -34,17 +34,6 @@ export interface WorkerStart {
 export interface LogLine {
   readonly level: LineLevel;
   readonly line: string;
-}
-
-/** Everything that the API shows of one worker, or of all. */
-export interface Report {
-  readonly connections: number;
-  readonly recvBytes: number;
-  readonly sendBytes: number;
-  readonly figures: ServerFigures;
-  readonly vhosts: readonly VhostView[];
-  readonly streams: readonly StreamView[];
-  readonly clients: readonly ClientView[];
 }
 
 /** From a worker to the coordinator. */

@@ -6,14 +6,14 @@
 
 import type { MirrorMessage } from "../live/mirror/message.ts";
 import { Mirror } from "../live/mirror/receiver.ts";
-import type { Hub } from "../live/hub.ts";
-import type { HubListener, LiveStream } from "../live/live_stream.ts";
+import type { Hub } from "../live/stream/hub.ts";
+import type { HubListener, LiveStream } from "../live/stream/live_stream.ts";
 import { MirrorSenders } from "../live/mirror/senders.ts";
 import { clearFor, whileKept } from "../live/publication/clearing.ts";
 import { CLEAR, type Clearance } from "../live/publication/takeover.ts";
 import { TimeCell } from "../live/mirror/time_cell.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
-import type { Answer, Claims } from "../session/phase.ts";
+import type { Answer, Claims } from "../live/stream/claims.ts";
 import type { ToCoordinator, ToPeer, ToWorker } from "./messages.ts";
 
 /** Where a link's messages go. */

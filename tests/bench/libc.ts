@@ -7,7 +7,7 @@
  * @module
  */
 
-import { EpollSet } from "../../src/net/libc.ts";
+import { EpollSet } from "../../src/runtime/libc.ts";
 
 const AF_INET = 2;
 const SOCK_STREAM = 1;

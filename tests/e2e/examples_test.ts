@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { EXAMPLES } from "../../src/examples.ts";
+import { EXAMPLES } from "../../src/install/examples.ts";
 import { media } from "../tools/media.ts";
 import { reload } from "../tools/reloading.ts";
 import { assertPlayed, playWhole, type Scenario, scenario } from "../tools/scenario.ts";

@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { gunzipSync } from "node:zlib";
-import { MPEGTS } from "../../src/http/embedded/mpegts.ts";
-import { VERSION } from "../../src/version.ts";
+import { MPEGTS } from "../../src/servers/http/page/embedded/mpegts.ts";
+import { VERSION } from "../../src/runtime/version.ts";
 import { Browser } from "../tools/browser.ts";
 import { media } from "../tools/media.ts";
 import { until } from "../tools/process.ts";

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import net from "node:net";
-import { signature } from "../../src/hooks/signed_url.ts";
+import { signature } from "../../src/access/signed_url.ts";
 import { HookServer } from "../tools/hook_server.ts";
 import { until, within } from "../tools/process.ts";
 import { RawClient, statusCode, Type } from "../tools/raw_client.ts";

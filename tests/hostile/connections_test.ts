@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { MAX_REQUESTS_PER_SECOND } from "../../src/session/limits.ts";
+import { MAX_REQUESTS_PER_SECOND } from "../../src/servers/rtmp/limits.ts";
 import {
   type Attacker,
   command,

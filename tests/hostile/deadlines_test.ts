@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { MAX_LOG_BYTES } from "../../src/live/limits.ts";
-import { HANDSHAKE_TIMEOUT_MS, IDENTIFY_TIMEOUT_MS } from "../../src/session/limits.ts";
+import { HANDSHAKE_TIMEOUT_MS, IDENTIFY_TIMEOUT_MS } from "../../src/servers/rtmp/limits.ts";
 import { type Attacker, command, connect, HANDSHAKE, hello, message } from "../tools/attacker.ts";
 import { DEAF_PLAYERS, deafPlayers, flood } from "../tools/deaf_players.ts";
 import { attack, type Hostile, type HostileOptions, MEMORY_SLACK } from "../tools/hostile.ts";

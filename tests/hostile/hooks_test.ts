@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { signature } from "../../src/hooks/signed_url.ts";
+import { signature } from "../../src/access/signed_url.ts";
 import { type HookCall, HookServer } from "../tools/hook_server.ts";
 import { sleep, until } from "../tools/process.ts";
 import { RawClient } from "../tools/raw_client.ts";

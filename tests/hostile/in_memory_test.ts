@@ -9,7 +9,7 @@ import {
   MAX_PENDING_ANSWERS,
   PLAYER_STALL_MS,
   REPUBLISH_TIMEOUT_MS,
-} from "../../src/session/limits.ts";
+} from "../../src/servers/rtmp/limits.ts";
 import { Random } from "../fuzz/random.ts";
 import { withSeed } from "../tools/seed.ts";
 import { payloads } from "../unit/support/live_fixture.ts";

@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import net from "node:net";
-import { EXAMPLES } from "../../src/examples.ts";
-import { signature } from "../../src/hooks/signed_url.ts";
+import { EXAMPLES } from "../../src/install/examples.ts";
+import { signature } from "../../src/access/signed_url.ts";
 import { FlvClient } from "../tools/flv_client.ts";
 import { until, within } from "../tools/process.ts";
 import { RawClient, statusCode } from "../tools/raw_client.ts";

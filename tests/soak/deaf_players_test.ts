@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { PLAYER_STALL_MS } from "../../src/session/limits.ts";
+import { PLAYER_STALL_MS } from "../../src/servers/rtmp/limits.ts";
 import { DEAF_PLAYERS, deafPlayers } from "../tools/deaf_players.ts";
 import { hostile } from "../tools/hostile.ts";
 import { until } from "../tools/process.ts";

@@ -2,7 +2,7 @@
  * What `deno task build --package` has left in `dist/`.
  * @module
  */
-import { VERSION } from "../../src/version.ts";
+import { VERSION } from "../../src/runtime/version.ts";
 
 const DIST = new URL("../../dist/", import.meta.url).pathname;
 

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { loadConfig } from "../../src/config/load.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
 import type { Action, VhostConfig } from "../../src/config/types.ts";
-import { checkRefer } from "../../src/hooks/refer.ts";
-import { checkSecurity } from "../../src/hooks/security.ts";
-import { checkSignature, signature } from "../../src/hooks/signed_url.ts";
+import { checkRefer } from "../../src/access/refer.ts";
+import { checkSecurity } from "../../src/access/security.ts";
+import { checkSignature, signature } from "../../src/access/signed_url.ts";
 
 function vhostOf(directives: string): VhostConfig {
   return loadConfig("a.conf", () => `listen 1935; vhost v { ${directives} }`, {}).config.vhosts[0];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Admission } from "../../src/admission.ts";
+import { Admission } from "../../src/access/connection_limits.ts";
 
 const NONE = { maxConnections: 0, maxConnectionsPerIp: 0, connectRatePerIp: 0 };
 

@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { BroadcastLog, Entry } from "../../src/live/log/broadcast_log.ts";
 import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "../../src/live/limits.ts";
-import type { LiveStream } from "../../src/live/live_stream.ts";
+import type { LiveStream } from "../../src/live/stream/live_stream.ts";
 import { SegmentPool } from "../../src/live/log/segment_pool.ts";
 import { MessageWriter } from "../../src/rtmp/chunk_writer.ts";
 import { ChunkStream, MessageType, STREAM_ID } from "../../src/rtmp/message.ts";

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { CallQueue, type EndTurn } from "../../src/hooks/call_queue.ts";
+import { CallQueue, type EndTurn } from "../../src/access/hook_queue.ts";
 
 /** Long enough never to pass within a test, ms. */
 const LONG_MS = 60_000;

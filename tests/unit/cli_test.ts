@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { parseCommandLine, UsageError } from "../../src/cli.ts";
+import { parseCommandLine, UsageError } from "../../src/app/cli.ts";
 
 /** The message for a command line that is refused. */
 function told(...args: string[]): string {

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { shownUrl } from "../../src/config/access_kinds.ts";
-import { ConfigError } from "../../src/config/diagnostic.ts";
-import { loadConfig } from "../../src/config/load.ts";
+import { shownUrl } from "../../src/config/directives/access_kinds.ts";
+import { ConfigError } from "../../src/config/grammar/diagnostic.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
 import { contains, formatNetwork, type Network, parseNetwork } from "../../src/config/network.ts";
-import { formatSummary } from "../../src/config/summary.ts";
+import { formatSummary } from "../../src/config/file/summary.ts";
 
 function load(vhost: string, env: Record<string, string> = {}) {
   return loadConfig("a.conf", () => `listen 1935;\nvhost v {\n${vhost}\n}`, env);

@@ -3,8 +3,8 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { changesBetween, inEffect } from "../../src/config/changes.ts";
-import { loadConfig } from "../../src/config/load.ts";
+import { changesBetween, inEffect } from "../../src/config/file/changes.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
 
 function settings(text: string) {
   return loadConfig("a.conf", () => text, {}).settings;

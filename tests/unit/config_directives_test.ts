@@ -3,12 +3,12 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { ConfigError } from "../../src/config/diagnostic.ts";
-import { allDirectives, entryOf, lookUp } from "../../src/config/directives.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import type { Block } from "../../src/config/spec.ts";
-import { nearest } from "../../src/config/suggest.ts";
-import { CONFIG } from "../../src/config/table_root.ts";
+import { ConfigError } from "../../src/config/grammar/diagnostic.ts";
+import { allDirectives, entryOf, lookUp } from "../../src/config/directives/directives.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
+import type { Block } from "../../src/config/directives/spec.ts";
+import { nearest } from "../../src/config/directives/suggest.ts";
+import { CONFIG } from "../../src/config/directives/root.ts";
 
 /** Every name that SRS accepts, by block: 7.0.18, later 7.0 releases (F24), and what these removed. */
 const KNOWN: Record<string, string> = {

@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { ConfigError } from "../../src/config/diagnostic.ts";
-import { loadConfig, type Loaded } from "../../src/config/load.ts";
+import { ConfigError } from "../../src/config/grammar/diagnostic.ts";
+import { loadConfig, type Loaded } from "../../src/config/file/load.ts";
 import { type Config, DEFAULT_VHOST, findVhost, type VhostConfig } from "../../src/config/types.ts";
 
 type Env = Record<string, string>;

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ConfigError, ConfigErrorCode } from "../../src/config/diagnostic.ts";
-import { parseFile, parseText, type ReadFile } from "../../src/config/parser.ts";
-import type { Directive } from "../../src/config/tree.ts";
+import { ConfigError, ConfigErrorCode } from "../../src/config/grammar/diagnostic.ts";
+import { parseFile, parseText, type ReadFile } from "../../src/config/grammar/parser.ts";
+import type { Directive } from "../../src/config/grammar/tree.ts";
 
 /** A tree without places: [name, arguments, children]. */
 type Plain = [string, string[], Plain[] | null];

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseText } from "../../src/config/parser.ts";
-import { printTree } from "../../src/config/print.ts";
-import type { Directive, Word } from "../../src/config/tree.ts";
+import { parseText } from "../../src/config/grammar/parser.ts";
+import { printTree } from "../../src/config/grammar/print.ts";
+import type { Directive, Word } from "../../src/config/grammar/tree.ts";
 
 const PLACE = { source: { name: "generated", lines: [], includedFrom: null }, line: 1, column: 1 };
 

@@ -4,9 +4,9 @@
  */
 
 import assert from "node:assert/strict";
-import { loadConfig } from "../../src/config/load.ts";
-import { formatSummary } from "../../src/config/summary.ts";
-import { ConfigError } from "../../src/config/diagnostic.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
+import { formatSummary } from "../../src/config/file/summary.ts";
+import { ConfigError } from "../../src/config/grammar/diagnostic.ts";
 
 function load(vhost: string) {
   return loadConfig("a.conf", () => `listen 1935; vhost v { ${vhost} }`, {});

@@ -3,10 +3,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { parseText } from "../../src/config/parser.ts";
-import { printTree } from "../../src/config/print.ts";
-import { Report } from "../../src/config/report.ts";
-import { rewriteOldSpellings } from "../../src/config/rewrite.ts";
+import { parseText } from "../../src/config/grammar/parser.ts";
+import { printTree } from "../../src/config/grammar/print.ts";
+import { Report } from "../../src/config/grammar/report.ts";
+import { rewriteOldSpellings } from "../../src/config/grammar/rewrite.ts";
 
 function rewritten(text: string): { tree: string; warnings: string[] } {
   const report = new Report();

@@ -3,9 +3,9 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { ConfigError } from "../../src/config/diagnostic.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import { formatListen } from "../../src/config/kinds.ts";
+import { ConfigError } from "../../src/config/grammar/diagnostic.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
+import { formatListen } from "../../src/config/directives/kinds.ts";
 
 function load(text: string, env: Record<string, string> = {}) {
   const { config, warnings, ...rest } = loadConfig("a.conf", () => text, env);

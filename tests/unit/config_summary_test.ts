@@ -3,8 +3,8 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { loadConfig } from "../../src/config/load.ts";
-import { formatSummary } from "../../src/config/summary.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
+import { formatSummary } from "../../src/config/file/summary.ts";
 
 function summary(text: string | null, env: Record<string, string> = {}): string[] {
   return formatSummary(loadConfig(text === null ? null : "a.conf", () => text ?? "", env)).split(

@@ -5,9 +5,9 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ShortWindow } from "../../src/http/short_window.ts";
+import { ShortWindow } from "../../src/stats/short_window.ts";
 import { DELAY_BOUNDS_MS, DelayHistogram, quantileMs } from "../../src/live/delay_histogram.ts";
-import { LoopLag } from "../../src/loop_lag.ts";
+import { LoopLag } from "../../src/stats/loop_lag.ts";
 import { FakeTime } from "./support/fake_time.ts";
 import { HEADERS, playing, type Scene } from "./support/live_scene.ts";
 

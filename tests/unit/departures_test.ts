@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { Departures } from "../../src/hooks/departures.ts";
+import { Departures } from "../../src/access/departures.ts";
 
 /** ms that no wait of these tests may take. */
 const LONG_MS = 60_000;

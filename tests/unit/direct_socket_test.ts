@@ -9,7 +9,7 @@ import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import net from "node:net";
 import fc from "fast-check";
-import { DescriptorSet } from "../../src/net/descriptors.ts";
+import { DescriptorSet } from "../../src/runtime/descriptors.ts";
 import { listenTcp, NetSocket, type TcpHandler, type TcpSocket } from "../../src/net/tcp.ts";
 
 /** Deno tells descriptors since 2.9. */

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { type DirectOwner, type DirectSocket, DirectSockets } from "../../src/net/direct_socket.ts";
-import { Epoll, Libc } from "../../src/net/libc.ts";
+import { Epoll, Libc } from "../../src/runtime/libc.ts";
 
 /** Bytes of `struct epoll_event` on this processor, and where its data is. */
 const [EVENT_BYTES, EVENT_DATA] = process.arch === "x64" ? [12, 4] : [16, 8];

@@ -5,11 +5,11 @@
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { allDirectives } from "../../src/config/directives.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import { formatReference } from "../../src/config/reference.ts";
-import { CHINESE } from "../../src/config/reference_zh.ts";
-import { EXAMPLES, SYSUSERS, UNIT } from "../../src/examples.ts";
+import { allDirectives } from "../../src/config/directives/directives.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
+import { formatReference } from "../../src/config/directives/reference.ts";
+import { CHINESE } from "../../src/config/directives/reference_zh.ts";
+import { EXAMPLES, SYSUSERS, UNIT } from "../../src/install/examples.ts";
 import {
   CONFIG_PATH,
   PACKAGE_FOLDERS,
@@ -17,7 +17,7 @@ import {
   serviceFiles,
 } from "../../src/install/layout.ts";
 import { READMES, withReference } from "../../src/release/documents.ts";
-import { VERSION } from "../../src/version.ts";
+import { VERSION } from "../../src/runtime/version.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, ROOT), "utf8");

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { GraceConfig } from "../../src/config/types.ts";
-import { drain } from "../../src/drain.ts";
+import { drain } from "../../src/app/drain.ts";
 
 const GRACE: GraceConfig = {
   startWaitMs: 2000,

@@ -5,11 +5,11 @@
 
 import assert from "node:assert/strict";
 import { STALLED_MS } from "../../src/live/limits.ts";
-import type { LiveStream } from "../../src/live/live_stream.ts";
-import { Uplink, type UplinkHost } from "../../src/relay/edge_publish.ts";
-import { PUBLISH_ANSWER_MS } from "../../src/relay/limits.ts";
-import { Origins, OriginTour } from "../../src/relay/origins.ts";
-import { TokenTraverse } from "../../src/relay/token_traverse.ts";
+import type { LiveStream } from "../../src/live/stream/live_stream.ts";
+import { Uplink, type UplinkHost } from "../../src/relay/edge/publish.ts";
+import { PUBLISH_ANSWER_MS } from "../../src/relay/edge/limits.ts";
+import { Origins, OriginTour } from "../../src/relay/edge/origins.ts";
+import { TokenTraverse } from "../../src/relay/edge/token_traverse.ts";
 import { ErrorCode, type RtmpError } from "../../src/rtmp/error.ts";
 import { FakeAttempt } from "./support/fake_network.ts";
 import { ManualClock } from "./support/manual_clock.ts";

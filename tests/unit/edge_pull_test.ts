@@ -5,11 +5,12 @@
 
 import assert from "node:assert/strict";
 import type { Player } from "../../src/live/play/player.ts";
-import { EdgePull } from "../../src/relay/edge_pull.ts";
+import { EdgePull } from "../../src/relay/edge/pull.ts";
 import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import { MAX_HOPS } from "../../src/rtmp/hops.ts";
-import * as limits from "../../src/relay/limits.ts";
-import { Origins, OriginTour } from "../../src/relay/origins.ts";
+import * as clientLimits from "../../src/clients/limits.ts";
+import * as edgeLimits from "../../src/relay/edge/limits.ts";
+import { Origins, OriginTour } from "../../src/relay/edge/origins.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 import { FakeAttempt } from "./support/fake_network.ts";
 import { FakeSink } from "./support/fake_player.ts";
@@ -154,13 +155,13 @@ Deno.test("the last player's leaving ends it after the linger, and not when one 
   const first = scene.play();
   scene.goLive();
   scene.live.leave(first);
-  scene.pass(limits.LINGER_MS - 1000, true);
+  scene.pass(edgeLimits.LINGER_MS - 1000, true);
   const second = scene.play();
-  scene.pass(2 * limits.LINGER_MS, true);
+  scene.pass(2 * edgeLimits.LINGER_MS, true);
   assert.equal(scene.pull.state, "live", "somebody plays it");
   assert.equal(scene.attempts.length, 1, "he shares the connection");
   scene.live.leave(second);
-  scene.pass(limits.LINGER_MS, true);
+  scene.pass(edgeLimits.LINGER_MS, true);
   assert.equal(scene.pull.state, "over");
   assert.ok(scene.attempt.closed);
   assert.deepEqual(scene.events, ["published", "unpublished", "over"]);
@@ -174,7 +175,7 @@ Deno.test("a stream that nobody has: the pull ends when its player goes", () => 
   const player = scene.play();
   scene.attempt.fail("unreachable");
   scene.live.leave(player);
-  scene.pass(limits.LINGER_MS);
+  scene.pass(edgeLimits.LINGER_MS);
   assert.equal(scene.pull.state, "over");
   assert.equal(scene.clock.pending, 0, "the next attempt is called off");
 });
@@ -198,7 +199,7 @@ Deno.test("retries: pauses grow to SRS's 3 s, players stay", () => {
 Deno.test("a connection that has worked for some time is had again at once", () => {
   const scene = new EdgeScene();
   scene.goLive();
-  scene.pass(limits.STABLE_MS, true);
+  scene.pass(clientLimits.STABLE_MS, true);
   scene.attempt.fail("lost");
   assert.equal(scene.live.active, false);
   scene.clock.advance(0);
@@ -206,7 +207,7 @@ Deno.test("a connection that has worked for some time is had again at once", () 
   // One that breaks again and again is not.
   scene.goLive();
   scene.attempt.fail("lost");
-  scene.clock.advance(limits.RETRY_FIRST_MS - 1);
+  scene.clock.advance(clientLimits.RETRY_FIRST_MS - 1);
   assert.equal(scene.attempts.length, 2);
   scene.clock.advance(1);
   assert.equal(scene.attempts.length, 3);
@@ -220,7 +221,7 @@ Deno.test("failover: the next origin at once, each once before a pause", () => {
     scene.clock.advance(0);
   }
   scene.attempt.fail("refused");
-  scene.clock.advance(limits.RETRY_FIRST_MS - 1);
+  scene.clock.advance(clientLimits.RETRY_FIRST_MS - 1);
   assert.equal(scene.asked, "o0 o1 o2");
   scene.clock.advance(1);
   assert.equal(scene.asked, "o0 o1 o2 o0");
@@ -231,7 +232,7 @@ Deno.test("failover: the origin that works is remembered, for other streams too"
   scene.attempt.fail("unreachable");
   scene.clock.advance(0);
   scene.goLive();
-  scene.pass(limits.STABLE_MS, true);
+  scene.pass(clientLimits.STABLE_MS, true);
   assert.equal(new OriginTour(scene.origins).origin.host, "o1");
   scene.attempt.fail("lost");
   scene.clock.advance(0);
@@ -244,7 +245,7 @@ Deno.test("failover: the origin that works is remembered, for other streams too"
 Deno.test("failover: one that answers nothing any more is not asked first again", () => {
   const scene = new EdgeScene(2);
   scene.goLive();
-  scene.pass(limits.STABLE_MS, true);
+  scene.pass(clientLimits.STABLE_MS, true);
   scene.attempt.fail("silent");
   scene.clock.advance(0);
   assert.equal(scene.asked, "o0 o1");
@@ -258,7 +259,7 @@ Deno.test("S7: an idle origin is kept when it is the only one, else the next one
   assert.equal(single.pull.state, "waiting");
   const several = new EdgeScene(2);
   several.attempt.accept();
-  several.pass(limits.MEDIA_TIMEOUT_MS);
+  several.pass(clientLimits.MEDIA_TIMEOUT_MS);
   several.clock.advance(0);
   assert.equal(several.asked, "o0 o1");
   assert.ok(several.attempts[0].closed);
@@ -283,7 +284,7 @@ Deno.test("S10: players are to be told of an end, and get what is published next
 Deno.test("S10: an origin that says nothing about it: silence is an end", () => {
   const scene = new EdgeScene();
   scene.goLive();
-  scene.pass(limits.MEDIA_TIMEOUT_MS);
+  scene.pass(clientLimits.MEDIA_TIMEOUT_MS);
   assert.equal(scene.live.active, false);
   assert.notEqual(scene.live.endedAt, null);
   assert.equal(scene.attempts.length, 1);
@@ -295,7 +296,7 @@ Deno.test("H34: a connection to ourselves is closed and said so", () => {
   scene.attempt.opened({ localAddress: "::1", remoteAddress: "::1", remotePort: 1935 });
   assert.ok(scene.attempt.closed);
   assert.match(scene.pull.view.lastError ?? "", /loop: the origin is this very server/);
-  scene.clock.advance(limits.RETRY_PAUSE_MS - 1);
+  scene.clock.advance(clientLimits.RETRY_PAUSE_MS - 1);
   assert.equal(scene.attempts.length, 1, "no hurry");
 });
 
@@ -334,7 +335,7 @@ Deno.test("workers: one that may not pull asks again while nobody else does", ()
   scene.claims[0](false);
   assert.equal(other.state, "elsewhere");
   for (let i = 0; i < 3; i++) {
-    scene.clock.advance(limits.RECLAIM_MS);
+    scene.clock.advance(edgeLimits.RECLAIM_MS);
     other.tick(scene.clock.now());
   }
   assert.equal(scene.claims.length, 2, "one question at a time");
@@ -376,17 +377,17 @@ Deno.test("H40: a pull that has never been live goes with its player, unless som
   http.scene.live.leave(http.player);
   http.pull.left();
   assert.equal(http.pull.state, "connecting");
-  http.scene.clock.advance(limits.IDLE_LINGER_MS);
+  http.scene.clock.advance(edgeLimits.IDLE_LINGER_MS);
   http.pull.left();
   assert.equal(http.pull.state, "over", "nobody waits any more");
   // Without a player leaving it ends as well, and not before who waits has had the time to ask again.
   const alone = new EdgeScene(1, false);
-  alone.pass(limits.IDLE_LINGER_MS - 100);
+  alone.pass(edgeLimits.IDLE_LINGER_MS - 100);
   assert.notEqual(alone.pull.state, "over");
   alone.pull.wantedBy([], true);
-  alone.pass(limits.IDLE_LINGER_MS - 100);
+  alone.pass(edgeLimits.IDLE_LINGER_MS - 100);
   assert.notEqual(alone.pull.state, "over", "asked again in the meantime");
-  alone.pass(limits.IDLE_LINGER_MS);
+  alone.pass(edgeLimits.IDLE_LINGER_MS);
   assert.equal(alone.pull.state, "over");
 
   const live = new EdgeScene(1, false);

@@ -11,8 +11,8 @@ import {
   audioConfigOffset,
   audioFlags,
   audioTrackId,
-} from "../../src/flv/audio_header.ts";
-import { fourCc, FrameFlag, JOIN_FLAGS } from "../../src/flv/ex_header.ts";
+} from "../../src/codec/audio_header.ts";
+import { fourCc, FrameFlag, JOIN_FLAGS } from "../../src/codec/ex_header.ts";
 import { concat, hex } from "./hex.ts";
 
 const { SEQUENCE_HEADER, END_OF_SEQUENCE, MULTICHANNEL_CONFIG, MULTITRACK, SIDE_TRACK } = FrameFlag;

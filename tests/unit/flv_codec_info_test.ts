@@ -6,8 +6,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { audioInfo, videoInfo } from "../../src/flv/codec_info.ts";
-import { BitReader, unescapeNal } from "../../src/flv/bit_reader.ts";
+import { audioInfo, videoInfo } from "../../src/codec/codec_info.ts";
+import { BitReader, unescapeNal } from "../../src/codec/bit_reader.ts";
 import { concat, hex, toHex } from "./hex.ts";
 
 const AVC_BASELINE_636 =

@@ -6,9 +6,9 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { videoInfo } from "../../src/flv/codec_info.ts";
-import { frameFigures } from "../../src/flv/frame_figures.ts";
-import { NO_VIDEO_FIGURES } from "../../src/flv/video_config.ts";
+import { videoInfo } from "../../src/codec/codec_info.ts";
+import { frameFigures } from "../../src/codec/frame_figures.ts";
+import { NO_VIDEO_FIGURES } from "../../src/codec/video_config.ts";
 import { concat, hex } from "./hex.ts";
 
 const VP9_420 = "824983420014100b560638241c184a000b905fc9";

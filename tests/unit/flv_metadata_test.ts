@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { playerMetadata, readMetadata } from "../../src/flv/metadata.ts";
+import { playerMetadata, readMetadata } from "../../src/codec/metadata.ts";
 import { decodeAmf0All, encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import {
   Amf3Array,

@@ -5,9 +5,9 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { loadConfig } from "../../src/config/load.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
 import { RtmpError } from "../../src/rtmp/error.ts";
-import { findFlvTarget, flvPath } from "../../src/http/flv_mount.ts";
+import { findFlvTarget, flvPath } from "../../src/servers/flv/mount.ts";
 
 const { config } = loadConfig("a.conf", () => `
   listen 1935;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { addTrackIds, mainTrack } from "../../src/flv/multitrack.ts";
+import { addTrackIds, mainTrack } from "../../src/codec/multitrack.ts";
 
 const VIDEO = 6;
 const AUDIO = 5;

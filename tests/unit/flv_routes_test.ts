@@ -5,13 +5,13 @@
  */
 
 import assert from "node:assert/strict";
-import { Gate, Visit } from "../../src/hooks/gate.ts";
-import { HookCaller } from "../../src/hooks/hook_caller.ts";
-import { type Refusal, RefusalCode, type Visitor } from "../../src/hooks/visitor.ts";
-import { type FlvHost, flvRoutes } from "../../src/http/flv_routes.ts";
-import { signature } from "../../src/hooks/signed_url.ts";
-import { Hub } from "../../src/live/hub.ts";
-import type { LiveStream } from "../../src/live/live_stream.ts";
+import { Gate, Visit } from "../../src/access/gate.ts";
+import { HookCaller } from "../../src/access/hook_caller.ts";
+import { type Refusal, RefusalCode, type Visitor } from "../../src/access/visitor.ts";
+import { type FlvHost, flvRoutes } from "../../src/servers/flv/routes.ts";
+import { signature } from "../../src/access/signed_url.ts";
+import { Hub } from "../../src/live/stream/hub.ts";
+import type { LiveStream } from "../../src/live/stream/live_stream.ts";
 import type { HttpPeer } from "../../src/net/http_listener.ts";
 import type { WebLinkHandler } from "../../src/net/web_link.ts";
 import { NO_RELAYS, type RelayService } from "../../src/relay/relays.ts";

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { HttpRemuxConfig } from "../../src/config/types.ts";
 import { FlvTagReader } from "../../src/flv/flv_tag.ts";
-import { FlvSession, PUBLISHER_WAIT_MS } from "../../src/http/flv_session.ts";
+import { FlvSession, PUBLISHER_WAIT_MS } from "../../src/servers/flv/session.ts";
 import { GUESS_MS, PLAYER_STALL_MS } from "../../src/live/limits.ts";
 import type { WebLink } from "../../src/net/web_link.ts";
 import { FakePublisher, Fixture, payloads, vhostOf, words } from "./support/live_fixture.ts";

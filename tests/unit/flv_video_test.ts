@@ -5,14 +5,14 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { fourCc, FrameFlag } from "../../src/flv/ex_header.ts";
+import { fourCc, FrameFlag } from "../../src/codec/ex_header.ts";
 import {
   VideoCodec,
   videoCodec,
   videoConfigOffset,
   videoFlags,
   videoTrackId,
-} from "../../src/flv/video_header.ts";
+} from "../../src/codec/video_header.ts";
 import { concat, hex } from "./hex.ts";
 
 const { KEYFRAME, SEQUENCE_HEADER, END_OF_SEQUENCE, METADATA, COMMAND, MULTITRACK, SIDE_TRACK } =

@@ -5,8 +5,8 @@
 
 import assert from "node:assert/strict";
 import type { PlayConfig } from "../../src/config/types.ts";
-import { Forwarder } from "../../src/relay/forwarder.ts";
-import { RETRY_FIRST_MS, RETRY_PAUSE_MS, STABLE_MS } from "../../src/relay/limits.ts";
+import { Forwarder } from "../../src/relay/forward/forwarder.ts";
+import { RETRY_FIRST_MS, RETRY_PAUSE_MS, STABLE_MS } from "../../src/clients/limits.ts";
 import { ChunkReader } from "../../src/rtmp/chunk_reader.ts";
 import { MessageWriter } from "../../src/rtmp/chunk_writer.ts";
 import { MessageType, u32Body } from "../../src/rtmp/message.ts";

@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { allDirectives, type Entry, entryOf } from "../../src/config/directives.ts";
-import { formatFullConf, SAMPLES } from "../../src/config/full_conf.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import { parseText } from "../../src/config/parser.ts";
-import type { Leaf } from "../../src/config/spec.ts";
-import { ROOT } from "../../src/config/table_root.ts";
-import type { Directive } from "../../src/config/tree.ts";
+import { allDirectives, type Entry, entryOf } from "../../src/config/directives/directives.ts";
+import { formatFullConf, SAMPLES } from "../../src/config/directives/full_conf.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
+import { parseText } from "../../src/config/grammar/parser.ts";
+import type { Leaf } from "../../src/config/directives/spec.ts";
+import { ROOT } from "../../src/config/directives/root.ts";
+import type { Directive } from "../../src/config/grammar/tree.ts";
 import { FULL_CONF } from "../../src/release/documents.ts";
 
 const TEXT = readFileSync(new URL(`../../${FULL_CONF}`, import.meta.url), "utf8");

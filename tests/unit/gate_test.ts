@@ -4,17 +4,17 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { connectBody, streamBody } from "../../src/hooks/bodies.ts";
-import type { Gate, Visit } from "../../src/hooks/gate.ts";
-import type { Visitor } from "../../src/hooks/visitor.ts";
-import { clientAddress } from "../../src/http/client_address.ts";
+import { connectBody, streamBody } from "../../src/access/hook_bodies.ts";
+import type { Gate, Visit } from "../../src/access/gate.ts";
+import type { Visitor } from "../../src/access/visitor.ts";
+import { clientAddress } from "../../src/servers/http/request/client_address.ts";
 import { parseNetwork } from "../../src/config/network.ts";
 import { CLEAR_LOOKS_MS } from "../../src/live/limits.ts";
 import type { Clearance } from "../../src/live/publication/takeover.ts";
 import { ErrorCode } from "../../src/rtmp/error.ts";
-import type { Uplink } from "../../src/relay/edge_publish.ts";
+import type { Uplink } from "../../src/relay/edge/publish.ts";
 import { NO_RELAYS } from "../../src/relay/relays.ts";
-import { NO_CLAIMS } from "../../src/session/phase.ts";
+import { NO_CLAIMS } from "../../src/live/stream/claims.ts";
 import { HookServer } from "../tools/hook_server.ts";
 import { until } from "../tools/process.ts";
 import { MemoryLog } from "./support/memory_log.ts";

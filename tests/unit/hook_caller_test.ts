@@ -3,8 +3,8 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type CallerLimits, HookCaller, type HookEvent } from "../../src/hooks/hook_caller.ts";
-import { verdictOf } from "../../src/hooks/verdict.ts";
+import { type CallerLimits, HookCaller, type HookEvent } from "../../src/access/hook_caller.ts";
+import { verdictOf } from "../../src/access/verdict.ts";
 import { HookServer, silentServer } from "../tools/hook_server.ts";
 import { sleep, within } from "../tools/process.ts";
 import { freePort } from "../tools/server.ts";

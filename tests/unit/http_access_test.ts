@@ -5,8 +5,8 @@
 
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import type { HttpEnv } from "../../src/http/answer.ts";
-import { createApp, type Role } from "../../src/http/app.ts";
+import type { HttpEnv } from "../../src/servers/http/request/answer.ts";
+import { createApp, type Role } from "../../src/servers/http/app.ts";
 import { server } from "./support/server_view.ts";
 
 function basic(credentials: string, scheme = "Basic"): { headers: Record<string, string> } {

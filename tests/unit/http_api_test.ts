@@ -8,11 +8,11 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import process from "node:process";
 import fc from "fast-check";
-import { createApp } from "../../src/http/app.ts";
-import { fixed2, type Json, stringify } from "../../src/http/json.ts";
-import { isPublicAddress, SystemStats } from "../../src/http/system_stats.ts";
+import { createApp } from "../../src/servers/http/app.ts";
+import { fixed2, type Json, stringify } from "../../src/servers/http/request/json.ts";
+import { isPublicAddress, SystemStats } from "../../src/stats/system_stats.ts";
 import { listenHttp } from "../../src/net/http_listener.ts";
-import { VERSION } from "../../src/version.ts";
+import { VERSION } from "../../src/runtime/version.ts";
 import { asked, byId, client, NOW, server, stream } from "./support/server_view.ts";
 
 const ENVELOPE = '{"code":0,"server":"vid-69z1301","service":"mk205s66","pid":"16441",';

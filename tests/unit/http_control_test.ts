@@ -3,8 +3,8 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { AppOptions } from "../../src/http/app.ts";
-import type { ReloadReport } from "../../src/http/control.ts";
+import type { AppOptions } from "../../src/servers/http/app.ts";
+import type { ReloadReport } from "../../src/servers/http/api/control.ts";
 import { server } from "./support/server_view.ts";
 
 const ALLOWED = { enabled: true, allowReload: true };

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { HttpPorts } from "../../src/http/listeners.ts";
+import { HttpPorts } from "../../src/servers/http/listeners.ts";
 import { freePort } from "../tools/server.ts";
 import { configOf } from "./support/rtmp_peer.ts";
 import { server } from "./support/server_view.ts";

@@ -5,8 +5,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Exposition } from "../../src/http/exposition.ts";
-import { MAX_STREAM_SERIES } from "../../src/http/metrics.ts";
+import { Exposition } from "../../src/servers/http/metrics/exposition.ts";
+import { MAX_STREAM_SERIES } from "../../src/servers/http/metrics/metrics.ts";
 import { sanitize } from "../../src/log/text.ts";
 import { parseExposition, valueOf } from "../tools/exposition.ts";
 import { byId, server, stream } from "./support/server_view.ts";

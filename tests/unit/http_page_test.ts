@@ -7,8 +7,8 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { collect } from "../../src/page/embed.ts";
-import * as embeddedMpegts from "../../src/http/embedded/mpegts.ts";
-import * as embeddedPage from "../../src/http/embedded/page.ts";
+import * as embeddedMpegts from "../../src/servers/http/page/embedded/mpegts.ts";
+import * as embeddedPage from "../../src/servers/http/page/embedded/page.ts";
 import { server } from "./support/server_view.ts";
 
 /** What Chromium sends. */

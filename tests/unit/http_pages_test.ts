@@ -3,9 +3,9 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { ConfigError } from "../../src/config/diagnostic.ts";
-import { type AppOptions, createApp } from "../../src/http/app.ts";
-import { loadConfig } from "../../src/config/load.ts";
+import { ConfigError } from "../../src/config/grammar/diagnostic.ts";
+import { type AppOptions, createApp } from "../../src/servers/http/app.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
 import { asked as askedBy, client, server, stream } from "./support/server_view.ts";
 
 function load(text: string) {

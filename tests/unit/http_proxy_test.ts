@@ -5,14 +5,18 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Hono } from "hono";
-import { ConfigError } from "../../src/config/diagnostic.ts";
-import { loadConfig } from "../../src/config/load.ts";
+import { ConfigError } from "../../src/config/grammar/diagnostic.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
 import { parseNetwork } from "../../src/config/network.ts";
 import type { AddressHeader } from "../../src/config/types.ts";
-import type { HttpEnv } from "../../src/http/answer.ts";
-import { AMBIGUOUS_EVERY_MS, AmbiguousLine } from "../../src/http/caller.ts";
+import type { HttpEnv } from "../../src/servers/http/request/answer.ts";
+import { AMBIGUOUS_EVERY_MS, AmbiguousLine } from "../../src/servers/http/request/caller.ts";
 import { setLogTarget } from "../../src/log/log.ts";
-import { clientAddress, type ProxyHeaders, proxyHeaders } from "../../src/http/client_address.ts";
+import {
+  clientAddress,
+  type ProxyHeaders,
+  proxyHeaders,
+} from "../../src/servers/http/request/client_address.ts";
 
 const PROXY = "127.0.0.1";
 const NONE: ProxyHeaders = { forwardedFor: null, realIp: null, forwarded: null };

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { createApp } from "../../src/http/app.ts";
+import { createApp } from "../../src/servers/http/app.ts";
 import { server } from "./support/server_view.ts";
 
 const LARGE = new Uint8Array(300_000).map((_, i) => i * 7 + (i >> 8));

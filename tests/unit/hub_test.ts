@@ -4,8 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { Hub } from "../../src/live/hub.ts";
-import type { LiveStream } from "../../src/live/live_stream.ts";
+import { Hub } from "../../src/live/stream/hub.ts";
+import type { LiveStream } from "../../src/live/stream/live_stream.ts";
 import { FakePlayer } from "./support/fake_player.ts";
 import { FakePublisher, payloads, VERSION, vhostOf } from "./support/live_fixture.ts";
 import { ManualClock } from "./support/manual_clock.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { allDirectives } from "../../src/config/directives.ts";
+import { allDirectives } from "../../src/config/directives/directives.ts";
 import { READMES } from "../../src/release/documents.ts";
 import { type Holding, holdingsIn } from "../tools/holdings.ts";
 

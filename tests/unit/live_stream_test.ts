@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { audioInfo } from "../../src/flv/codec_info.ts";
+import { audioInfo } from "../../src/codec/codec_info.ts";
 import { decodeAmf0All } from "../../src/rtmp/amf0.ts";
 import { AmfEcmaArray } from "../../src/rtmp/amf_value.ts";
 import { MessageType } from "../../src/rtmp/message.ts";

@@ -4,7 +4,7 @@ import {
   MIN_GROWTH_BYTES,
   MIN_GROWTH_SHARE,
   RESTS_MS,
-} from "../../src/memory_keeper.ts";
+} from "../../src/runtime/memory_keeper.ts";
 
 const MB = 1024 * 1024;
 

@@ -6,19 +6,19 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { loadConfig } from "../../src/config/load.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
 import type { EdgeConfig } from "../../src/config/types.ts";
-import { streamBody } from "../../src/hooks/bodies.ts";
-import { checkSignature, signature } from "../../src/hooks/signed_url.ts";
-import { findFlvTarget, flvPathOf } from "../../src/http/flv_mount.ts";
+import { streamBody } from "../../src/access/hook_bodies.ts";
+import { checkSignature, signature } from "../../src/access/signed_url.ts";
+import { findFlvTarget, flvPathOf } from "../../src/servers/flv/mount.ts";
 import { addressesOf, vhostOf } from "../../src/page/addresses.ts";
-import { originTarget, originUrl, type RelayClient } from "../../src/relay/client.ts";
+import { originTarget, originUrl, type RelayClient } from "../../src/clients/on_behalf.ts";
 import { forwardTarget } from "../../src/relay/relays.ts";
-import { type RtmpTarget, tcUrlOf } from "../../src/relay/target.ts";
+import { type RtmpTarget, tcUrlOf } from "../../src/clients/target.ts";
 import { RtmpError } from "../../src/rtmp/error.ts";
 import { NAME_MAX_BYTES } from "../../src/rtmp/stream_name.ts";
-import { signUrl } from "../../src/sign.ts";
-import { type ConnectInfo, findTarget, type Target } from "../../src/session/target.ts";
+import { signUrl } from "../../src/app/sign.ts";
+import { type ConnectInfo, findTarget, type Target } from "../../src/servers/rtmp/target.ts";
 
 const { config } = loadConfig("names.conf", () => `
   listen 1935;

@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import process from "node:process";
-import { checkPidFile, removePidFile, writePidFile } from "../../src/pid_file.ts";
+import { checkPidFile, removePidFile, writePidFile } from "../../src/app/pid_file.ts";
 import {
   type OtherProcess,
   type Processes,
   runningProcesses,
   startOf,
-} from "../../src/processes.ts";
+} from "../../src/runtime/processes.ts";
 
 const OURS = String(process.pid);
 const OTHER = 4711;

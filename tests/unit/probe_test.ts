@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseCommandLine, UsageError } from "../../src/cli.ts";
+import { parseCommandLine, UsageError } from "../../src/app/cli.ts";
 import { parseProbe, ProbeUsageError, publishTarget } from "../../src/probe/options.ts";
 import { publisherClock } from "../../src/probe/publisher_clock.ts";
 import { exitStatus } from "../../src/probe/report.ts";

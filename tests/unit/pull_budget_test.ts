@@ -8,9 +8,9 @@ import assert from "node:assert/strict";
 import {
   MAX_UNSEEN_PULLS_PER_ADDRESS,
   MAX_UNSEEN_PULLS_PER_VHOST,
-} from "../../src/relay/limits.ts";
-import { PullBudget } from "../../src/relay/pull_budget.ts";
-import { isStreamRedirect, toNamed } from "../../src/relay/redirect_rule.ts";
+} from "../../src/relay/edge/limits.ts";
+import { PullBudget } from "../../src/relay/edge/pull_budget.ts";
+import { isStreamRedirect, toNamed } from "../../src/clients/redirect_rule.ts";
 
 Deno.test("H40: an address has its share, IPv6 by /64, and gets it back", () => {
   const budget = new PullBudget();

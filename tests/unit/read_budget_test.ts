@@ -11,7 +11,7 @@ import {
   MAX_MESSAGES_PER_TURN,
   MAX_PLAYER_MESSAGES_PER_SECOND,
   MAX_PUBLISHED_PER_SECOND,
-} from "../../src/session/limits.ts";
+} from "../../src/servers/rtmp/limits.ts";
 import { concat } from "./hex.ts";
 import { type Sent, TestServer } from "./support/rtmp_peer.ts";
 

@@ -3,12 +3,13 @@
  * @module
  */
 
+import { flvPathOf } from "../../src/servers/flv/mount.ts";
 import assert from "node:assert/strict";
-import { Hub } from "../../src/live/hub.ts";
-import type { LiveStream } from "../../src/live/live_stream.ts";
+import { Hub } from "../../src/live/stream/hub.ts";
+import type { LiveStream } from "../../src/live/stream/live_stream.ts";
 import { newIdentity } from "../../src/log/ids.ts";
-import { LoopLag } from "../../src/loop_lag.ts";
-import { Registry } from "../../src/registry.ts";
+import { LoopLag } from "../../src/stats/loop_lag.ts";
+import { Registry } from "../../src/stats/registry.ts";
 import { FakePlayer } from "./support/fake_player.ts";
 import { FakeSession, roleOf } from "./support/fake_session.ts";
 import { FakePublisher, payloads, vhostOf } from "./support/live_fixture.ts";
@@ -20,13 +21,14 @@ class Scene implements Disposable {
   readonly clock = new ManualClock();
   readonly hub = new Hub(this.clock, "1.2.3");
   readonly #loop = new LoopLag(() => this.clock.now());
-  readonly registry = new Registry(
-    this.identity,
-    4711,
-    () => this.clock.now(),
-    this.hub,
-    this.#loop,
-  );
+  readonly registry = new Registry({
+    identity: this.identity,
+    pid: 4711,
+    now: () => this.clock.now(),
+    hub: this.hub,
+    loop: this.#loop,
+    flvPath: ({ vhost, app, key }) => flvPathOf(vhost, app, key),
+  });
   #next = 1;
 
   [Symbol.dispose](): void {

@@ -12,11 +12,11 @@ import {
   originUrl,
   paramWithoutVhost,
   type RelayClient,
-} from "../../src/relay/client.ts";
-import { readAnswer } from "../../src/relay/forward_backend.ts";
+} from "../../src/clients/on_behalf.ts";
+import { readAnswer } from "../../src/relay/forward/backend.ts";
 import { forwardTarget } from "../../src/relay/relays.ts";
-import { Self } from "../../src/relay/self.ts";
-import { describeTarget, tcUrlOf } from "../../src/relay/target.ts";
+import { Self } from "../../src/clients/self.ts";
+import { describeTarget, tcUrlOf } from "../../src/clients/target.ts";
 import { formatHops, MAX_HOPS, parseHops, refuseHops } from "../../src/rtmp/hops.ts";
 import { vhostOf } from "./support/live_fixture.ts";
 

@@ -6,11 +6,11 @@
 
 import assert from "node:assert/strict";
 import { findVhost } from "../../src/config/types.ts";
-import { Hub } from "../../src/live/hub.ts";
-import type { LiveStream } from "../../src/live/live_stream.ts";
-import type { RelayClient } from "../../src/relay/client.ts";
+import { Hub } from "../../src/live/stream/hub.ts";
+import type { LiveStream } from "../../src/live/stream/live_stream.ts";
+import type { RelayClient } from "../../src/clients/on_behalf.ts";
 import { Relays, sumOfRelays } from "../../src/relay/relays.ts";
-import { Self } from "../../src/relay/self.ts";
+import { Self } from "../../src/clients/self.ts";
 import { ErrorCode, RtmpError } from "../../src/rtmp/error.ts";
 import { within } from "../tools/process.ts";
 import { FakePublisher } from "./support/live_fixture.ts";

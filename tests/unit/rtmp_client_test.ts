@@ -7,9 +7,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CLEAR_LOOKS_MS } from "../../src/live/limits.ts";
-import { RtmpClient } from "../../src/relay/rtmp_client.ts";
-import type { RtmpClientOptions } from "../../src/relay/rtmp_dialogue.ts";
-import { describeTarget, parseTarget, redirectedTarget, tcUrlOf } from "../../src/relay/target.ts";
+import { RtmpClient } from "../../src/clients/rtmp_client.ts";
+import type { RtmpClientOptions } from "../../src/clients/rtmp_dialogue.ts";
+import {
+  describeTarget,
+  parseTarget,
+  redirectedTarget,
+  tcUrlOf,
+} from "../../src/clients/target.ts";
 import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import { AmfEcmaArray, AmfObject } from "../../src/rtmp/amf_value.ts";
 import { RtmpError } from "../../src/rtmp/error.ts";

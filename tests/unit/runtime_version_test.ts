@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { runtimeShortage } from "../../src/runtime_version.ts";
+import { runtimeShortage } from "../../src/runtime/runtime_version.ts";
 
 Deno.test("from source: Deno 2.9 and Bun 1.4, and what follows, will do", () => {
   for (const deno of ["2.9.0", "2.9.6", "2.10.0", "3.0.1", "2.9.0+abc1234", "2.9.0-rc.1"]) {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 
-import { ServiceManager, watchdogMs } from "../../src/service_manager.ts";
+import { ServiceManager, watchdogMs } from "../../src/app/service.ts";
 import { within } from "../tools/process.ts";
 import { FakeTime } from "./support/fake_time.ts";
 

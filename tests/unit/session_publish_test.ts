@@ -4,9 +4,9 @@
  */
 
 import assert from "node:assert/strict";
-import { Gate, type Visit } from "../../src/hooks/gate.ts";
+import { Gate, type Visit } from "../../src/access/gate.ts";
 import { CLEAR_LOOKS_MS } from "../../src/live/limits.ts";
-import { HookCaller } from "../../src/hooks/hook_caller.ts";
+import { HookCaller } from "../../src/access/hook_caller.ts";
 import { NO_RELAYS } from "../../src/relay/relays.ts";
 import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import { AmfEcmaArray } from "../../src/rtmp/amf_value.ts";

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ErrorCode, RtmpError } from "../../src/rtmp/error.ts";
-import type { Answer } from "../../src/session/phase.ts";
+import type { Answer } from "../../src/live/stream/claims.ts";
 import { concat } from "./hex.ts";
 import { command, type Peer, recipe, type Sent, TestServer } from "./support/rtmp_peer.ts";
 

@@ -3,13 +3,13 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { parseCommandLine, UsageError } from "../../src/cli.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import { checkSignature } from "../../src/hooks/signed_url.ts";
-import { SignError, signUrl } from "../../src/sign.ts";
+import { parseCommandLine, UsageError } from "../../src/app/cli.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
+import { checkSignature } from "../../src/access/signed_url.ts";
+import { SignError, signUrl } from "../../src/app/sign.ts";
 import type { Action, Config } from "../../src/config/types.ts";
 import { ENCODED, SOURCE } from "../../src/page/addresses.ts";
-import { type Running, welcome } from "../../src/welcome.ts";
+import { type Running, welcome } from "../../src/app/welcome.ts";
 
 const NOW_MS = 1_795_356_543_210;
 

@@ -1,6 +1,6 @@
 /** @module */
 import assert from "node:assert/strict";
-import { type Surroundings, surroundingWarnings } from "../../src/surroundings.ts";
+import { type Surroundings, surroundingWarnings } from "../../src/app/surroundings.ts";
 
 const PLAIN: Surroundings = {
   userId: 1000,

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { refusedTlsProblem, tlsProblem } from "../../src/http/tls_files.ts";
+import { refusedTlsProblem, tlsProblem } from "../../src/servers/http/tls_files.ts";
 import { TEST_CA, TEST_CERTIFICATE, TEST_KEY } from "./support/certificate.ts";
 
 const PATHS = { key: "k.pem", cert: "c.pem" };

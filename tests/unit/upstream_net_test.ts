@@ -5,13 +5,13 @@
  */
 
 import assert from "node:assert/strict";
-import { toNamed } from "../../src/relay/redirect_rule.ts";
+import { toNamed } from "../../src/clients/redirect_rule.ts";
 import { once } from "node:events";
 import net from "node:net";
 import type { Clock } from "../../src/live/clock.ts";
 import { connectTcp } from "../../src/net/connect.ts";
-import { openUpstream, type Upstream, type UpstreamOptions } from "../../src/relay/upstream.ts";
-import type { UpstreamEnd } from "../../src/relay/upstream_handler.ts";
+import { openUpstream, type Upstream, type UpstreamOptions } from "../../src/clients/upstream.ts";
+import type { UpstreamEnd } from "../../src/clients/upstream_handler.ts";
 import { flvFileHeader, writeFlvTagHeader, writePreviousTagSize } from "../../src/flv/flv_tag.ts";
 import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import { AmfEcmaArray, AmfObject } from "../../src/rtmp/amf_value.ts";

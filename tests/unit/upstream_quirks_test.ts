@@ -8,7 +8,7 @@ import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import { AmfEcmaArray, AmfObject, type AmfValue } from "../../src/rtmp/amf_value.ts";
 import { createStreamResult, onStatus } from "../../src/rtmp/command.ts";
 import { userControlBody } from "../../src/rtmp/message.ts";
-import * as limits from "../../src/relay/limits.ts";
+import * as limits from "../../src/clients/limits.ts";
 import { concat } from "./hex.ts";
 import { FakeUpstream } from "./support/fake_upstream.ts";
 import type { Plain } from "./support/server_messages.ts";

@@ -4,12 +4,12 @@
  */
 
 import assert from "node:assert/strict";
-import { loadConfig } from "../../src/config/load.ts";
+import { loadConfig } from "../../src/config/file/load.ts";
 import { findVhost } from "../../src/config/types.ts";
 import { isSameVhost, vhostKey } from "../../src/config/vhost_name.ts";
-import { findFlvTarget } from "../../src/http/flv_mount.ts";
+import { findFlvTarget } from "../../src/servers/flv/mount.ts";
 import { vhostInQuery } from "../../src/rtmp/stream_name.ts";
-import { findTarget } from "../../src/session/target.ts";
+import { findTarget } from "../../src/servers/rtmp/target.ts";
 
 function load(text: string) {
   return loadConfig("a.conf", () => `listen 1935;\n${text}`, {});

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Admission, type AdmissionLimits } from "../../src/admission.ts";
+import { Admission, type AdmissionLimits } from "../../src/access/connection_limits.ts";
 import { admissionMemory, SharedAdmission } from "../../src/workers/shared_admission.ts";
 
 function shared(limits: AdmissionLimits, workers: number): SharedAdmission[] {

@@ -4,9 +4,9 @@
  */
 
 import assert from "node:assert/strict";
-import type { ClientView, StreamView, VhostView } from "../../src/http/view.ts";
-import { EMPTY_REPORT, MergedView } from "../../src/workers/merged_view.ts";
-import type { Report } from "../../src/workers/messages.ts";
+import type { ClientView, StreamView, VhostView } from "../../src/stats/view.ts";
+import { EMPTY_REPORT, MergedView } from "../../src/stats/merged_view.ts";
+import type { Report } from "../../src/stats/view.ts";
 
 const kbps = { recv30s: 1, send30s: 2 };
 

@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
 import { parseNetwork } from "../../src/config/network.ts";
-import type { HttpEnv } from "../../src/http/answer.ts";
-import { basicAuth } from "../../src/http/auth.ts";
+import type { HttpEnv } from "../../src/servers/http/request/answer.ts";
+import { basicAuth } from "../../src/servers/http/request/auth.ts";
 import {
   FORGIVE_MS,
   LINE_EVERY_MS,
@@ -14,7 +14,7 @@ import {
   MAX_LINES,
   MAX_WRONG,
   WrongPasswords,
-} from "../../src/http/wrong_passwords.ts";
+} from "../../src/servers/http/request/wrong_passwords.ts";
 import { addressGroup } from "../../src/log/address_group.ts";
 import { MemoryLog } from "./support/memory_log.ts";
 

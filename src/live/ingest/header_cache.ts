@@ -3,9 +3,9 @@
  * @module
  */
 
-import { audioCodec, audioTrackId } from "../../flv/audio_header.ts";
-import { FrameFlag } from "../../flv/ex_header.ts";
-import { videoCodec, videoTrackId } from "../../flv/video_header.ts";
+import { audioCodec, audioTrackId } from "../../codec/audio_header.ts";
+import { FrameFlag } from "../../codec/ex_header.ts";
+import { videoCodec, videoTrackId } from "../../codec/video_header.ts";
 import { MessageType } from "../../rtmp/message.ts";
 import { Entry } from "../log/broadcast_log.ts";
 import { MAX_HEADER_BYTES } from "../limits.ts";

@@ -5,12 +5,12 @@
  */
 
 import type { PlayConfig, TimeJitter } from "../../config/types.ts";
-import { audioFlags, audioTrackId } from "../../flv/audio_header.ts";
-import { playerData } from "../../flv/data_message.ts";
-import { FrameFlag, JOIN_FLAGS } from "../../flv/ex_header.ts";
-import { readMetadata, writeMetadata } from "../../flv/metadata.ts";
-import { mainMessage } from "../../flv/multitrack.ts";
-import { videoFlags, videoTrackId } from "../../flv/video_header.ts";
+import { audioFlags, audioTrackId } from "../../codec/audio_header.ts";
+import { playerData } from "../../codec/data_message.ts";
+import { FrameFlag, JOIN_FLAGS } from "../../codec/ex_header.ts";
+import { readMetadata, writeMetadata } from "../../codec/metadata.ts";
+import { mainMessage } from "../../codec/multitrack.ts";
+import { videoFlags, videoTrackId } from "../../codec/video_header.ts";
 import { propertyOf } from "../../rtmp/amf_access.ts";
 import { MessageType } from "../../rtmp/message.ts";
 import { type BroadcastLog, Entry } from "../log/broadcast_log.ts";

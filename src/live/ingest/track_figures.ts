@@ -4,11 +4,11 @@
  * @module
  */
 
-import { ExPacketType, FrameFlag } from "../../flv/ex_header.ts";
-import { frameFigures } from "../../flv/frame_figures.ts";
-import { addTrackIds } from "../../flv/multitrack.ts";
-import { NO_VIDEO_FIGURES, type VideoFigures } from "../../flv/video_config.ts";
-import { VideoCodec, videoCodec } from "../../flv/video_header.ts";
+import { ExPacketType, FrameFlag } from "../../codec/ex_header.ts";
+import { frameFigures } from "../../codec/frame_figures.ts";
+import { addTrackIds } from "../../codec/multitrack.ts";
+import { NO_VIDEO_FIGURES, type VideoFigures } from "../../codec/video_config.ts";
+import { VideoCodec, videoCodec } from "../../codec/video_header.ts";
 
 /** The track of messages that are not multitrack ones. */
 const MAIN_TRACK = 0;

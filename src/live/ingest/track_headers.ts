@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FrameFlag, JOIN_FLAGS } from "../../flv/ex_header.ts";
+import { FrameFlag, JOIN_FLAGS } from "../../codec/ex_header.ts";
 import { MAX_HEADER_BYTES, MAX_HEADERS, MAX_KEPT_BYTES } from "../limits.ts";
 
 /** A codec that cannot be told. */

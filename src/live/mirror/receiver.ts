@@ -6,7 +6,7 @@
 import type { Clock } from "../clock.ts";
 import { HeaderCache } from "../ingest/header_cache.ts";
 import type { Ingest } from "../ingest/ingest.ts";
-import type { LiveStream } from "../live_stream.ts";
+import type { LiveStream } from "../stream/live_stream.ts";
 import type { BroadcastLog } from "../log/broadcast_log.ts";
 import { FIELDS, type MirrorMessage, type MirrorPart, type MirrorPiece } from "./message.ts";
 

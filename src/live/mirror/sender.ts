@@ -6,7 +6,7 @@
 import type { Follower } from "../follow/follower.ts";
 import type { HeaderCache } from "../ingest/header_cache.ts";
 import { MAX_LENT_BYTES } from "../limits.ts";
-import type { LiveStream } from "../live_stream.ts";
+import type { LiveStream } from "../stream/live_stream.ts";
 import type { MirrorMessage, MirrorPart, MirrorPiece } from "./message.ts";
 
 /** No entry, no segment. */

@@ -5,7 +5,7 @@
 
 import type { MirrorMessage } from "./message.ts";
 import { MirrorSender } from "./sender.ts";
-import type { LiveStream } from "../live_stream.ts";
+import type { LiveStream } from "../stream/live_stream.ts";
 
 /** Sends a message to a thread. */
 export type MirrorPost = (thread: number, message: MirrorMessage) => void;

@@ -4,7 +4,7 @@
  */
 
 import type { Follower } from "../follow/follower.ts";
-import type { LiveStream } from "../live_stream.ts";
+import type { LiveStream } from "../stream/live_stream.ts";
 
 /** Follows a stream and notes its time; it reads no entry. */
 export class TimeCell implements Follower {

@@ -6,7 +6,7 @@
 
 import { unlinkSync } from "node:fs";
 import process from "node:process";
-import "../../../src/worker.ts";
+import "../../../src/app/worker.ts";
 
 /** ms between two looks for the file. */
 const LOOK_MS = 50;

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { faults } from "../../../src/fault_guard.ts";
+import { faults } from "../../../src/runtime/fault_guard.ts";
 import { onParentMessage, postToParent } from "../../../src/net/thread.ts";
 import { throwEverywhere } from "./throwing.ts";
 

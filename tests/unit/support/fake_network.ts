@@ -8,7 +8,7 @@ import type {
   EndReason,
   UpstreamHandler,
   UpstreamPeer,
-} from "../../../src/relay/upstream_handler.ts";
+} from "../../../src/clients/upstream_handler.ts";
 
 /** One attempt at another server. */
 export class FakeAttempt {

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import type { LiveStream } from "../../../src/live/live_stream.ts";
+import type { LiveStream } from "../../../src/live/stream/live_stream.ts";
 import type { Player, PlayerOptions, PlayerSink } from "../../../src/live/play/player.ts";
 import { ChunkReader } from "../../../src/rtmp/chunk_reader.ts";
 import { MessageWriter } from "../../../src/rtmp/chunk_writer.ts";

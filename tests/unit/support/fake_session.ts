@@ -3,9 +3,9 @@
  * @module
  */
 
-import type { LiveStream } from "../../../src/live/live_stream.ts";
-import type { Session } from "../../../src/registry.ts";
-import type { ClientRole } from "../../../src/session/phase.ts";
+import type { LiveStream } from "../../../src/live/stream/live_stream.ts";
+import type { Session } from "../../../src/stats/session.ts";
+import type { ClientRole } from "../../../src/stats/session.ts";
 import { MemoryLog } from "./memory_log.ts";
 
 /** A connection of whatever protocol. */

@@ -6,11 +6,11 @@
 
 import assert from "node:assert/strict";
 import { toHex } from "../hex.ts";
-import { UpstreamListener } from "../../../src/relay/upstream_handler.ts";
-import { RtmpClient } from "../../../src/relay/rtmp_client.ts";
-import type { RtmpClientOptions } from "../../../src/relay/rtmp_dialogue.ts";
-import { parseTarget } from "../../../src/relay/target.ts";
-import type { EndReason, UpstreamEnd } from "../../../src/relay/upstream_handler.ts";
+import { UpstreamListener } from "../../../src/clients/upstream_handler.ts";
+import { RtmpClient } from "../../../src/clients/rtmp_client.ts";
+import type { RtmpClientOptions } from "../../../src/clients/rtmp_dialogue.ts";
+import { parseTarget } from "../../../src/clients/target.ts";
+import type { EndReason, UpstreamEnd } from "../../../src/clients/upstream_handler.ts";
 import { encodeAmf0 } from "../../../src/rtmp/amf0.ts";
 import type { AmfEcmaArray, AmfValue } from "../../../src/rtmp/amf_value.ts";
 import { AmfObject } from "../../../src/rtmp/amf_value.ts";

@@ -5,8 +5,8 @@
  */
 
 import { CLEAR_LOOKS_MS } from "../../../src/live/limits.ts";
-import { Hub } from "../../../src/live/hub.ts";
-import type { LiveStream } from "../../../src/live/live_stream.ts";
+import { Hub } from "../../../src/live/stream/hub.ts";
+import type { LiveStream } from "../../../src/live/stream/live_stream.ts";
 import type { RtmpError } from "../../../src/rtmp/error.ts";
 import { Directory } from "../../../src/workers/directory.ts";
 import type { ToCoordinator } from "../../../src/workers/messages.ts";

@@ -4,9 +4,9 @@
  */
 
 import { Buffer } from "node:buffer";
-import { loadConfig } from "../../../src/config/load.ts";
+import { loadConfig } from "../../../src/config/file/load.ts";
 import { findVhost, type PlayConfig, type VhostConfig } from "../../../src/config/types.ts";
-import { LiveStream, type Publisher } from "../../../src/live/live_stream.ts";
+import { LiveStream, type Publisher } from "../../../src/live/stream/live_stream.ts";
 import { FlushBudget } from "../../../src/live/play/pacer.ts";
 import { SegmentPool } from "../../../src/live/log/segment_pool.ts";
 import { encodeAmf0 } from "../../../src/rtmp/amf0.ts";

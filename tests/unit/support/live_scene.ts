@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import type { PlayConfig } from "../../../src/config/types.ts";
-import type { LiveStream } from "../../../src/live/live_stream.ts";
+import type { LiveStream } from "../../../src/live/stream/live_stream.ts";
 import { FakePlayer } from "./fake_player.ts";
 import { FakePublisher, Fixture, payloads, words } from "./live_fixture.ts";
 

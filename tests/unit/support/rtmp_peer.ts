@@ -4,16 +4,17 @@
  */
 
 import assert from "node:assert/strict";
-import { loadConfig } from "../../../src/config/load.ts";
+import { loadConfig } from "../../../src/config/file/load.ts";
 import type { Config } from "../../../src/config/types.ts";
-import { Hub } from "../../../src/live/hub.ts";
+import { Hub } from "../../../src/live/stream/hub.ts";
 import { encodeAmf0 } from "../../../src/rtmp/amf0.ts";
 import { AmfObject, type AmfValue } from "../../../src/rtmp/amf_value.ts";
 import { MessageWriter } from "../../../src/rtmp/chunk_writer.ts";
-import { type ClientRole, NO_CLAIMS } from "../../../src/session/phase.ts";
+import { NO_CLAIMS } from "../../../src/live/stream/claims.ts";
+import { type ClientRole } from "../../../src/stats/session.ts";
 import { NO_RELAYS } from "../../../src/relay/relays.ts";
-import { IdleReaders } from "../../../src/session/idle_readers.ts";
-import { RtmpSession, type RtmpSessionHost } from "../../../src/session/rtmp_session.ts";
+import { IdleReaders } from "../../../src/servers/rtmp/idle_readers.ts";
+import { RtmpSession, type RtmpSessionHost } from "../../../src/servers/rtmp/rtmp_session.ts";
 import { concat } from "../hex.ts";
 import { FakeSocket } from "./fake_socket.ts";
 import { ManualClock } from "./manual_clock.ts";

@@ -2,14 +2,14 @@
  * A server as the HTTP side sees it, for tests of that side: SRS's recorded answers as a view.
  * @module
  */
-import { type AppOptions, createApp } from "../../../src/http/app.ts";
+import { type AppOptions, createApp } from "../../../src/servers/http/app.ts";
 import type {
   ClientView,
   ServerFigures,
   ServerView,
   StreamView,
   VhostView,
-} from "../../../src/http/view.ts";
+} from "../../../src/stats/view.ts";
 
 /** The moment of the recorded answers, Unix ms. */
 export const NOW = 1795356483719;

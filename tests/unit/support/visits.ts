@@ -3,9 +3,9 @@
  * @module
  */
 
-import { Gate, type Visit } from "../../../src/hooks/gate.ts";
-import { HookCaller } from "../../../src/hooks/hook_caller.ts";
-import type { LiveStream } from "../../../src/live/live_stream.ts";
+import { Gate, type Visit } from "../../../src/access/gate.ts";
+import { HookCaller } from "../../../src/access/hook_caller.ts";
+import type { LiveStream } from "../../../src/live/stream/live_stream.ts";
 import type { Log } from "../../../src/log/log.ts";
 
 /** What hooks are told of the server. */

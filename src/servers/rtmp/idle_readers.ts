@@ -1,0 +1,58 @@
+/**
+ * Publishers whose streams nobody plays. Nobody waits for what they send, so their sockets are read
+ * together, a few times a second, and the kernel keeps the bytes in the meantime: a fraction of the
+ * wake-ups, and one timer for all of them.
+ * @module
+ */
+
+import type { Clock } from "../../live/clock.ts";
+import type { TcpSocket } from "../../net/tcp.ts";
+
+/** ms between two times of reading. What a joining player's GOP may lack for a moment. */
+export const IDLE_GATHER_MS = 250;
+/**
+ * ms that a socket which must be read by the runtime is read: enough for one turn of the event loop, in
+ * which all has come.
+ */
+export const IDLE_READ_MS = 2;
+
+/** The sockets that are read now and then. */
+export class IdleReaders {
+  readonly #clock: Clock;
+  readonly #sockets = new Set<TcpSocket>();
+  #running = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** From now on a socket is read now and then. */
+  add(socket: TcpSocket): void {
+    if (this.#sockets.has(socket)) return;
+    this.#sockets.add(socket);
+    if (this.#running) return;
+    this.#running = true;
+    this.#clock.after(IDLE_READ_MS, () => this.#pause());
+  }
+
+  /** From now on a socket is read at once again. */
+  remove(socket: TcpSocket): void {
+    if (this.#sockets.delete(socket)) socket.resumeReading();
+  }
+
+  #pause(): void {
+    if (this.#sockets.size === 0) {
+      this.#running = false;
+      return;
+    }
+    for (const socket of this.#sockets) socket.pauseReading();
+    this.#clock.after(IDLE_GATHER_MS - IDLE_READ_MS, () => this.#read());
+  }
+
+  #read(): void {
+    for (const socket of this.#sockets) {
+      if (!socket.readWaiting()) socket.resumeReading();
+    }
+    this.#clock.after(IDLE_READ_MS, () => this.#pause());
+  }
+}
