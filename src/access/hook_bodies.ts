@@ -1,5 +1,5 @@
 /**
- * What is posted to hook servers: SRS's fields in SRS's order (spec: http §7.1).
+ * What is posted to hook servers: SRS's fields in SRS's order.
  * @module
  */
 

@@ -8,7 +8,7 @@ import type { HookAction } from "../config/types.ts";
 import type { Log } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
 import { runClock, within } from "../net/run_clock.ts";
-import { httpPost } from "../clients/http_post.ts";
+import { httpPost } from "../net/http_post.ts";
 import { CallQueue } from "./hook_queue.ts";
 import {
   HOOK_TIMEOUT_MS,

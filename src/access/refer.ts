@@ -1,6 +1,6 @@
 /**
  * `refer { }`: from which sites' pages clients may come, by RTMP (`pageUrl`) and HTTP (`Referer`) alike; SRS
- * looks at RTMP alone (spec: http §8.2).
+ * looks at RTMP alone.
  * @module
  */
 

@@ -1,5 +1,5 @@
 /**
- * `security { }`: which addresses may publish and play, in SRS's order (spec: http §8.1).
+ * `security { }`: which addresses may publish and play, in SRS's order.
  * @module
  */
 

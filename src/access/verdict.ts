@@ -1,5 +1,5 @@
 /**
- * What an answer of a hook server means (spec: http §7.2).
+ * What an answer of a hook server means.
  * @module
  */
 

@@ -1,5 +1,5 @@
 /**
- * The command line, as SRS users know it (spec: log and service §3).
+ * The command line, as SRS users know it.
  * @module
  */
 

@@ -1,5 +1,5 @@
 /**
- * Pulling a stream over HTTP-FLV (spec: cluster §1.4): `GET http://host/app/stream.flv`, redirects
+ * Pulling a stream over HTTP-FLV: `GET http://host/app/stream.flv`, redirects
  * followed, then FLV tags for ever.
  * @module
  */
@@ -8,7 +8,7 @@ import { FlvTagReader } from "../flv/flv_tag.ts";
 import type { Clock } from "../live/clock.ts";
 import { peerText } from "../log/text.ts";
 import { ConnectError } from "../net/connect.ts";
-import { HttpGet, type HttpGetHandler } from "./http_get.ts";
+import { HttpGet, type HttpGetHandler } from "../net/http_get.ts";
 import { RtmpError } from "../rtmp/error.ts";
 import { HOPS_HEADER } from "../rtmp/hops.ts";
 import { type Message, MessageType } from "../rtmp/message.ts";

@@ -38,7 +38,7 @@ export interface RelayClient {
   readonly transport: "rtmp" | "flv";
 }
 
-/** The stream at an origin (spec: cluster §1.3). */
+/** The stream at an origin. */
 export function originTarget(
   client: RelayClient,
   { vhost }: EdgeConfig,
@@ -61,7 +61,7 @@ function vhostAtOrigin(client: RelayClient, template: string): string {
   return name === DEFAULT_VHOST ? "" : name;
 }
 
-/** The same by HTTP-FLV (spec: cluster §1.4). */
+/** The same by HTTP-FLV. */
 export function originUrl(
   client: RelayClient,
   protocol: "flv" | "flvs",

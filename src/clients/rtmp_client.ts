@@ -8,22 +8,17 @@
 import type { Clock } from "../live/clock.ts";
 import { peerText } from "../log/text.ts";
 import type { TcpHandler, TcpSocket } from "../net/tcp.ts";
-import { AckCounter } from "../rtmp/ack_counter.ts";
-import { ChunkReader, MAX_MESSAGE_SIZE } from "../rtmp/chunk_reader.ts";
-import { MessageWriter } from "../rtmp/chunk_writer.ts";
+import { MAX_MESSAGE_SIZE } from "../rtmp/chunk_reader.ts";
 import { ClientHandshake, type HandshakeKind } from "../rtmp/client_handshake.ts";
-import { parseCommand } from "../rtmp/command.ts";
+import { RtmpConnection } from "../rtmp/connection.ts";
 import { RtmpError } from "../rtmp/error.ts";
 import {
   ChunkStream,
-  controlValue,
   type Message,
   MessageType,
-  parseUserControl,
-  splitAggregate,
-  u32Body,
   UserControl,
   userControlBody,
+  type UserControlMessage,
 } from "../rtmp/message.ts";
 import { metadataOf } from "./data_message.ts";
 import { MAX_COMMAND_BYTES, MAX_PENDING_ANSWERS, MAX_REQUESTS_PER_SECOND } from "./limits.ts";
@@ -47,9 +42,7 @@ export class RtmpClient implements TcpHandler {
   readonly #onEnd: (end: UpstreamEnd) => void;
   readonly #clock: Clock;
   readonly #handshake: ClientHandshake;
-  readonly #reader = new ChunkReader();
-  readonly #writer = new MessageWriter();
-  readonly #acks = new AckCounter();
+  readonly #connection: RtmpConnection;
   readonly #dialogue: RtmpDialogue;
   #ended = false;
   /** Clock ms by which the handshake, or the next answer, must have come. */
@@ -82,13 +75,22 @@ export class RtmpClient implements TcpHandler {
     this.#handler = handler;
     this.#onEnd = onEnd;
     this.#clock = clock;
-    this.#reader.maxMessageSize = MAX_COMMAND_BYTES;
+    this.#connection = new RtmpConnection({
+      get pendingBytes() {
+        return socket.pendingBytes;
+      },
+      media: (message) => this.#media(message),
+      command: (command) => this.#dialogue.answered(command),
+      userControl: (control) => this.#userControl(control),
+      countRequest: () => this.#countRequest(),
+    }, MAX_PENDING_ANSWERS);
+    this.#connection.reader.maxMessageSize = MAX_COMMAND_BYTES;
     const now = clock.now();
     this.#requestsSince = now;
     this.#takenAt = now;
     this.#deadline = now + this.#answerTimeoutMs;
     this.#handshake = new ClientHandshake(now, options.handshake);
-    this.#dialogue = new RtmpDialogue(target, options, this.#writer, {
+    this.#dialogue = new RtmpDialogue(target, options, this.#connection, {
       asked: () => this.#await(),
       connected: () => handler.connected(),
       accepted: () => this.#accepted(),
@@ -101,7 +103,7 @@ export class RtmpClient implements TcpHandler {
 
   /** Our chunk size towards the server, bytes. */
   get chunkSize(): number {
-    return this.#writer.chunkSize;
+    return this.#connection.writer.chunkSize;
   }
 
   /** The message stream that the server has given us. */
@@ -150,7 +152,7 @@ export class RtmpClient implements TcpHandler {
       : type === MessageType.AUDIO
       ? ChunkStream.AUDIO
       : ChunkStream.DATA;
-    this.#writer.write(chunkStream, type, timestamp, this.streamId, payload);
+    this.#connection.writer.write(chunkStream, type, timestamp, this.streamId, payload);
     return this.#flush();
   }
 
@@ -207,7 +209,7 @@ export class RtmpClient implements TcpHandler {
       ? silentCloseHint(this.#dialogue.step, this.#target)
       : " during the handshake: is it an RTMP server?";
     this.#end("lost", how + hint);
-    this.#reader.end();
+    this.#connection.reader.end();
   }
 
   /** Looks at the deadlines; several times a second. */
@@ -241,7 +243,7 @@ export class RtmpClient implements TcpHandler {
   #await(): void {
     this.#deadline = this.#clock.now() + this.#answerTimeoutMs;
     // Some servers send media before they say that they do.
-    if (this.#dialogue.step === "play") this.#reader.maxMessageSize = MAX_MESSAGE_SIZE;
+    if (this.#dialogue.step === "play") this.#connection.reader.maxMessageSize = MAX_MESSAGE_SIZE;
   }
 
   #checkMedia(nowMs: number): void {
@@ -262,7 +264,7 @@ export class RtmpClient implements TcpHandler {
     if (silence < limit / 2 || this.#pingAt > this.#bytesAt) return;
     this.#pingAt = nowMs;
     const body = userControlBody(UserControl.PING_REQUEST, Math.round(nowMs) >>> 0);
-    this.#control(MessageType.USER_CONTROL, body);
+    this.#connection.control(MessageType.USER_CONTROL, body);
     this.#flush();
   }
 
@@ -276,20 +278,21 @@ export class RtmpClient implements TcpHandler {
     if (this.#ended) return;
     this.recvBytes += bytes.length;
     this.#bytesAt = this.#clock.now();
-    this.#acks.add(bytes.length);
+    this.#connection.acks.add(bytes.length);
     if (!this.#handshake.done) {
       bytes = bytes.subarray(this.#handshake.push(bytes));
       this.#shakeHands();
     }
     if (this.#handshake.done && bytes.length > 0) {
-      this.#reader.push(bytes);
+      const { reader } = this.#connection;
+      reader.push(bytes);
       // A handler may close us in the middle of it.
-      while (!this.#ended && this.#reader.next()) this.#message(this.#reader.message);
+      while (!this.#ended && reader.next()) this.#connection.dispatch();
     }
     if (this.#ended) return;
     if (this.#dialogue.step === "running") this.#handler.settled();
     if (this.#ended) return;
-    this.#acknowledge();
+    this.#connection.acknowledge();
     this.#flush();
   }
 
@@ -310,46 +313,20 @@ export class RtmpClient implements TcpHandler {
 
   // ---- messages
 
-  #message(message: Message): void {
-    switch (message.type) {
-      case MessageType.AUDIO:
-      case MessageType.VIDEO:
-        return this.#media(message);
-      case MessageType.DATA_AMF0:
-      case MessageType.DATA_AMF3:
-        return this.#data(message);
-      case MessageType.AGGREGATE:
-        return splitAggregate(message, (part) => this.#message(part));
-      case MessageType.COMMAND_AMF0:
-      case MessageType.COMMAND_AMF3:
-        return this.#command(message);
-      case MessageType.USER_CONTROL:
-        return this.#userControl(message);
-      case MessageType.WINDOW_ACK_SIZE:
-        this.#acks.window = controlValue(message);
-    }
-  }
-
   #media(message: Message): void {
     if (this.#options.role === "publish") return;
-    this.#dialogue.accept();
-    if (!this.running) return;
-    this.#gotMedia = true;
-    this.#mediaAt = this.#clock.now();
+    if (message.type === MessageType.AUDIO || message.type === MessageType.VIDEO) {
+      this.#dialogue.accept();
+      if (!this.running) return;
+      this.#gotMedia = true;
+      this.#mediaAt = this.#clock.now();
+    } else {
+      if (!this.running) return;
+      const fields = metadataOf(message);
+      if (fields) this.#handler.metadata(fields);
+      if (this.#ended) return;
+    }
     this.#handler.media(message);
-  }
-
-  #data(message: Message): void {
-    if (this.#options.role === "publish" || !this.running) return;
-    const fields = metadataOf(message);
-    if (fields) this.#handler.metadata(fields);
-    if (!this.#ended) this.#handler.media(message);
-  }
-
-  #command(message: Message): void {
-    if (!this.#countRequest()) return;
-    const command = parseCommand(message.type, message.payload);
-    if (command) this.#dialogue.answered(command);
   }
 
   #unpublished(how: string): void {
@@ -361,14 +338,9 @@ export class RtmpClient implements TcpHandler {
     this.#handler.unpublished();
   }
 
-  #userControl(message: Message): void {
+  #userControl({ event, value }: UserControlMessage): void {
     if (!this.#countRequest()) return;
-    const control = parseUserControl(message.payload);
-    if (control?.event === UserControl.PING_REQUEST) {
-      if (this.#socket.pendingBytes > MAX_PENDING_ANSWERS) return;
-      const body = userControlBody(UserControl.PING_RESPONSE, control.value);
-      this.#control(MessageType.USER_CONTROL, body);
-    } else if (control?.event === UserControl.STREAM_EOF && control.value === this.streamId) {
+    if (event === UserControl.STREAM_EOF && value === this.streamId) {
       this.#unpublished("end of stream");
     }
   }
@@ -382,17 +354,9 @@ export class RtmpClient implements TcpHandler {
 
   // ---- sending
 
-  #control(type: number, body: Uint8Array): void {
-    this.#writer.write(ChunkStream.CONTROL, type, 0, 0, body);
-  }
-
-  #acknowledge(): void {
-    if (!this.#acks.due || this.#socket.pendingBytes > MAX_PENDING_ANSWERS) return;
-    this.#control(MessageType.ACKNOWLEDGEMENT, u32Body(this.#acks.take()));
-  }
-
   #flush(): boolean {
-    return this.#writer.length === 0 || this.#send(this.#writer.take());
+    const { writer } = this.#connection;
+    return writer.length === 0 || this.#send(writer.take());
   }
 
   #send(bytes: Uint8Array): boolean {

@@ -10,7 +10,6 @@
 import { peerText } from "../log/text.ts";
 import { numberOf } from "../rtmp/amf_access.ts";
 import type { AmfObject } from "../rtmp/amf_value.ts";
-import type { MessageWriter } from "../rtmp/chunk_writer.ts";
 import {
   type ClientRole,
   CONNECT_TRANSACTION,
@@ -23,6 +22,7 @@ import {
 } from "../rtmp/client_command.ts";
 import type { HandshakeKind } from "../rtmp/client_handshake.ts";
 import type { Command } from "../rtmp/command.ts";
+import type { RtmpConnection } from "../rtmp/connection.ts";
 import { bufferLengthBody, ChunkStream, MessageType, STREAM_ID, u32Body } from "../rtmp/message.ts";
 import { ACK_WINDOW, BUFFER_LENGTH_MS, DEFAULT_OUT_CHUNK_SIZE } from "./limits.ts";
 import { type RtmpTarget, streamName, tcUrlOf } from "./target.ts";
@@ -91,14 +91,14 @@ const UNPUBLISHED = new Set([
   "NetStream.Play.Complete",
 ]);
 
-/** One client's commands. What it says goes into the writer; sending that is the owner's business. */
+/** One client's commands. What it says goes into the connection; sending that is the owner's business. */
 export class RtmpDialogue {
   step: DialogueStep = "connect";
   /** The message stream that the server has given us. */
   streamId = STREAM_ID;
   readonly #target: RtmpTarget;
   readonly #options: RtmpClientOptions;
-  readonly #out: MessageWriter;
+  readonly #out: RtmpConnection;
   readonly #owner: DialogueOwner;
   #transactions = CONNECT_TRANSACTION;
   #createStreamId = 0;
@@ -108,7 +108,7 @@ export class RtmpDialogue {
   constructor(
     target: RtmpTarget,
     options: RtmpClientOptions,
-    out: MessageWriter,
+    out: RtmpConnection,
     owner: DialogueOwner,
   ) {
     this.#target = target;
@@ -131,7 +131,7 @@ export class RtmpDialogue {
       args: args ?? null,
     };
     this.#ask("connect", ChunkStream.COMMAND, 0, connectRequest(role, identity));
-    this.#control(MessageType.WINDOW_ACK_SIZE, u32Body(ACK_WINDOW));
+    this.#out.control(MessageType.WINDOW_ACK_SIZE, u32Body(ACK_WINDOW));
   }
 
   /** A command of the server's. */
@@ -165,8 +165,7 @@ export class RtmpDialogue {
 
   #createStream(): void {
     const { role, fmle = true, chunkSize = DEFAULT_OUT_CHUNK_SIZE } = this.#options;
-    this.#control(MessageType.SET_CHUNK_SIZE, u32Body(chunkSize));
-    this.#out.chunkSize = chunkSize;
+    this.#out.setChunkSize(chunkSize);
     if (role === "publish" && fmle) {
       for (const name of ["releaseStream", "FCPublish"]) {
         const id = ++this.#transactions;
@@ -186,7 +185,7 @@ export class RtmpDialogue {
       return this.#ask("publish", ChunkStream.STATUS, this.streamId, body);
     }
     this.#ask("play", ChunkStream.STATUS, this.streamId, playRequest(stream));
-    this.#control(MessageType.USER_CONTROL, bufferLengthBody(this.streamId, BUFFER_LENGTH_MS));
+    this.#out.control(MessageType.USER_CONTROL, bufferLengthBody(this.streamId, BUFFER_LENGTH_MS));
   }
 
   #result(command: Command): void {
@@ -240,16 +239,12 @@ export class RtmpDialogue {
 
   #ask(step: DialogueStep, chunkStream: number, streamId: number, body: Uint8Array): void {
     this.step = step;
-    this.#out.write(chunkStream, MessageType.COMMAND_AMF0, 0, streamId, body);
+    this.#out.write(chunkStream, MessageType.COMMAND_AMF0, body, streamId);
     this.#owner.asked();
   }
 
   #command(body: Uint8Array): void {
-    this.#out.write(ChunkStream.COMMAND, MessageType.COMMAND_AMF0, 0, 0, body);
-  }
-
-  #control(type: number, body: Uint8Array): void {
-    this.#out.write(ChunkStream.CONTROL, type, 0, 0, body);
+    this.#out.write(ChunkStream.COMMAND, MessageType.COMMAND_AMF0, body);
   }
 }
 

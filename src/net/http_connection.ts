@@ -7,23 +7,11 @@
 import { setImmediate } from "node:timers";
 import { BadRequest, type RequestHead } from "../http1/request_head.ts";
 import { type HttpRequest, MAX_HEAD_BYTES, RequestReader } from "../http1/request_reader.ts";
-import {
-  chunk,
-  CONTINUE,
-  LAST_CHUNK,
-  reasonLine,
-  responseHead,
-  SharedFrames,
-} from "../http1/response.ts";
-import {
-  binaryFrame,
-  ClientFrames,
-  CloseCode,
-  closeFrame,
-  handshakeFields,
-} from "../http1/web_socket.ts";
+import { chunk, CONTINUE, LAST_CHUNK, reasonLine, responseHead } from "../http1/response.ts";
+import { ClientFrames, handshakeFields } from "../http1/web_socket.ts";
 import type { TcpHandler, TcpSocket } from "./tcp.ts";
-import type { WebLink, WebLinkHandler } from "./web_link.ts";
+import { EndlessBody } from "./endless_body.ts";
+import type { WebLinkHandler } from "./web_link.ts";
 
 /**
  * Seconds that a request may take to come, head and body, and that a connection may idle between two
@@ -73,10 +61,6 @@ export interface HttpConnectionHost {
   fault(error: unknown): void;
 }
 
-/** The frames that all players share: they are sent the same bytes one after the other. */
-const chunks = new SharedFrames(chunk);
-const messages = new SharedFrames(binaryFrame);
-
 /** What the answer is to become. */
 interface Turn {
   readonly handler: WebLinkHandler;
@@ -92,7 +76,7 @@ export class HttpConnection implements TcpHandler {
   readonly #peer: { readonly address: string; readonly port: number };
   /** The request that is answered; null: one is awaited. */
   #aborter: AbortController | null = null;
-  #link: Link | null = null;
+  #link: EndlessBody | null = null;
   #onWritable: (() => void) | null = null;
   #paused = false;
   /** The client has closed its side: what it has asked for is all. */
@@ -278,7 +262,7 @@ export class HttpConnection implements TcpHandler {
     const own = upgrade ? serverField(response) : [];
     this.socket.send(responseHead(upgrade ? 101 : 200, [...own, ...fields]));
     const form = upgrade ? new ClientFrames() : chunked ? "chunks" : "bytes";
-    this.#link = new Link(this.socket, handler, form);
+    this.#link = new EndlessBody(this.socket, handler, form);
     this.socket.expect("player");
     if (this.#paused) this.socket.resumeReading();
     const rest = this.#reader.takeRest();
@@ -379,88 +363,6 @@ export class HttpConnection implements TcpHandler {
       this.#host.fault(error);
       this.abort();
     }
-  }
-}
-
-/** The bytes of a stream without end. */
-class Link implements WebLink {
-  readonly #socket: TcpSocket;
-  readonly #handler: WebLinkHandler;
-  /** As chunks, as they are, or as the messages of a WebSocket, whose frames are read. */
-  readonly #form: "chunks" | "bytes" | ClientFrames;
-  #sent = false;
-  #ending = false;
-  #over = false;
-
-  constructor(
-    socket: TcpSocket,
-    handler: WebLinkHandler,
-    form: "chunks" | "bytes" | ClientFrames,
-  ) {
-    this.#socket = socket;
-    this.#handler = handler;
-    this.#form = form;
-  }
-
-  get isWebSocket(): boolean {
-    return this.#form instanceof ClientFrames;
-  }
-
-  open(): void {
-    this.#handler.onOpen(this);
-  }
-
-  /** Whether anything has been sent since this was last asked. */
-  takeSent(): boolean {
-    const sent = this.#sent;
-    this.#sent = false;
-    return sent;
-  }
-
-  send(bytes: Uint8Array): boolean {
-    if (this.#ending || bytes.length === 0) return true;
-    this.#sent = true;
-    if (this.#form === "bytes") return this.#socket.send(bytes);
-    return this.#socket.send((this.#form === "chunks" ? chunks : messages).of(bytes));
-  }
-
-  end(): void {
-    if (this.#form === "bytes") this.#finish(null);
-    else this.#finish(this.#form === "chunks" ? LAST_CHUNK : closeFrame(CloseCode.NORMAL));
-  }
-
-  abort(): void {
-    this.#ending = true;
-    this.#socket.abort();
-  }
-
-  writable(): void {
-    if (!this.#ending) this.#handler.onWritable();
-  }
-
-  /** From the client; a player of HTTP has nothing to say. */
-  received(bytes: Uint8Array): void {
-    if (this.#ending || !(this.#form instanceof ClientFrames)) return;
-    const { answers, close } = this.#form.push(bytes);
-    for (const answer of answers) {
-      // Who asks without reading is not answered.
-      if (close || this.#socket.pendingBytes === 0) this.#socket.send(answer);
-    }
-    if (close) this.#finish(null);
-  }
-
-  /** The connection is over. */
-  closed(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#handler.onClose();
-  }
-
-  #finish(last: Uint8Array | null): void {
-    if (this.#ending) return;
-    this.#ending = true;
-    if (last) this.#socket.send(last);
-    this.#socket.close();
   }
 }
 

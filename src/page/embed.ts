@@ -18,7 +18,7 @@ import { build, stop } from "esbuild";
 import mpegts from "mpegts.js/package.json" with { type: "json" };
 
 const HERE = new URL("./", import.meta.url);
-const OUTPUT = new URL("../http/embedded/", import.meta.url);
+const OUTPUT = new URL("../servers/http/page/embedded/", import.meta.url);
 /** Browsers that the script is written for: those with all that the page needs anyway. */
 const TARGET = "es2022";
 /** Characters of a line of base64. */

@@ -108,8 +108,14 @@ export function bufferLengthBody(streamId: number, ms: number): Uint8Array {
   return body;
 }
 
-/** Event and first u32 of a user control message; null when it is too short to mean anything. */
-export function parseUserControl(payload: Uint8Array): { event: number; value: number } | null {
+/** What a user control message says: its event, and the first u32 behind it. */
+export interface UserControlMessage {
+  readonly event: number;
+  readonly value: number;
+}
+
+/** Reads a user control message; null when it is too short to mean anything. */
+export function parseUserControl(payload: Uint8Array): UserControlMessage | null {
   if (payload.length < 6) return null;
   return { event: (payload[0] << 8) | payload[1], value: readU32(payload, 2) };
 }

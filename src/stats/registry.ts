@@ -1,5 +1,5 @@
 /**
- * Who is connected, and the figures of clients, streams and vhosts that the API shows (spec: http §2).
+ * Who is connected, and the figures of clients, streams and vhosts that the API shows.
  * Bytes are counted on the connections alone; what ended clients had is carried over to their stream
  * and vhost.
  * @module

@@ -1,10 +1,11 @@
 /**
- * The rules of the house: imports point one way, and the pure parts know no runtime, timer or clock.
+ * The rules of the house: imports point one way, no files and no folders import one another in a circle,
+ * and the pure parts know no runtime, timer or clock.
  *
- *     main, server, registry -> session, http -> hooks, relay -> live -> flv -> rtmp
+ *     main, app -> servers, workers -> stats -> relay, access -> clients -> live -> flv, codec -> rtmp
  *
- * `config` and `log` are for all that may use them, `net` for those that have to do with sockets;
- * `examples` are the texts of `conf/`, `install` puts them in place, `release` is for build.ts alone.
+ * `config`, `log` and `runtime` are for all that may use them, `net` for those that have to do with
+ * sockets; `install` puts the files of `conf/` in place, `release` is for build.ts alone.
  * @module
  */
 
@@ -15,62 +16,51 @@ import { fileURLToPath } from "node:url";
 
 const SRC = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "src");
 
-/** Parts that a part may import besides itself. Files right in `src` are the part `root`. */
+/** Parts that a part may import besides itself. The part of `main.ts` is `main`. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
+  // Pure: bytes in, values out.
+  config: [],
   rtmp: ["config"],
   http1: [],
-  flv: ["rtmp"],
-  live: ["config", "flv", "rtmp"],
-  session: ["config", "log", "net", "hooks", "relay", "live", "flv", "rtmp"],
-  http: ["config", "log", "net", "http1", "hooks", "relay", "live", "flv", "rtmp", "version"],
-  relay: ["config", "log", "net", "live", "flv", "rtmp", "version"],
-  hooks: ["config", "log", "net", "rtmp"],
-  workers: ["config", "log", "net", "session", "http", "relay", "live", "flv", "rtmp", "version"],
-  probe: ["config", "log", "live", "flv", "rtmp", "relay", "version"],
+  codec: ["rtmp"],
+  flv: ["rtmp", "codec"],
+  live: ["config", "codec", "flv", "rtmp"],
+  // Files and sockets.
+  log: ["config"],
+  runtime: ["config", "log"],
+  net: ["config", "log", "http1", "runtime"],
+  clients: ["config", "log", "net", "runtime", "live", "codec", "flv", "rtmp"],
+  // What the server does.
+  access: ["config", "log", "net", "rtmp"],
+  relay: ["config", "log", "net", "runtime", "clients", "live", "flv", "rtmp"],
+  stats: ["config", "log", "runtime", "access", "relay", "live"],
+  servers: [
+    ...["config", "log", "net", "runtime", "http1", "clients", "access", "relay", "stats", "live"],
+    ...["codec", "flv", "rtmp"],
+  ],
+  workers: ["config", "log", "net", "access", "stats", "live", "rtmp"],
+  // What is put together of it.
+  app: [
+    ...["config", "log", "net", "runtime", "clients", "access", "relay", "stats", "servers"],
+    ...["workers", "live", "rtmp", "probe"],
+  ],
+  main: ["config", "log", "net", "runtime", "app", "workers", "probe", "install"],
+  probe: ["config", "log", "runtime", "clients", "live", "codec", "flv", "rtmp"],
   // For the browser, which gets what it needs in one piece.
   page: [],
-  root: [
-    "probe",
-    "config",
-    "log",
-    "net",
-    "live",
-    "flv",
-    "rtmp",
-    "version",
-    "session",
-    "http",
-    "relay",
-    "hooks",
-    "workers",
-    "examples",
-    "install",
-  ],
-  config: [],
-  log: ["config"],
-  net: ["config", "log", "http1"],
-  version: [],
-  examples: [],
-  install: ["examples"],
-  release: ["config", "net", "version", "examples", "install"],
+  install: [],
+  release: ["config", "runtime", "install"],
 };
 
 /** Bytes in, values out: these parts run anywhere and give the same every time. */
-const PURE = new Set(["rtmp", "http1", "flv", "live", "config"]);
+const PURE = new Set(["rtmp", "http1", "codec", "flv", "live", "config"]);
 
 /** Of `config`, the pure parts need the types alone. */
 const CONFIG_TYPES = "config/types.ts";
 
-/** Files of `src` itself, each of which may import those behind it. */
-const ROOT_ORDER = [
-  "main.ts",
-  "lifecycle.ts",
-  "cluster.ts",
-  "http_service.ts",
-  "worker.ts",
-  "server.ts",
-  "registry.ts",
-];
+/** Lines that a file may have; generated files may have more. */
+const MAX_LINES = 500;
+const GENERATED = "servers/http/page/embedded/";
 
 /** Packages and builtins that a pure part may import; everything else may import what it likes. */
 const PURE_PACKAGES: Record<string, readonly string[]> = {
@@ -89,17 +79,15 @@ const IMPURE = new RegExp(
 const WAITING = /\b(?:async|await|Promise)\b/;
 
 /**
- * The runtimes' own names are for `net`, for the one file by which the log, which `net` needs itself, gets
- * out, and for what is no part of the server.
+ * The runtimes' own names are for `runtime` and `net`, for the one file by which the log, which both need,
+ * gets out, and for what is no part of the server.
  */
-const NAMES_RUNTIMES = new Set(["net", "release"]);
+const NAMES_RUNTIMES = new Set(["net", "runtime", "release"]);
 const NAMES_RUNTIMES_TOO = "log/line_target.ts";
 const RUNTIME = /\b(?:Deno|Bun)\s*\./;
 
 function partOf(file: string): string {
-  if (file === "version.ts" || file === "commit.ts") return "version";
-  if (file === "examples.ts") return "examples";
-  return file.includes("/") ? file.slice(0, file.indexOf("/")) : "root";
+  return file.includes("/") ? file.slice(0, file.indexOf("/")) : file.replace(/\.ts$/, "");
 }
 
 function withoutComments(code: string): string {
@@ -129,7 +117,7 @@ function violations(file: string, text: string): string[] {
     }
     const target = posix.join(posix.dirname(file), name);
     const other = partOf(target);
-    if (part === "examples" && target.startsWith("../conf/")) continue;
+    if (part === "install" && target.startsWith("../conf/")) continue;
     if (target.startsWith("..")) blame(`imports "${name}", which is not in src`);
     else if (!target.endsWith(".ts")) blame(`imports "${name}" without its .ts`);
     else if (other !== part && !allowed.includes(other)) {
@@ -138,8 +126,6 @@ function violations(file: string, text: string): string[] {
       PURE.has(part) && part !== "config" && other === "config" && target !== CONFIG_TYPES
     ) {
       blame(`imports "${name}", but of config only types.ts is for ${part}`);
-    } else if (part === "root" && !pointsDown(file, target)) {
-      blame(`imports "${name}", which stands above it`);
     }
   }
   const impure = PURE.has(part) ? IMPURE.exec(code) : null;
@@ -149,24 +135,91 @@ function violations(file: string, text: string): string[] {
   const runtime = NAMES_RUNTIMES.has(part) || file === NAMES_RUNTIMES_TOO
     ? null
     : RUNTIME.exec(code);
-  if (runtime) blame(`names "${runtime[0]}", but only net may name a runtime`);
+  if (runtime) blame(`names "${runtime[0]}", but only runtime and net may name one`);
   return found;
 }
 
-/** Whether an import between two files of `src` itself goes from main towards registry. */
-function pointsDown(file: string, target: string): boolean {
-  const to = ROOT_ORDER.indexOf(target);
-  if (to < 0) return true;
-  const from = ROOT_ORDER.indexOf(file);
-  return from >= 0 && from < to;
+/** Groups of nodes of which each leads to every other one. `edges`: where each leads to. */
+function circles(edges: ReadonlyMap<string, ReadonlySet<string>>): string[][] {
+  const reached = new Map(Array.from(edges.keys(), (node) => [node, reachable(edges, node)]));
+  const found = new Map<string, string[]>();
+  for (const [node, others] of reached) {
+    const circle = [...others].filter((other) => reached.get(other)?.has(node)).sort();
+    if (circle.length > 1) found.set(circle.join(" "), circle);
+  }
+  return [...found.values()];
+}
+
+function reachable(edges: ReadonlyMap<string, ReadonlySet<string>>, from: string): Set<string> {
+  const seen = new Set<string>();
+  const next = [...edges.get(from) ?? []];
+  for (let node = next.pop(); node !== undefined; node = next.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    next.push(...edges.get(node) ?? []);
+  }
+  return seen;
+}
+
+/** What each file, or each folder, imports of the others. */
+function imports(
+  texts: ReadonlyMap<string, string>,
+  nodeOf: (file: string) => string,
+): Map<string, Set<string>> {
+  const edges = new Map<string, Set<string>>();
+  for (const [file, text] of texts) {
+    const from = nodeOf(file);
+    const to = edges.get(from) ?? new Set();
+    edges.set(from, to);
+    for (const name of importsOf(withoutComments(text))) {
+      const target = posix.join(posix.dirname(file), name);
+      if (name.startsWith(".") && nodeOf(target) !== from) to.add(nodeOf(target));
+    }
+  }
+  return edges;
+}
+
+/** The texts of `src`, by their path in it. */
+function sources(): Map<string, string> {
+  const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
+    .map((file) => file.replaceAll("\\", "/")).filter((file) => file.endsWith(".ts"));
+  return new Map(files.map((file) => [file, readFileSync(join(SRC, file), "utf8")]));
 }
 
 Deno.test("src keeps the rules of the house", () => {
-  const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
-    .map((file) => file.replaceAll("\\", "/")).filter((file) => file.endsWith(".ts"));
-  assert.ok(files.length > 50, "the files of src were not found");
-  const found = files.flatMap((file) => violations(file, readFileSync(join(SRC, file), "utf8")));
-  assert.deepEqual(found, []);
+  const texts = sources();
+  assert.ok(texts.size > 50, "the files of src were not found");
+  assert.deepEqual([...texts].flatMap(([file, text]) => violations(file, text)), []);
+});
+
+Deno.test("no files and no folders of src import one another in a circle", () => {
+  const texts = sources();
+  assert.deepEqual(circles(imports(texts, (file) => file)), []);
+  assert.deepEqual(circles(imports(texts, posix.dirname)), []);
+  const made = new Map([
+    ["a/one.ts", 'import { b } from "../b/two.ts";'],
+    ["b/two.ts", 'import type { c } from "../c/three.ts";'],
+    ["c/three.ts", 'import { a } from "../a/other.ts";'],
+    ["a/other.ts", ""],
+  ]);
+  assert.deepEqual(circles(imports(made, (file) => file)), []);
+  assert.deepEqual(circles(imports(made, posix.dirname)), [["a", "b", "c"]]);
+  made.set("a/other.ts", 'export { a } from "./one.ts";');
+  assert.equal(circles(imports(made, (file) => file)).length, 1);
+});
+
+Deno.test("src holds main.ts and folders", () => {
+  const files = readdirSync(SRC, { withFileTypes: true }).filter((entry) => entry.isFile());
+  assert.deepEqual(files.map(({ name }) => name).filter((name) => name.endsWith(".ts")), [
+    "main.ts",
+  ]);
+});
+
+Deno.test(`no file of src has more than ${MAX_LINES} lines, but for what is generated`, () => {
+  const long = [...sources()].filter(([file, text]) =>
+    !file.startsWith(GENERATED) && text.split("\n").length - 1 > MAX_LINES
+  );
+  assert.deepEqual(long.map(([file]) => file), []);
 });
 
 Deno.test("a worker needs no package: Bun finds none in a thread unless they are installed", () => {
@@ -182,7 +235,7 @@ Deno.test("a worker needs no package: Bun finds none in a thread unless they are
       else if (!name.startsWith("node:")) packages.push(`${file} imports ${name}`);
     }
   };
-  visit("worker.ts");
+  visit("app/worker.ts");
   assert.ok(seen.size > 40, "the files of a worker were not found");
   assert.deepEqual(packages, []);
 });
@@ -204,18 +257,22 @@ Deno.test("the rules notice what they are for", () => {
     ["rtmp/a.ts", 'import { b } from "../config/load.ts";', /only types\.ts/],
     ["rtmp/a.ts", "async function a() {}", /"async", but nothing in rtmp waits/],
     ["flv/a.ts", 'import { createHmac } from "node:crypto";', /flv is pure/],
-    ["live/a.ts", 'import {\n  a,\n  b,\n} from "../session/b.ts";', /live may not import session/],
+    ["live/a.ts", 'import {\n  a,\n  b,\n} from "../servers/b.ts";', /live may not import servers/],
     ["live/a.ts", 'import type { TcpSocket } from "../net/tcp.ts";', /may not import net/],
     ["live/a.ts", "const t = performance.now();", /"performance\.", but live is pure/],
     ["live/a.ts", "setTimeout(f, 1);", /"setTimeout\("/],
     ["config/a.ts", "const t = Date.now();", /"Date.now"/],
     ["config/a.ts", 'export { b } from "../log/b.ts";', /config may not import log/],
-    ["session/a.ts", 'import "../registry.ts";', /session may not import root/],
-    ["session/a.ts", 'const m = await import("../http/a.ts");', /session may not import http/],
-    ["session/a.ts", "Deno.exit();", /only net may name a runtime/],
-    ["session/a.ts", 'import { b } from "./b";', /without its \.ts/],
-    ["server.ts", 'import "./main.ts";', /stands above it/],
-    ["registry.ts", 'import "./server.ts";', /stands above it/],
+    ["servers/rtmp/a.ts", 'import "../../app/server.ts";', /servers may not import app/],
+    [
+      "relay/a.ts",
+      'const m = await import("../servers/http/a.ts");',
+      /relay may not import servers/,
+    ],
+    ["servers/a.ts", "Deno.exit();", /only runtime and net may name one/],
+    ["servers/a.ts", 'import { b } from "./b";', /without its \.ts/],
+    ["app/server.ts", 'import "../main.ts";', /app may not import main/],
+    ["codec/a.ts", 'import "../flv/flv_tag.ts";', /codec may not import flv/],
     ["strange/a.ts", "", /not in the table/],
   ];
   for (const [file, code, reason] of cases) {
@@ -238,9 +295,12 @@ Deno.test("the rules leave alone what is allowed", () => {
     ["rtmp/a.ts", 'const key = Uint8Array.from("f0e1");'],
     ["config/a.ts", 'const kinds = ["process", "fetch"]; tank.console = b.fetch(c);'],
     ["net/a.ts", 'import net from "node:net"; Deno.serve();'],
-    ["main.ts", 'import { Server } from "./server.ts"; import "./cli.ts";'],
-    ["examples.ts", 'import a from "../conf/a.conf" with { type: "text" };'],
-    ["http/a.ts", 'import { VERSION } from "../version.ts"; import { Hono } from "hono";'],
+    ["main.ts", 'import { Server } from "./app/server.ts"; import "./app/cli.ts";'],
+    ["install/examples.ts", 'import a from "../../conf/a.conf" with { type: "text" };'],
+    [
+      "servers/http/a.ts",
+      'import { VERSION } from "../../runtime/version.ts"; import { Hono } from "hono";',
+    ],
   ];
   for (const [file, code] of cases) assert.deepEqual(violations(file, code), []);
 });

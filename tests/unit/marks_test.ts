@@ -12,7 +12,7 @@ const THIS = "tests/unit/marks_test.ts";
 
 /** Files that are read for numbers. Generated and packed files have no words of ours. */
 const TEXT = /\.(?:ts|sh|md|css|html)$/;
-const NOT_OURS = /^src\/http\/embedded\/|^tests\/fuzz\/corpus\//;
+const NOT_OURS = /^src\/servers\/http\/page\/embedded\/|^tests\/fuzz\/corpus\//;
 
 /**
  * A letter of a table and a row of it. No row is 0: S0 is a packet of the handshake. S1 and S2, which
@@ -23,17 +23,6 @@ const MARK = /(?<![\w.%#&\\])[FGHQS][1-9]\d?(?![\w])/g;
 /** Words that point at a document outside of the repository. */
 const OUTSIDE =
   /[(; ]spec: (?:rtmp|streaming|cluster|http|log|facts|FLV|SRS|\d)|\bfacts [A-Z]\d|\bDESIGN\b|\bspec\/\w+\.md/;
-
-/** Parts of `src/` that still have such words. Take one out once it is clean. */
-const STILL_OUTSIDE = new Set([
-  "src/hooks",
-  "src/http",
-  "src/live",
-  "src/relay",
-  "src/session",
-  "src/app/cli.ts",
-  "src/stats/registry.ts",
-]);
 
 /** Files with text, by their path in the repository. */
 function textFiles(folder: string): string[] {
@@ -83,8 +72,5 @@ Deno.test(`every number in src/ and tests/ has one line in ${README}`, () => {
 
 Deno.test("comments say what they mean, and point at no document outside of the repository", () => {
   const pointing = FILES.filter((path) => path !== THIS && OUTSIDE.test(read(path)));
-  const part = (path: string) => path.split("/").slice(0, 2).join("/");
-  const parts = new Set(pointing.map(part));
-  assert.deepEqual(pointing.filter((path) => !STILL_OUTSIDE.has(part(path))), []);
-  assert.deepEqual([...STILL_OUTSIDE].filter((path) => !parts.has(path)), [], "clean: take it out");
+  assert.deepEqual(pointing, []);
 });

@@ -1,6 +1,6 @@
 /**
  * Whether a publisher sends sound, pictures, or both: an FLV stream begins with two flags that say so,
- * and browsers wait in vain for what is promised and does not come (spec: http §4.2).
+ * and browsers wait in vain for what is promised and does not come.
  * @module
  */
 

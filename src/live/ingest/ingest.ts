@@ -1,6 +1,6 @@
 /**
  * Ingest: a publisher's message gets its time, is noted among the headers and in the GOP, and becomes an
- * entry of the log (spec: streaming §1-§5).
+ * entry of the log.
  * @module
  */
 

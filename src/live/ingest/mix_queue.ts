@@ -1,5 +1,5 @@
 /**
- * `mix_correct`: audio and video put into the order of their timestamps (spec: streaming §5).
+ * `mix_correct`: audio and video put into the order of their timestamps.
  * @module
  */
 

@@ -4,7 +4,7 @@
  * With `min_latency on` a message leaves in the turn in which it came, as long as all flushes together
  * take no more than a fixed share of one core. When they would, the interval between flushes widens
  * until they do not, at most to `mw_latency`. With `min_latency off` messages gather for `mw_latency`.
- * Either way `mw_latency` is a ceiling, where SRS has a floor (spec: streaming §6).
+ * Either way `mw_latency` is a ceiling, where SRS has a floor.
  * @module
  */
 

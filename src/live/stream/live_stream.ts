@@ -1,6 +1,6 @@
 /**
  * One live stream: a publication, the ingest of what is published, the log, and the readers of the log,
- * which are outputs and followers (spec: streaming §1-§6). It outlives its publisher: players wait for the
+ * which are outputs and followers. It outlives its publisher: players wait for the
  * next one.
  * @module
  */

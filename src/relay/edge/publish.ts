@@ -1,5 +1,5 @@
 /**
- * Publishing on an edge (spec: cluster §1.6): each publisher has a connection of its own to the origin,
+ * Publishing on an edge: each publisher has a connection of its own to the origin,
  * which decides whether it may, and gets what it sends, unchanged.
  * @module
  */

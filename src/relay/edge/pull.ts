@@ -1,5 +1,5 @@
 /**
- * An edge's pull of one stream (spec: cluster §1.1, §1.2): while somebody plays it here, it is had from
+ * An edge's pull of one stream: while somebody plays it here, it is had from
  * an origin, whatever becomes of the connection or of the origin.
  *
  *     claiming -> connecting -> waiting -> live

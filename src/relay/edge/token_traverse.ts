@@ -1,5 +1,5 @@
 /**
- * `token_traverse` (spec: cluster §1.5): before a client is served, an origin is asked with the client's
+ * `token_traverse`: before a client is served, an origin is asked with the client's
  * own `connect`. An origin that lets it in says `_result`, and that is all that is wanted.
  * @module
  */

@@ -1,11 +1,11 @@
 /**
- * `forward { backend URL; }` (spec: cluster §2): somebody else says, for every stream that begins, where
+ * `forward { backend URL; }`: somebody else says, for every stream that begins, where
  * it is copied to.
  * @module
  */
 
 import { isStreamUrl, parseServer } from "../../config/directives/upstreams.ts";
-import { httpPost } from "../../clients/http_post.ts";
+import { httpPost } from "../../net/http_post.ts";
 import { SERVER_NAME, VERSION } from "../../runtime/version.ts";
 import type { RelayClient } from "../../clients/on_behalf.ts";
 import { BACKEND_MAX_BYTES, BACKEND_TIMEOUT_MS, MAX_DESTINATIONS } from "./limits.ts";

@@ -1,5 +1,5 @@
 /**
- * One destination of `forward` (spec: cluster §2): a cursor into the stream's log, as a player has, and a
+ * One destination of `forward`: a cursor into the stream's log, as a player has, and a
  * connection that publishes what comes. A slow or dead destination costs nothing but its own copy.
  *
  *     connecting -> sending

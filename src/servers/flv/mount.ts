@@ -1,5 +1,5 @@
 /**
- * Which stream a path means, and which path a stream has: `http_remux { mount }` (spec: http §4.1).
+ * Which stream a path means, and which path a stream has: `http_remux { mount }`.
  * @module
  */
 

@@ -1,6 +1,5 @@
 /**
- * HTTP-FLV and WebSocket-FLV: `http://host:port/app/stream.flv`, and the same with `ws://` (spec: http
- * §4).
+ * HTTP-FLV and WebSocket-FLV: `http://host:port/app/stream.flv`, and the same with `ws://`.
  * @module
  */
 
@@ -193,7 +192,7 @@ function refuse(c: Context<HttpEnv>, log: Log, { code, reason }: Refusal): Respo
   return c.text(`Forbidden: ${reason}`, 403);
 }
 
-/** As SRS describes such a player to hooks (spec: http §4.3), but for the address. */
+/** As SRS describes such a player to hooks, but for the address. */
 function visitorOf(
   c: Context<HttpEnv>,
   ip: string,

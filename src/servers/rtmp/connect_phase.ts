@@ -1,5 +1,5 @@
 /**
- * Waiting for `connect`, and answering it (spec: rtmp §5.1, §5.2).
+ * Waiting for `connect`, and answering it.
  * @module
  */
 

@@ -1,5 +1,5 @@
 /**
- * A publisher at an edge (spec: cluster §1.6): what it sends goes to the origin as it is, and is not
+ * A publisher at an edge: what it sends goes to the origin as it is, and is not
  * looked at. Players of the same stream get it from there, as at every other edge.
  * @module
  */

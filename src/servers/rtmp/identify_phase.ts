@@ -1,5 +1,5 @@
 /**
- * Between `connect` and media: finding out whether the client publishes or plays (spec: rtmp §5.3).
+ * Between `connect` and media: finding out whether the client publishes or plays.
  * @module
  */
 

@@ -1,5 +1,5 @@
 /**
- * A player (spec: rtmp §8).
+ * A player.
  * @module
  */
 

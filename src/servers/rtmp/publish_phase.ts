@@ -1,5 +1,5 @@
 /**
- * A publisher (spec: rtmp §6, streaming §7).
+ * A publisher.
  * @module
  */
 

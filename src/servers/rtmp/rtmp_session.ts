@@ -8,23 +8,11 @@ import { setImmediate } from "node:timers";
 import type { Log } from "../../log/log.ts";
 import { peerText } from "../../log/text.ts";
 import type { TcpHandler, TcpSocket } from "../../net/tcp.ts";
-import { AckCounter } from "../../rtmp/ack_counter.ts";
-import { ChunkReader } from "../../rtmp/chunk_reader.ts";
-import { MessageWriter } from "../../rtmp/chunk_writer.ts";
-import { type Command, parseCommand, reconnectRequest } from "../../rtmp/command.ts";
+import { type Command, reconnectRequest } from "../../rtmp/command.ts";
+import { RtmpConnection } from "../../rtmp/connection.ts";
 import { ErrorCode, RtmpError } from "../../rtmp/error.ts";
 import { ServerHandshake } from "../../rtmp/handshake.ts";
-import {
-  ChunkStream,
-  controlValue,
-  type Message,
-  MessageType,
-  parseUserControl,
-  splitAggregate,
-  u32Body,
-  UserControl,
-  userControlBody,
-} from "../../rtmp/message.ts";
+import { ChunkStream, MessageType } from "../../rtmp/message.ts";
 import { ConnectPhase } from "./connect_phase.ts";
 import { IdentifyPhase } from "./identify_phase.ts";
 import {
@@ -88,8 +76,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
 
   /** Null once it is over. */
   #handshake: ServerHandshake | null = new ServerHandshake();
-  readonly #reader = new ChunkReader();
-  readonly #writer = new MessageWriter();
+  readonly #connection: RtmpConnection;
   #phase: Phase | null = null;
   #summarised: { at: number; recv: number; sent: number };
   #closed = false;
@@ -99,8 +86,6 @@ export class RtmpSession implements TcpHandler, SessionContext {
   #consultation: Consultation | null = null;
   readonly #budget = new ReadBudget();
 
-  readonly #acks = new AckCounter();
-
   constructor(socket: TcpSocket, host: RtmpSessionHost, log: Log) {
     this.socket = socket;
     this.host = host;
@@ -108,7 +93,16 @@ export class RtmpSession implements TcpHandler, SessionContext {
     this.id = log.id;
     this.acceptedAt = host.clock.now();
     this.#summarised = { at: this.acceptedAt, recv: 0, sent: 0 };
-    this.#reader.maxMessageSize = MAX_COMMAND_BYTES;
+    this.#connection = new RtmpConnection({
+      get pendingBytes() {
+        return socket.pendingBytes;
+      },
+      media: (message) => this.#phase?.media(message),
+      command: (command) => this.#phase?.command(command),
+      userControl: () => {},
+      countRequest: () => this.#countRequest(),
+    }, MAX_PENDING_ANSWERS);
+    this.#connection.reader.maxMessageSize = MAX_COMMAND_BYTES;
     log.info(`RTMP client ip=${socket.remote}`);
   }
 
@@ -148,7 +142,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
     }
     this.#closed = true;
     this.#end();
-    this.#reader.end();
+    this.#connection.reader.end();
     this.log.info("client finished.");
     this.#tellClosed();
     this.host.finished(this);
@@ -233,32 +227,32 @@ export class RtmpSession implements TcpHandler, SessionContext {
   // ---- for the phases
 
   get maxMessageSize(): number {
-    return this.#reader.maxMessageSize;
+    return this.#connection.reader.maxMessageSize;
   }
 
   set maxMessageSize(bytes: number) {
-    this.#reader.maxMessageSize = bytes;
+    this.#connection.reader.maxMessageSize = bytes;
   }
 
   get chunkSize(): number {
-    return this.#writer.chunkSize;
+    return this.#connection.writer.chunkSize;
   }
 
   setChunkSize(size: number): void {
-    this.reply(ChunkStream.CONTROL, MessageType.SET_CHUNK_SIZE, u32Body(size));
-    this.#writer.chunkSize = size;
+    this.#connection.setChunkSize(size);
   }
 
   setDefaultAckWindow(bytes: number): void {
-    this.#acks.defaultWindow = bytes;
+    this.#connection.acks.defaultWindow = bytes;
   }
 
   reply(chunkStream: number, type: number, payload: Uint8Array, streamId = 0): void {
-    this.#writer.write(chunkStream, type, 0, streamId, payload);
+    this.#connection.write(chunkStream, type, payload, streamId);
   }
 
   flush(): void {
-    if (this.#writer.length > 0) this.send(this.#writer.take());
+    const { writer } = this.#connection;
+    if (writer.length > 0) this.send(writer.take());
   }
 
   send(bytes: Uint8Array): boolean {
@@ -389,12 +383,12 @@ export class RtmpSession implements TcpHandler, SessionContext {
   #receive(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.recvBytes += bytes.length;
-    this.#acks.add(bytes.length);
+    this.#connection.acks.add(bytes.length);
     if (this.#handshake) {
       bytes = bytes.subarray(this.#shakeHands(this.#handshake, bytes));
       if (this.#handshake) return;
     }
-    this.#acknowledge();
+    this.#connection.acknowledge();
     // The runtime may have read before it was told to wait.
     if (this.#consultation) this.#consultation.kept.push(bytes.slice());
     else if (this.#budget.holds) this.#budget.hold(bytes);
@@ -403,14 +397,16 @@ export class RtmpSession implements TcpHandler, SessionContext {
 
   #handle(bytes: Uint8Array): void {
     this.#budget.begin(this.#speaker, bytes.length);
-    this.#reader.push(bytes);
-    while (!this.#closed && !this.#consultation && !this.#budget.holds && this.#reader.next()) {
+    this.#connection.reader.push(bytes);
+    while (
+      !this.#closed && !this.#consultation && !this.#budget.holds && this.#connection.reader.next()
+    ) {
       // Before the message: one that sets the window is not the first to be counted against it.
-      this.#acknowledge();
-      this.#message(this.#reader.message);
+      this.#connection.acknowledge();
+      this.#connection.dispatch();
       if (!this.#closed && this.#budget.countMessage(this.#speaker)) this.#waitForTurn();
     }
-    const { rest } = this.#reader;
+    const { rest } = this.#connection.reader;
     if (this.#consultation && rest.length > 0) this.#consultation.kept.push(rest.slice());
     else if (this.#budget.holds && rest.length > 0) this.#budget.hold(rest);
     else if (!this.#closed && this.#budget.end()) this.#waitForTurn();
@@ -460,53 +456,12 @@ export class RtmpSession implements TcpHandler, SessionContext {
     return used;
   }
 
-  #message(message: Message): void {
-    switch (message.type) {
-      case MessageType.AUDIO:
-      case MessageType.VIDEO:
-      case MessageType.DATA_AMF0:
-      case MessageType.DATA_AMF3:
-        return this.#phase?.media(message);
-      case MessageType.COMMAND_AMF0:
-      case MessageType.COMMAND_AMF3:
-        return this.#command(message);
-      case MessageType.USER_CONTROL:
-        return this.#userControl(message);
-      case MessageType.WINDOW_ACK_SIZE:
-        this.#acks.window = controlValue(message);
-        return;
-      case MessageType.AGGREGATE:
-        return splitAggregate(message, (part) => this.#phase?.media(part));
-    }
-  }
-
-  #command(message: Message): void {
-    this.#countRequest();
-    const command = parseCommand(message.type, message.payload);
-    if (command) this.#phase?.command(command);
-  }
-
-  #userControl(message: Message): void {
-    const control = parseUserControl(message.payload);
-    if (control?.event !== UserControl.PING_REQUEST) return;
-    this.#countRequest();
-    if (this.socket.pendingBytes > MAX_PENDING_ANSWERS) return;
-    const body = userControlBody(UserControl.PING_RESPONSE, control.value);
-    this.reply(ChunkStream.CONTROL, MessageType.USER_CONTROL, body);
-  }
-
-  #countRequest(): void {
+  #countRequest(): boolean {
     this.#budget.countRequest();
     // A player that does not read is dealt with by its phase.
     if (this.role?.publish !== false && this.socket.pendingBytes > MAX_PENDING_ANSWERS) {
       throw new RtmpError(ErrorCode.LIMIT, "the peer asks, and does not read the answers");
     }
-  }
-
-  /** Tells the peer how much has come, twice per window (spec: rtmp §2.1). */
-  #acknowledge(): void {
-    if (!this.#acks.due || this.socket.pendingBytes > MAX_PENDING_ANSWERS) return;
-    const body = u32Body(this.#acks.take());
-    this.reply(ChunkStream.CONTROL, MessageType.ACKNOWLEDGEMENT, body);
+    return true;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Which stream a client means, and whether it may have it (spec: rtmp §7, §10).
+ * Which stream a client means, and whether it may have it.
  * @module
  */
 

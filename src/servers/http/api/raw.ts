@@ -1,5 +1,5 @@
 /**
- * `/api/v1/raw`: what SRS's raw API has left, which is to reload (spec: http §2.12).
+ * `/api/v1/raw`: what SRS's raw API has left, which is to reload.
  * @module
  */
 

@@ -6,8 +6,8 @@
 
 import process from "node:process";
 import type { ListenAddress } from "../config/types.ts";
-import { runClock } from "../net/run_clock.ts";
-import { connectError } from "../net/connect.ts";
+import { runClock } from "./run_clock.ts";
+import { connectError } from "./connect.ts";
 
 /** What to send, and what it may cost. */
 export interface HttpPostOptions {

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { runClock } from "../net/run_clock.ts";
-import { ConnectError, connectError } from "../net/connect.ts";
-import { noPlace, takeOutgoing } from "../net/outgoing.ts";
+import { runClock } from "./run_clock.ts";
+import { ConnectError, connectError } from "./connect.ts";
+import { noPlace, takeOutgoing } from "./outgoing.ts";
 
 /** What a GET tells its owner. `onEnd` is the last call. */
 export interface HttpGetHandler {
