@@ -6,7 +6,7 @@
  *     deno task build --runtime bun                   by bun build --compile
  *     deno task build --target linux-arm64            for another machine; may be repeated
  *     deno task build --package                       also archive, .deb and SHA256SUMS
- *     deno task docs                                  the configuration reference: READMEs, conf/full.conf
+ *     deno task docs                                  the configuration reference: conf/full.conf, conf/reference*.md
  * @module
  */
 import { createHash } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
- * What is made from the source: the configuration reference, as a part of the READMEs between two marks
- * and as `conf/full.conf`.
+ * What is made from the source: the configuration reference, as `conf/full.conf` and as tables between two
+ * marks of `conf/reference*.md`.
  * @module
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -8,10 +8,10 @@ import { formatFullConf } from "../config/directives/full_conf.ts";
 import { formatReference, type Language } from "../config/directives/reference.ts";
 import { BuildError } from "./run.ts";
 
-/** The READMEs by language. */
-export const READMES: Readonly<Record<Language, string>> = {
-  en: "README.md",
-  zh: "README.zh-CN.md",
+/** The files with these tables, by language. */
+export const REFERENCES: Readonly<Record<Language, string>> = {
+  en: "conf/reference.md",
+  zh: "conf/reference.zh-CN.md",
 };
 
 /** The reference as a configuration file. */
@@ -21,23 +21,23 @@ export const FULL_CONF = "conf/full.conf";
 const BEGIN = "<!-- reference: made by `deno task docs` -->\n<!-- deno-fmt-ignore-start -->\n\n";
 const END = "\n\n<!-- deno-fmt-ignore-end -->\n<!-- end of the reference -->\n";
 
-/** A README's text with the reference as it should be. Throws BuildError when it has no marks. */
+/** A file's text with the reference as it should be. Throws BuildError when it has no marks. */
 export function withReference(text: string, language: Language): string {
   const from = text.indexOf(BEGIN);
   const to = text.indexOf(END);
   if (from < 0 || to < from) {
     throw new BuildError(
-      `${READMES[language]} has no place for the reference: put in ${BEGIN}${END}`,
+      `${REFERENCES[language]} has no place for the reference: put in ${BEGIN}${END}`,
     );
   }
   return text.slice(0, from + BEGIN.length) + formatReference(language) + text.slice(to);
 }
 
-/** Writes `conf/full.conf`, and the reference into both READMEs. */
+/** Writes `conf/full.conf`, and the tables into the references. */
 export function updateReferences(): void {
   writeFileSync(FULL_CONF, formatFullConf());
   for (const language of ["en", "zh"] as const) {
-    const file = READMES[language];
+    const file = REFERENCES[language];
     writeFileSync(file, withReference(readFileSync(file, "utf8"), language));
   }
 }

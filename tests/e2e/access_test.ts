@@ -21,9 +21,9 @@ const SIGNED = `min_latency on; http_remux { enabled on; }
 
 /** What the README's command line prints with these values, from its `?` on. */
 async function signedQuery(values: Record<string, string>): Promise<string> {
-  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+  const readme = await Deno.readTextFile(new URL("../../conf/README.md", import.meta.url));
   const block = /```sh\n(action=publish .*)\n(e=.*)\n```/.exec(readme);
-  assert.ok(block, "the command line is in the README");
+  assert.ok(block, "the command line is in conf/README.md");
   let [, assignments, command] = block;
   for (const [name, value] of Object.entries(values)) {
     assert.match(assignments, new RegExp(`\\b${name}=`));

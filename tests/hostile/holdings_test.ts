@@ -1,5 +1,5 @@
 /**
- * The table "What one client can hold" of README.md, row by row: one client tries to hold more, and is held
+ * The table "What one client can hold" of conf/security.md, row by row: one client tries to hold more, and is held
  * to the limit, beside a control stream. A row is tried here, or a test elsewhere is named that does.
  * @module
  */
@@ -26,7 +26,7 @@ import { type WatchedAttack, watchedAttack } from "../tools/watched_attack.ts";
 const SOON_MS = 10_000;
 
 const ROWS = holdingsIn(
-  await Deno.readTextFile(new URL("../../README.md", import.meta.url)),
+  await Deno.readTextFile(new URL("../../conf/security.md", import.meta.url)),
 );
 
 /** The limit of a row, in bytes where it is a size. */

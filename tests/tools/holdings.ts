@@ -1,5 +1,5 @@
 /**
- * The table "What one client can hold" of the READMEs, as a test reads it.
+ * The table "What one client can hold" of `conf/security*.md`, as a test reads it.
  * @module
  */
 
@@ -15,7 +15,7 @@ export interface Holding {
   readonly file: string | null;
 }
 
-/** The rows of the table in a README of either language. */
+/** The rows of the table, in either language. */
 export function holdingsIn(readme: string): Holding[] {
   const rows: Holding[] = [];
   for (const [line] of readme.matchAll(/^\|(?:[^|\n]*\|){5}$/gm)) {

@@ -1,10 +1,12 @@
 /**
- * The READMEs say what the program does: the configuration reference is that of the directive table, the
- * two languages have the same parts, and every configuration that is shipped is clean.
+ * The documentation says what the program does: the configuration reference is that of the directive
+ * tables, the two languages have the same parts, links lead somewhere, and every configuration that is
+ * shipped is clean.
  * @module
  */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { posix } from "node:path";
 import { allDirectives } from "../../src/config/directives/directives.ts";
 import { loadConfig } from "../../src/config/file/load.ts";
 import { formatReference } from "../../src/config/directives/reference.ts";
@@ -16,13 +18,31 @@ import {
   SERVICE_GROUP,
   serviceFiles,
 } from "../../src/install/layout.ts";
-import { READMES, withReference } from "../../src/release/documents.ts";
+import { REFERENCES, withReference } from "../../src/release/documents.ts";
 import { VERSION } from "../../src/runtime/version.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, ROOT), "utf8");
-const ENGLISH_README = read(READMES.en);
-const CHINESE_README = read(READMES.zh);
+const REFERENCE = read(REFERENCES.en);
+
+/** Documents that there are in English and in Chinese (`NAME.zh-CN.md`). */
+const TWINS = [
+  "README",
+  "conf/README",
+  "conf/reference",
+  "conf/security",
+  "conf/srs",
+  "src/README",
+  "src/servers/http/README",
+];
+
+/** Documents in one language. */
+const SINGLES = ["tests/README.md", "tests/bench/README.md"];
+
+const DOCUMENTS = [...TWINS.flatMap((name) => [`${name}.md`, `${name}.zh-CN.md`]), ...SINGLES];
+
+/** Lines that the first page may have: a newcomer reads no more. */
+const README_LINES = 200;
 
 /** Levels of the headings, in order. */
 function headings(text: string): number[] {
@@ -58,8 +78,8 @@ function codeIn(cell: string): string[] {
 }
 
 for (const language of ["en", "zh"] as const) {
-  Deno.test(`${READMES[language]} has the reference of the directive table`, () => {
-    const text = read(READMES[language]);
+  Deno.test(`${REFERENCES[language]} has the reference of the directive table`, () => {
+    const text = read(REFERENCES[language]);
     assert.equal(text, withReference(text, language), "run: deno task docs");
   });
 
@@ -75,9 +95,9 @@ for (const language of ["en", "zh"] as const) {
 }
 
 Deno.test("a changed directive is noticed", () => {
-  const stale = ENGLISH_README.replace("| `queue_length` | `30` |", "| `queue_length` | `31` |");
-  assert.notEqual(stale, ENGLISH_README);
-  assert.equal(withReference(stale, "en"), ENGLISH_README);
+  const stale = REFERENCE.replace("| `queue_length` | `30` |", "| `queue_length` | `31` |");
+  assert.notEqual(stale, REFERENCE);
+  assert.equal(withReference(stale, "en"), REFERENCE);
 });
 
 Deno.test("Chinese descriptions are of directives that there are", () => {
@@ -85,24 +105,62 @@ Deno.test("Chinese descriptions are of directives that there are", () => {
   assert.deepEqual(Object.keys(CHINESE).filter((path) => !paths.has(path)), []);
 });
 
-Deno.test("both READMEs have the same headings, commands and tables", () => {
-  assert.deepEqual(headings(CHINESE_README), headings(ENGLISH_README), "levels of headings");
-  assert.deepEqual(commands(CHINESE_README), commands(ENGLISH_README), "code");
-  const [chinese, english] = [tables(CHINESE_README), tables(ENGLISH_README)];
-  assert.equal(chinese.length, english.length, "tables");
-  english.forEach((table, index) => {
-    const other = chinese[index];
-    const title = table[0].join(" | ");
-    assert.equal(other.length, table.length, `rows of the table ${title}`);
-    table.forEach((row, number) => {
-      assert.equal(other[number].length, row.length, `cells of ${row}`);
-      assert.deepEqual(codeIn(other[number][0]), codeIn(row[0]), `the code in ${row[0]}`);
+for (const name of TWINS) {
+  Deno.test(`${name}.md has the same headings, commands and tables in both languages`, () => {
+    const [inEnglish, inChinese] = [read(`${name}.md`), read(`${name}.zh-CN.md`)];
+    assert.deepEqual(headings(inChinese), headings(inEnglish), "levels of headings");
+    assert.deepEqual(commands(inChinese), commands(inEnglish), "code");
+    const [chinese, english] = [tables(inChinese), tables(inEnglish)];
+    assert.equal(chinese.length, english.length, "tables");
+    english.forEach((table, index) => {
+      const other = chinese[index];
+      const title = table[0].join(" | ");
+      assert.equal(other.length, table.length, `rows of the table ${title}`);
+      table.forEach((row, number) => {
+        assert.equal(other[number].length, row.length, `cells of ${row}`);
+        assert.deepEqual(codeIn(other[number][0]), codeIn(row[0]), `the code in ${row[0]}`);
+      });
     });
   });
+}
+
+/** The anchor of a heading, as Git hosts make it. */
+function anchorOf(heading: string): string {
+  return heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
+}
+
+Deno.test("links of the documentation lead to files and headings that there are", () => {
+  const dead: string[] = [];
+  for (const document of DOCUMENTS) {
+    for (const [, link] of outsideOfCode(read(document)).matchAll(/\]\((?!https?:)([^)]+)\)/g)) {
+      const [path, anchor] = link.split("#");
+      const target = path === "" ? document : posix.join(posix.dirname(document), path);
+      if (!existsSync(new URL(target, ROOT))) dead.push(`${document}: ${link}`);
+      else if (anchor !== undefined) {
+        const found = outsideOfCode(read(target)).matchAll(/^#+ (.*)$/gm);
+        const anchors = Array.from(found, ([, heading]) => anchorOf(heading));
+        if (!anchors.includes(anchor)) dead.push(`${document}: ${link}`);
+      }
+    }
+  }
+  assert.deepEqual(dead, []);
 });
 
-Deno.test("the READMEs name the files of this version", () => {
-  for (const text of [ENGLISH_README, CHINESE_README]) {
+Deno.test("files of src that the documentation names are there", () => {
+  const missing: string[] = [];
+  for (const document of DOCUMENTS) {
+    for (const [, file] of read(document).matchAll(/`((?:[a-z0-9_]+\/)+[a-z0-9_]+\.ts)`/g)) {
+      const found = [file, `src/${file}`].some((path) => existsSync(new URL(path, ROOT)));
+      if (!found) missing.push(`${document}: ${file}`);
+    }
+  }
+  assert.deepEqual(missing, []);
+});
+
+Deno.test(`the first page has at most ${README_LINES} lines, and names the files of this version`, () => {
+  for (const name of ["README.md", "README.zh-CN.md"]) {
+    const text = read(name);
+    assert.ok(text.split("\n").length <= README_LINES + 1, name);
     const versions = text.match(/(?<=srs-edge(?:-bun)?[-_])\d+\.\d+\.\d+/g) ?? [];
     assert.ok(versions.length >= 7, "files in the download table");
     assert.deepEqual([...new Set(versions)], [VERSION]);
@@ -162,8 +220,9 @@ Deno.test("the unit's file limit fits 65000 connections", () => {
 });
 
 Deno.test("conf/README.md has one line for each file in conf/", () => {
-  const files = readdirSync(new URL("conf/", ROOT)).filter((name) => name !== "README.md");
-  const rows = tables(read("conf/README.md")).flat().filter(([name]) => name.startsWith("`"));
+  const files = readdirSync(new URL("conf/", ROOT)).filter((name) => !name.endsWith(".md"));
+  const rows = tables(read("conf/README.md")).slice(0, 2).flat()
+    .filter(([name]) => name.startsWith("`"));
   assert.deepEqual(rows.map(([name]) => name).sort(), files.map((name) => `\`${name}\``).sort());
   for (const row of rows) assert.ok(row.slice(1).every((cell) => cell.length > 10), row.join());
 });

@@ -1,11 +1,10 @@
 /**
- * The table "What one client can hold" in the READMEs says what the source says.
+ * The table "What one client can hold" of `conf/security*.md` says what the source says.
  * @module
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { allDirectives } from "../../src/config/directives/directives.ts";
-import { READMES } from "../../src/release/documents.ts";
 import { type Holding, holdingsIn } from "../tools/holdings.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -52,7 +51,7 @@ function sourceLimit({ name, file, unit }: Holding): number {
   return Number(entry.spec.default) * (unit === "s" ? 1000 : 1);
 }
 
-const ENGLISH = holdingsIn(read(READMES.en));
+const ENGLISH = holdingsIn(read("conf/security.md"));
 
 Deno.test("the table of what one client can hold has the limits of the source", () => {
   assert.ok(ENGLISH.length > 50, `${ENGLISH.length} rows`);
@@ -63,7 +62,7 @@ Deno.test("the table of what one client can hold has the limits of the source", 
 
 Deno.test("the table is the same in both languages, and has each limit once", () => {
   const key = ({ name, file, limit, unit }: Holding) => `${name} ${file} ${limit} ${unit}`;
-  assert.deepEqual(holdingsIn(read(READMES.zh)).map(key), ENGLISH.map(key));
+  assert.deepEqual(holdingsIn(read("conf/security.zh-CN.md")).map(key), ENGLISH.map(key));
   assert.equal(new Set(ENGLISH.map(key)).size, ENGLISH.length);
 });
 

@@ -1,5 +1,5 @@
 /**
- * The configuration reference of the READMEs, in Markdown. It is made from the directive table and so
+ * The tables of `conf/reference*.md`. It is made from the directive table and so
  * cannot differ from the parser.
  * @module
  */
@@ -9,7 +9,7 @@ import { CHINESE } from "./reference_zh.ts";
 import type { Leaf, Reload, Spec } from "./spec.ts";
 import { CONFIG } from "./root.ts";
 
-/** The languages of the READMEs. */
+/** The languages of the documentation. */
 export type Language = "en" | "zh";
 
 /** Headings and fixed texts in one language. */

@@ -1,5 +1,5 @@
 /**
- * What directives do, in Chinese, for the Chinese README: by path, beside the English text in `table_*.ts`.
+ * What directives do, in Chinese, for `conf/reference.zh-CN.md`: by path; the English texts stand in the tables beside.
  * @module
  */
 
