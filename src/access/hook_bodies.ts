@@ -5,7 +5,7 @@
 
 import type { HookAction } from "../config/types.ts";
 import type { ServerIdentity } from "../log/ids.ts";
-import type { Visitor } from "./visitor.ts";
+import type { AccessRequest } from "./request.ts";
 
 /** A connection that has ended. */
 export interface Departure {
@@ -23,9 +23,9 @@ export interface Departure {
 export type StreamAction = Exclude<HookAction, "on_connect" | "on_close">;
 
 /** The body of `on_connect`. */
-export function connectBody(server: ServerIdentity, visitor: Visitor): string {
-  const { vhost, app, stream, param, tcUrl, pageUrl } = visitor;
-  return json(server, "on_connect", visitor, {
+export function connectBody(server: ServerIdentity, request: AccessRequest): string {
+  const { vhost, app, stream, param, tcUrl, pageUrl } = request;
+  return json(server, "on_connect", request, {
     vhost: vhost.name,
     app,
     stream,
@@ -50,16 +50,16 @@ export function closeBody(server: ServerIdentity, gone: Departure): string {
 export function streamBody(
   server: ServerIdentity,
   action: StreamAction,
-  visitor: Visitor,
+  request: AccessRequest,
   streamId: string,
 ): string {
-  const { vhost, app, stream, param, tcUrl, pageUrl, key } = visitor;
+  const { vhost, app, stream, param, tcUrl, pageUrl, key } = request;
   const place = { vhost: vhost.name, app };
   const identity = { stream_url: key, stream_id: streamId };
   return json(
     server,
     action,
-    visitor,
+    request,
     action === "on_play"
       ? { ...place, stream, tcUrl, param, pageUrl, ...identity }
       : { ...place, tcUrl, stream, param, ...identity },

@@ -5,7 +5,7 @@
  */
 
 import type { Action, ReferConfig } from "../config/types.ts";
-import { type Refusal, RefusalCode } from "./visitor.ts";
+import { ErrorCode, type Refusal } from "../rtmp/error.ts";
 
 /** Why a client that comes from `pageUrl` may not; null: it may. */
 export function checkRefer(refer: ReferConfig, action: Action, pageUrl: string): Refusal | null {
@@ -15,7 +15,7 @@ export function checkRefer(refer: ReferConfig, action: Action, pageUrl: string):
     if (sites.length === 0 || sites.some((site) => belongsTo(host, site))) continue;
     const from = host === "" ? "a client without a page" : `a page of ${host}`;
     const reason = `refer: ${from} may not ${action}: it is not in "refer ${name}"`;
-    return { code: RefusalCode.ACCESS_DENIED, reason };
+    return { code: ErrorCode.ACCESS_DENIED, reason };
   }
   return null;
 }

@@ -5,7 +5,7 @@
 
 import { contains } from "../config/network.ts";
 import type { AccessRule, Action, SecurityConfig } from "../config/types.ts";
-import { type Refusal, RefusalCode } from "./visitor.ts";
+import { ErrorCode, type Refusal } from "../rtmp/error.ts";
 
 /**
  * Why an address may not; null: it may. The place of a rule in the file does not matter: whoever is
@@ -23,14 +23,14 @@ export function checkSecurity(
   const matches = (rule: AccessRule) =>
     rule.action === action && (rule.network === null || contains(rule.network, ip));
   if (allow.length === 0 && deny.length === 0) {
-    return refused(RefusalCode.SECURITY_NO_RULES, "there are no rules");
+    return refused(ErrorCode.SECURITY_NO_RULES, "there are no rules");
   }
   const denied = deny.find(matches);
   if (denied) {
-    return refused(RefusalCode.SECURITY_DENIED, `deny ${denied.action} ${denied.text}`);
+    return refused(ErrorCode.SECURITY_DENIED, `deny ${denied.action} ${denied.text}`);
   }
   if (allow.length > 0 && !allow.some(matches)) {
-    return refused(RefusalCode.SECURITY_NOT_ALLOWED, "no rule allows it");
+    return refused(ErrorCode.SECURITY_NOT_ALLOWED, "no rule allows it");
   }
   return null;
 }

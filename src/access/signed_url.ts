@@ -14,7 +14,7 @@ import { Buffer } from "node:buffer";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Action } from "../config/types.ts";
 import { queryValue } from "../rtmp/stream_name.ts";
-import { type Refusal, RefusalCode } from "./visitor.ts";
+import { ErrorCode, type Refusal } from "../rtmp/error.ts";
 
 /** The signature, hex. `expires`: Unix time, seconds, in decimal digits. */
 export function signature(secret: string, action: Action, key: string, expires: string): string {
@@ -39,7 +39,7 @@ export function checkSignature(
 ): Refusal | null {
   if (secrets.length === 0) return null;
   const refused = (why: string): Refusal => {
-    return { code: RefusalCode.ACCESS_DENIED, reason: `signed URL: ${why}` };
+    return { code: ErrorCode.ACCESS_DENIED, reason: `signed URL: ${why}` };
   };
   const [query] = param.replace(/^\?/, "").split("#");
   const expires = queryValue(query, "expires");

@@ -15,7 +15,7 @@ import type { HttpPorts } from "../servers/http/listeners.ts";
 import type { ServerView } from "../stats/view.ts";
 import type { Clock } from "../live/clock.ts";
 import { Hub } from "../live/stream/hub.ts";
-import { Gate } from "../access/gate.ts";
+import { Access } from "../access/access.ts";
 import { HookCaller } from "../access/hook_caller.ts";
 import { STOP_GRACE_MS } from "../access/limits.ts";
 import { entryIdOf, newConnectionId, newIdentity } from "../log/ids.ts";
@@ -24,6 +24,7 @@ import { serverLog } from "../log/log.ts";
 import { LoopLag } from "../stats/loop_lag.ts";
 import { CONNECTION_BYTES, MemoryKeeper } from "../runtime/memory_keeper.ts";
 import { findCollector, keepsFreedPages } from "../runtime/collector.ts";
+import { ErrorCode, type Refusal } from "../rtmp/error.ts";
 import { collectLarge } from "../rtmp/large_buffer.ts";
 import { type OpenPort, PortSet, type WantedPort } from "../net/port_set.ts";
 import { BEAT_MS, runClock } from "../net/run_clock.ts";
@@ -97,7 +98,7 @@ export class Server {
   readonly #listens: boolean;
   readonly #relays: Relays;
   readonly #memory = new MemoryKeeper(() => this.#unaccountedBytes(), findCollector());
-  readonly #gate: Gate;
+  readonly #access: Access;
   readonly #ports = new PortSet();
   #http: HttpSide | null = null;
   /** Since the drain began: when (clock ms) a player was first seen without a publisher, by its id. */
@@ -159,8 +160,8 @@ export class Server {
       ...worker ? { newStreamId: (key) => entryIdOf(`${identity.serviceId} ${key}`) } : {},
     });
     const serverName = `${SERVER_NAME}/${VERSION}`;
-    this.#gate = new Gate(identity, new HookCaller(serverName));
-    this.#link?.attach(this.#hub, (key) => this.#gate.departed(key));
+    this.#access = new Access(identity, new HookCaller(serverName));
+    this.#link?.attach(this.#hub, (key) => this.#access.departed(key));
     const current = () => this.#config;
     this.#host = {
       get config() {
@@ -171,7 +172,7 @@ export class Server {
       idleReaders: new IdleReaders(CLOCK),
       claims,
       relay: this.#relays,
-      gate: this.#gate,
+      access: this.#access,
       serverName,
       pid: process.pid,
       streamId: (stream, tcUrl) => this.#registry.streamId(stream, tcUrl),
@@ -190,7 +191,7 @@ export class Server {
       relay: this.#relays,
       admit: (address) => this.#admit(address, address),
       dismiss: (address) => this.#admission.leave(address),
-      gate: this.#gate,
+      access: this.#access,
       streamId: (stream, tcUrl) => this.#registry.streamId(stream, tcUrl),
       opened: (session, role) => {
         this.#registry.add(session);
@@ -295,7 +296,7 @@ export class Server {
     for (const session of [...sessions.values()]) session.abort();
     // Each tells its hooks at its end, which comes in one of the next turns.
     await gone(ABORT_MS, () => sessions.size === 0);
-    await this.#gate.settle(STOP_GRACE_MS);
+    await this.#access.settle(STOP_GRACE_MS);
     await this.#http?.close();
   }
 
@@ -344,11 +345,11 @@ export class Server {
   }
 
   /** Lets a connection in, returning null, or says which limit is in the way. */
-  #admit(address: string, remote: string): string | null {
-    if (this.#orphans) return "the server drains";
+  #admit(address: string, remote: string): Refusal | null {
+    if (this.#orphans) return { code: ErrorCode.LIMIT, reason: "the server drains" };
     const limit = this.#admission.admit(address, CLOCK.now());
     if (limit) this.#noteRefusal(remote, limit);
-    return limit;
+    return limit === null ? null : { code: ErrorCode.LIMIT, reason: limit };
   }
 
   #noteRefusal(remote: string, limit: string): void {

@@ -17,7 +17,7 @@ import { lineBudget } from "../log/budget.ts";
 import { connectionLog } from "../log/log.ts";
 import { peerText } from "../log/text.ts";
 import { formatAddress } from "../net/tcp.ts";
-import { ErrorCode, RtmpError } from "../rtmp/error.ts";
+import { type Answer, ErrorCode, type Refusal, RtmpError } from "../rtmp/error.ts";
 import { upstreamVhost } from "../rtmp/stream_name.ts";
 import {
   askedTcUrl,
@@ -28,7 +28,7 @@ import {
   upstreamName,
   upstreamParam,
 } from "../clients/on_behalf.ts";
-import { type OriginAnswer, Uplink } from "./edge/publish.ts";
+import { Uplink } from "./edge/publish.ts";
 import {
   EdgePull,
   type PullAttempt,
@@ -50,22 +50,22 @@ import { TokenTraverse } from "./edge/token_traverse.ts";
 import { openFlv, openRtmp, type Upstream } from "../clients/upstream.ts";
 
 /** Takes the destinations of a stream, or why it cannot be published. */
-export type DestinationsAnswer = (destinations: readonly string[] | RtmpError) => void;
+export type DestinationsAnswer = (destinations: readonly string[] | Refusal) => void;
 
 /** What the rest of the server asks of the relays. */
 export interface RelayService {
   /** Why a connection that has come through these servers is refused; null: it is not (H34). */
-  refuse(hops: readonly string[]): string | null;
+  refuse(hops: readonly string[]): Refusal | null;
   /** Asks an origin whether it knows the client, if `token_traverse` says so. */
-  admit(client: RelayClient, answer: OriginAnswer): void;
+  admit(client: RelayClient, answer: Answer): void;
   /** Why a client may not have a stream asked for; null: it may, or it need not be. */
-  mayPull(stream: LiveStream, client: RelayClient): RtmpError | null;
+  mayPull(stream: LiveStream, client: RelayClient): Refusal | null;
   /** The client is about to play a stream. */
   play(stream: LiveStream, client: RelayClient): void;
   /** A player of RTMP has left the stream. */
   left(stream: LiveStream): void;
   /** Opens the way to the origin for a publisher; the vhost is an edge. */
-  openUplink(client: RelayClient, edge: EdgeConfig, answer: OriginAnswer): Uplink;
+  openUplink(client: RelayClient, edge: EdgeConfig, answer: Answer): Uplink;
   /** Where a stream is to be forwarded that the client is about to publish. */
   destinations(client: RelayClient, answer: DestinationsAnswer): void;
   /** A stream is published from now on, by the client or on its behalf; not any more. */
@@ -95,7 +95,7 @@ export interface RelayHost {
   readonly identity: BackendIdentity;
   readonly pid: number;
   /** Asks whether this thread may publish a stream. */
-  claim(stream: LiveStream, address: string, answer: OriginAnswer): void;
+  claim(stream: LiveStream, address: string, answer: Answer): void;
 }
 
 /** Counters and gauges of all relays. */
@@ -195,18 +195,19 @@ export class Relays implements RelayService {
 
   // ---- `RelayService`
 
-  refuse(hops: readonly string[]): string | null {
-    return this.#host.self.refuse(hops);
+  refuse(hops: readonly string[]): Refusal | null {
+    const reason = this.#host.self.refuse(hops);
+    return reason === null ? null : { code: ErrorCode.LOOP, reason };
   }
 
-  admit(client: RelayClient, answer: OriginAnswer): void {
+  admit(client: RelayClient, answer: Answer): void {
     const { edge } = client.vhost;
     if (!edge?.tokenTraverse) return void answer(null);
     const { clock, self } = this.#host;
     // Its address is nothing that a client is to learn (H50).
     const refuse = (text: string) => {
       lineBudget.log(client.id, client.ip).warn(`token traverse refused: ${text}`);
-      return answer(new RtmpError(ErrorCode.ORIGIN, "the origin does not let it in"));
+      return answer({ code: ErrorCode.ORIGIN, reason: "the origin does not let it in" });
     };
     new TokenTraverse(this.#tour(edge), (tour, handler) => {
       const target = originTarget(client, edge, tour.origin);
@@ -229,10 +230,10 @@ export class Relays implements RelayService {
     }, (refusal) => refusal === null ? answer(null) : refuse(refusal));
   }
 
-  mayPull(stream: LiveStream, client: RelayClient): RtmpError | null {
+  mayPull(stream: LiveStream, client: RelayClient): Refusal | null {
     if (!client.vhost.edge || stream.active || this.#pulls.has(stream)) return null;
-    const refusal = this.#budget.refusal(client.vhost.name, client.ip);
-    return refusal === null ? null : new RtmpError(ErrorCode.ORIGIN, refusal);
+    const reason = this.#budget.refusal(client.vhost.name, client.ip);
+    return reason === null ? null : { code: ErrorCode.ORIGIN, reason };
   }
 
   play(stream: LiveStream, client: RelayClient): void {
@@ -258,7 +259,7 @@ export class Relays implements RelayService {
     this.#pulls.get(stream)?.left();
   }
 
-  openUplink(client: RelayClient, edge: EdgeConfig, answer: OriginAnswer): Uplink {
+  openUplink(client: RelayClient, edge: EdgeConfig, answer: Answer): Uplink {
     const { clock, self } = this.#host;
     const uplink: Uplink = new Uplink(
       peerText(`${client.app}/${client.stream}`),
@@ -299,7 +300,7 @@ export class Relays implements RelayService {
     askBackend(forward.backend, client, this.#host.identity).then(answer, (error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
       lineBudget.log(client.id, client.ip).warn(`forward backend of no use: ${peerText(reason)}`);
-      answer(new RtmpError(ErrorCode.FORWARD, "the forward backend is of no use"));
+      answer({ code: ErrorCode.FORWARD, reason: "the forward backend is of no use" });
     });
   }
 
@@ -382,7 +383,7 @@ export class Relays implements RelayService {
       published: () => {
         giveBack();
         this.destinations(client, (found) => {
-          if (found instanceof RtmpError) lineBudget.log(client.id, client.ip).error(found.message);
+          if ("reason" in found) lineBudget.log(client.id, client.ip).error(found.reason);
           else if (stream.published) this.published(stream, client, found);
         });
       },

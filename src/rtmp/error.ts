@@ -15,7 +15,20 @@ export class RtmpError extends Error {
   }
 }
 
-/** SRS's numbers for the faults that we report too. */
+/**
+ * Why a client may not have what it asks for. It is told to the client, in its protocol's words, and
+ * logged: no secrets, no addresses of servers.
+ */
+export interface Refusal {
+  /** One of `ErrorCode`. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** Takes why something is refused, or null: it is not. False: the answer comes too late. */
+export type Answer = (refusal: Refusal | null) => boolean;
+
+/** SRS's numbers for the faults and refusals that we report too. */
 export const ErrorCode = {
   HANDSHAKE: 2000,
   CHUNK_START: 2001,
@@ -30,6 +43,12 @@ export const ErrorCode = {
   IDLE_PUBLISHER: 2056,
   PEER_CLOSED: 1007,
   TIMEOUT: 1011,
+  SECURITY_NO_RULES: 1052,
+  SECURITY_DENIED: 1053,
+  SECURITY_NOT_ALLOWED: 1054,
+  /** `refer` or a signature is against it. */
+  ACCESS_DENIED: 2015,
+  HOOK: 3064,
   STREAM_BUSY: 1028,
   /** No origin would have it, or could be reached. */
   ORIGIN: 3067,
@@ -37,6 +56,8 @@ export const ErrorCode = {
   FORWARD: 4000,
   /** It has come from this very server. */
   LOOP: 4001,
+  /** No publisher has the stream. */
+  NOT_LIVE: 4002,
   SERVER_STOP: 1069,
   KICKED: 1070,
 } as const;

@@ -12,8 +12,8 @@ import { MirrorSenders } from "../live/mirror/senders.ts";
 import { clearFor, whileKept } from "../live/publication/clearing.ts";
 import { CLEAR, type Clearance } from "../live/publication/takeover.ts";
 import { TimeCell } from "../live/mirror/time_cell.ts";
-import { ErrorCode, RtmpError } from "../rtmp/error.ts";
-import type { Answer, Claims } from "../live/stream/claims.ts";
+import { type Answer, ErrorCode } from "../rtmp/error.ts";
+import type { Claims } from "../live/stream/claims.ts";
 import type { ToCoordinator, ToPeer, ToWorker } from "./messages.ts";
 
 /** Where a link's messages go. */
@@ -190,7 +190,7 @@ export class StreamLink implements HubListener, Claims {
     if (!claim) return;
     const { stream, answer } = claim;
     const text = `stream ${stream.key} is being published already`;
-    answer(new RtmpError(ErrorCode.STREAM_BUSY, text));
+    answer({ code: ErrorCode.STREAM_BUSY, reason: text });
     stream.unreserve();
   }
 

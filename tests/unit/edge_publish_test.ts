@@ -10,7 +10,7 @@ import { Uplink, type UplinkHost } from "../../src/relay/edge/publish.ts";
 import { PUBLISH_ANSWER_MS } from "../../src/relay/edge/limits.ts";
 import { Origins, OriginTour } from "../../src/relay/edge/origins.ts";
 import { TokenTraverse } from "../../src/relay/edge/token_traverse.ts";
-import { ErrorCode, type RtmpError } from "../../src/rtmp/error.ts";
+import { ErrorCode, type Refusal } from "../../src/rtmp/error.ts";
 import { FakeAttempt } from "./support/fake_network.ts";
 import { ManualClock } from "./support/manual_clock.ts";
 import { MemoryLog } from "./support/memory_log.ts";
@@ -28,7 +28,7 @@ function tourOf(count: number): OriginTour {
 class UplinkScene {
   readonly clock = new ManualClock();
   readonly attempts: FakeAttempt[] = [];
-  readonly answers: (RtmpError | null)[] = [];
+  readonly answers: (Refusal | null)[] = [];
   readonly log = new MemoryLog("uplink");
   /** The publisher is still there. */
   there = true;
@@ -117,7 +117,7 @@ Deno.test("uplink: no origin at all, in time, or but ourselves", () => {
   loop.attempt.opened({ localAddress: "::1", remoteAddress: "::1", remotePort: 1935 });
   assert.deepEqual(loop.codes, [ErrorCode.ORIGIN]);
   // The client learns nothing of where it is; the log says it (H50).
-  assert.equal(loop.answers[0]?.message, "no origin can be reached");
+  assert.equal(loop.answers[0]?.reason, "no origin can be reached");
   assert.match(loop.log.lines.join("\n"), /loop: the origin is this very server/);
   for (const scene of [none, late, loop]) {
     assert.equal(scene.overs, 1);

@@ -1,13 +1,15 @@
 /**
  * What an HTTP player's request takes and gives back on its way to a session: a place among the
- * connections, the stream, a visit of the hook servers.
+ * connections, the stream, a grant of the hook servers.
  * @module
  */
 
 import assert from "node:assert/strict";
-import { Gate, Visit } from "../../src/access/gate.ts";
+import { Access } from "../../src/access/access.ts";
+import { Grant } from "../../src/access/grant.ts";
 import { HookCaller } from "../../src/access/hook_caller.ts";
-import { type Refusal, RefusalCode, type Visitor } from "../../src/access/visitor.ts";
+import type { AccessRequest } from "../../src/access/request.ts";
+import { ErrorCode, type Refusal } from "../../src/rtmp/error.ts";
 import { type FlvHost, flvRoutes } from "../../src/servers/flv/routes.ts";
 import { signature } from "../../src/access/signed_url.ts";
 import { Hub } from "../../src/live/stream/hub.ts";
@@ -16,39 +18,38 @@ import type { HttpPeer } from "../../src/net/http_listener.ts";
 import type { WebLinkHandler } from "../../src/net/web_link.ts";
 import { NO_RELAYS, type RelayService } from "../../src/relay/relays.ts";
 import { setLogTarget } from "../../src/log/log.ts";
-import { ErrorCode, RtmpError } from "../../src/rtmp/error.ts";
 import { FakePublisher, payloads } from "./support/live_fixture.ts";
 import { ManualClock } from "./support/manual_clock.ts";
 import { configOf } from "./support/rtmp_peer.ts";
-import { IDENTITY } from "./support/visits.ts";
+import { IDENTITY } from "./support/grants.ts";
 
 type Answer = (refusal: Refusal | null) => void;
 
-/** A gate whose question the test answers. */
-class HeldGate extends Gate {
+/** A access whose question the test answers. */
+class HeldAccess extends Access {
   readonly asked: Answer[] = [];
   ends = 0;
   /** Whom it was asked about. */
-  readonly visitors: Visitor[] = [];
+  readonly requests: AccessRequest[] = [];
   fault: Error | null = null;
 
   constructor() {
     super(IDENTITY, new HookCaller("srs-edge/1.2.3"));
   }
 
-  override visit(...args: Parameters<Gate["visit"]>): Visit {
-    this.visitors.push(args[0]);
-    const visit = super.visit(...args);
-    const end = visit.end.bind(visit);
-    visit.ask = (answer) => {
+  override grant(...args: Parameters<Access["grant"]>): Grant {
+    this.requests.push(args[0]);
+    const grant = super.grant(...args);
+    const end = grant.end.bind(grant);
+    grant.askHooks = (answer) => {
       if (this.fault) throw this.fault;
       this.asked.push(answer);
     };
-    visit.end = () => {
+    grant.end = () => {
       this.ends++;
       end();
     };
-    return visit;
+    return grant;
   }
 }
 
@@ -58,7 +59,7 @@ const EDGE = "cluster { mode remote; origin 127.0.0.1:1; }";
 class Scene {
   readonly clock = new ManualClock();
   readonly hub = new Hub(this.clock, "1.2.3");
-  readonly gate = new HeldGate();
+  readonly access = new HeldAccess();
   readonly config;
   readonly calls: string[] = [];
   limit: string | null = null;
@@ -74,12 +75,12 @@ class Scene {
     this.relay = { ...NO_RELAYS, ...relay };
     this.config = configOf(`listen 1935; http_server { enabled on; listen 8080; ${server} }
       vhost __defaultVhost__ { ${vhost} http_remux { enabled on; } }`);
-    const { clock, hub, gate, config, calls } = this;
+    const { clock, hub, access, config, calls } = this;
     const broken = () => this.broken;
     this.#host = {
       clock,
       hub,
-      gate,
+      access,
       get config() {
         const fault = broken();
         if (fault) throw fault;
@@ -88,7 +89,7 @@ class Scene {
       relay: this.relay,
       admit: (address) => {
         if (this.limit === null) calls.push(`admit ${address}`);
-        return this.limit;
+        return this.limit === null ? null : { code: ErrorCode.LIMIT, reason: this.limit };
       },
       dismiss: (address) => void calls.push(`dismiss ${address}`),
       streamId: ({ key }) => `id of ${key}`,
@@ -152,13 +153,13 @@ Deno.test("FLV routes: a stream is not forgotten while hooks are asked about it,
   assert.equal(scene.seconds(60), 1, "it is being asked about");
   publisher.start();
   assert.equal(scene.stream(), stream);
-  scene.gate.asked[0](null);
+  scene.access.asked[0](null);
   const response = await answer;
   assert.equal(response.status, 200);
   assert.deepEqual(scene.calls, ["admit 192.0.2.7", "stream", "opened"]);
   scene.player?.onClose();
   assert.deepEqual(scene.calls.slice(3), ["left", "finished"]);
-  assert.equal(scene.gate.ends, 1);
+  assert.equal(scene.access.ends, 1);
   publisher.stop();
   assert.equal(scene.seconds(3), 0, "nothing holds it any more");
 });
@@ -168,12 +169,12 @@ Deno.test("FLV routes: a client that hooks refuse gives everything back", async 
   const publisher = publishing(scene);
   const answer = scene.get();
   await settled();
-  scene.gate.asked[0]({ code: RefusalCode.HOOK, reason: "refused by the hook on_play" });
+  scene.access.asked[0]({ code: ErrorCode.HOOK, reason: "refused by the hook on_play" });
   const response = await answer;
   assert.equal(response.status, 403);
   assert.match(await response.text(), /on_play/);
   assert.deepEqual(scene.calls, ["admit 192.0.2.7", "dismiss 192.0.2.7"]);
-  assert.equal(scene.gate.ends, 1);
+  assert.equal(scene.access.ends, 1);
   publisher.stop();
   assert.equal(scene.seconds(3), 0);
 });
@@ -184,17 +185,17 @@ Deno.test("FLV routes: a stream that has ended while hooks were asked is 404, an
   const answer = scene.get();
   await settled();
   publisher.stop();
-  scene.gate.asked[0](null);
+  scene.access.asked[0](null);
   assert.equal((await answer).status, 404);
   assert.deepEqual(scene.calls, ["admit 192.0.2.7", "dismiss 192.0.2.7"]);
-  assert.equal(scene.gate.ends, 1);
+  assert.equal(scene.access.ends, 1);
   assert.equal(scene.seconds(3), 0);
 });
 
 Deno.test("FLV routes: a fault while hooks are asked gives everything back", async () => {
   const scene = new Scene();
   const publisher = publishing(scene);
-  scene.gate.fault = new Error("ours");
+  scene.access.fault = new Error("ours");
   const error = console.error;
   console.error = () => {};
   try {
@@ -203,7 +204,7 @@ Deno.test("FLV routes: a fault while hooks are asked gives everything back", asy
     console.error = error;
   }
   assert.deepEqual(scene.calls, ["admit 192.0.2.7", "dismiss 192.0.2.7"]);
-  assert.equal(scene.gate.ends, 1);
+  assert.equal(scene.access.ends, 1);
   publisher.stop();
   assert.equal(scene.seconds(3), 0);
 });
@@ -218,7 +219,7 @@ Deno.test("FLV routes: who is not let in, asks for the head alone or for nothing
   assert.equal(refused.status, 503);
   assert.match(await refused.text(), /max_connections=1/);
   assert.deepEqual(scene.calls, []);
-  assert.equal(scene.gate.asked.length, 0);
+  assert.equal(scene.access.asked.length, 0);
 });
 
 Deno.test("FLV routes: at an edge the viewer waits for the stream, and gives back what never came", async () => {
@@ -227,7 +228,7 @@ Deno.test("FLV routes: at an edge the viewer waits for the stream, and gives bac
     const scene = new Scene(EDGE, { play: () => void wanted++ });
     const answer = scene.get();
     await settled();
-    scene.gate.asked[0](null);
+    scene.access.asked[0](null);
     await settled();
     assert.ok(wanted > 0, "the pull is asked for");
     scene.clock.advance(20);
@@ -252,16 +253,17 @@ Deno.test("FLV routes: at an edge the viewer waits for the stream, and gives bac
 
 Deno.test("FLV routes: what an origin refuses is refused, and what came through here before is a loop", async () => {
   const scene = new Scene(EDGE, {
-    admit: (_client, answer) => void answer(new RtmpError(ErrorCode.LIMIT, "not at the origin")),
+    admit: (_client, answer) =>
+      void answer({ code: ErrorCode.ORIGIN, reason: "not at the origin" }),
   });
   const answer = scene.get();
   await settled();
-  scene.gate.asked[0](null);
+  scene.access.asked[0](null);
   const response = await answer;
   assert.equal(response.status, 403);
   assert.match(await response.text(), /not at the origin/);
   assert.deepEqual(scene.calls, ["admit 192.0.2.7", "dismiss 192.0.2.7"]);
-  assert.equal(scene.gate.ends, 1);
+  assert.equal(scene.access.ends, 1);
   // Nor is an origin asked about a client that hooks refuse.
   const asked: string[] = [];
   const refused = new Scene(EDGE, {
@@ -273,10 +275,12 @@ Deno.test("FLV routes: what an origin refuses is refused, and what came through 
   });
   const no = refused.get();
   await settled();
-  refused.gate.asked[0]({ code: RefusalCode.HOOK, reason: "refused by the hook on_play" });
+  refused.access.asked[0]({ code: ErrorCode.HOOK, reason: "refused by the hook on_play" });
   assert.equal((await no).status, 403);
   assert.deepEqual(asked, []);
-  const looped = new Scene(EDGE, { refuse: () => "it has been here" });
+  const looped = new Scene(EDGE, {
+    refuse: () => ({ code: ErrorCode.LOOP, reason: "it has been here" }),
+  });
   assert.equal((await looped.get()).status, 508);
   assert.deepEqual(looped.calls, []);
 });
@@ -289,10 +293,10 @@ Deno.test("FLV routes: rules and hooks see the address that a trusted proxy name
     publishing(scene);
     const answer = scene.get({ headers });
     await settled();
-    assert.deepEqual(scene.gate.visitors.map(({ ip }) => ip), [trusts ? "1.2.3.4" : "192.0.2.7"]);
+    assert.deepEqual(scene.access.requests.map(({ ip }) => ip), [trusts ? "1.2.3.4" : "192.0.2.7"]);
     // Places are counted by connection, which is the proxy's.
     assert.equal(scene.calls[0], "admit 192.0.2.7");
-    scene.gate.asked[0](null);
+    scene.access.asked[0](null);
     await (await answer).body?.cancel();
   }
 });
@@ -302,13 +306,13 @@ Deno.test("H41: a request whose proxy headers disagree asks nobody", async () =>
   const scene = new Scene("", {}, "trusted_proxies 192.0.2.7;");
   publishing(scene);
   assert.equal((await scene.get({ headers })).status, 403);
-  assert.deepEqual([scene.gate.visitors, scene.calls], [[], []]);
+  assert.deepEqual([scene.access.requests, scene.calls], [[], []]);
   const named = new Scene("", {}, "trusted_proxies 192.0.2.7; client_address_header x-real-ip;");
   publishing(named);
   const answer = named.get({ headers });
   await settled();
-  assert.deepEqual(named.gate.visitors.map(({ ip }) => ip), ["5.6.7.8"]);
-  named.gate.asked[0](null);
+  assert.deepEqual(named.access.requests.map(({ ip }) => ip), ["5.6.7.8"]);
+  named.access.asked[0](null);
   await (await answer).body?.cancel();
 });
 
@@ -332,8 +336,8 @@ Deno.test("H44: a WebSocket of another site's page needs crossdomain or its name
     const headers = { ...upgrade, ...(origin !== null && { Origin: origin }) };
     const answer = scene.get({ headers });
     await settled();
-    assert.equal(scene.gate.asked.length, opens ? 1 : 0, `${site} ${origin}`);
-    scene.gate.asked[0]?.({ code: RefusalCode.HOOK, reason: "enough" });
+    assert.equal(scene.access.asked.length, opens ? 1 : 0, `${site} ${origin}`);
+    scene.access.asked[0]?.({ code: ErrorCode.HOOK, reason: "enough" });
     const response = await answer;
     assert.equal(response.status, 403);
     assert.equal((await response.text()).includes("other sites"), !opens);
@@ -373,7 +377,7 @@ Deno.test("FLV routes: the log believes proxies that are trusted, and nobody els
     try {
       const answer = scene.get({ headers });
       await settled();
-      scene.gate.asked[0](null);
+      scene.access.asked[0](null);
       await (await answer).body?.cancel();
     } finally {
       setLogTarget({ takes: () => false, write: () => {} });
@@ -399,10 +403,10 @@ Deno.test("FLV routes: a 404 lists what is live beside it, and nothing of anothe
   publishing(edge, "/live/a");
   publishing(edge, "other.com/live/c");
   for (const [query, found] of [["", "/live/a.flv"], ["?vhost=other.com", "/live/c.flv"]]) {
-    edge.gate.asked.length = 0;
+    edge.access.asked.length = 0;
     const answer = edge.get({}, `/live/s.flv${query}`);
     await settled();
-    edge.gate.asked[0](null);
+    edge.access.asked[0](null);
     for (let i = 0; i < 500; i++) {
       edge.clock.advance(20);
       await Promise.resolve();

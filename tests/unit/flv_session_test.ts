@@ -12,7 +12,7 @@ import { GUESS_MS, PLAYER_STALL_MS } from "../../src/live/limits.ts";
 import type { WebLink } from "../../src/net/web_link.ts";
 import { FakePublisher, Fixture, payloads, vhostOf, words } from "./support/live_fixture.ts";
 import { MemoryLog } from "./support/memory_log.ts";
-import { visitOf } from "./support/visits.ts";
+import { grantOf } from "./support/grants.ts";
 
 class FakeLink implements WebLink {
   busy = false;
@@ -61,7 +61,7 @@ class Stage extends Fixture {
       name: "livestream.flv",
       param: "?token=secret",
       transport: "http",
-      visit: visitOf(this.live, this.log),
+      grant: grantOf(this.live, this.log),
       realAddress: "",
     }, this.log);
   }

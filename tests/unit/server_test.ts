@@ -12,7 +12,7 @@ import { findVhost } from "../../src/config/types.ts";
 import type { FlvHost } from "../../src/servers/flv/routes.ts";
 import type { ServerView } from "../../src/stats/view.ts";
 import type { LiveStream } from "../../src/live/stream/live_stream.ts";
-import type { Visitor } from "../../src/access/visitor.ts";
+import type { AccessRequest } from "../../src/access/request.ts";
 import type { ToCoordinator } from "../../src/workers/messages.ts";
 import { setLogTarget } from "../../src/log/log.ts";
 import { StreamLink } from "../../src/workers/stream_link.ts";
@@ -27,7 +27,7 @@ import { FakeTime } from "./support/fake_time.ts";
 import { FakePublisher } from "./support/live_fixture.ts";
 import { MemoryLog } from "./support/memory_log.ts";
 import { configOf } from "./support/rtmp_peer.ts";
-import { IDENTITY } from "./support/visits.ts";
+import { IDENTITY } from "./support/grants.ts";
 
 /** ms between two of the server's ticks. */
 const TICK_MS = 1000;
@@ -206,7 +206,7 @@ test("server: a draining server has no RTMP port, whatever a reload says", async
   await scene.server.reload(scene.config());
   assert.deepEqual(scene.server.rtmpAddresses, []);
   assert.equal(await scene.accepts(), false);
-  assert.equal(scene.flv.admit("127.0.0.1"), "the server drains");
+  assert.equal(scene.flv.admit("127.0.0.1")?.reason, "the server drains");
 });
 
 test("server: while it drains, players are let go 3 s after their stream has ended, and no others", async () => {
@@ -245,19 +245,19 @@ test("server: who has been admitted counts until it is dismissed or finished", a
   const full = "max_connections=2";
   assert.equal(flv.admit("127.0.0.1"), null);
   assert.equal(flv.admit("127.0.0.1"), null);
-  assert.equal(flv.admit("127.0.0.1"), full);
+  assert.equal(flv.admit("127.0.0.1")?.reason, full);
   flv.dismiss("127.0.0.1");
   assert.equal(flv.admit("127.0.0.1"), null);
-  assert.equal(flv.admit("127.0.0.1"), full);
+  assert.equal(flv.admit("127.0.0.1")?.reason, full);
   const session = scene.client();
   flv.finished(session as never);
   assert.equal(scene.server.clients, 0);
   assert.equal(flv.admit("127.0.0.1"), null);
-  assert.equal(flv.admit("127.0.0.1"), full);
+  assert.equal(flv.admit("127.0.0.1")?.reason, full);
   // Another limit is for those that come from now on.
   await scene.server.reload(scene.config("max_connections 3;"));
   assert.equal(flv.admit("127.0.0.1"), null);
-  assert.equal(flv.admit("127.0.0.1"), "max_connections=3");
+  assert.equal(flv.admit("127.0.0.1")?.reason, "max_connections=3");
 });
 
 test("server: a connection to the RTMP port counts from its accept to its end", async () => {
@@ -367,7 +367,7 @@ test("F31: a stop asks who may come back, ends publishers before players, and cu
   for (const [session, name] of names) session.onCall = (what) => calls.push(`${what} ${name}`);
   const stopped = scene.stop();
   assert.deepEqual(scene.server.rtmpAddresses, []);
-  assert.equal(scene.flv.admit("127.0.0.1"), "the server drains");
+  assert.equal(scene.flv.admit("127.0.0.1")?.reason, "the server drains");
   await Promise.resolve();
   assert.equal(calls.length, 0, "nobody is to come back before the port is closed, a turn later");
   await scene.until("their ends", () => calls.includes("shutdown player"));
@@ -443,14 +443,14 @@ test("F31: a stop ends the connections to other servers, and has hook servers to
     await using scene = await Scene.start("", `${edge} ${hooks.block}`);
     const stream = scene.stream();
     const { vhost } = stream;
-    const client = { ...visitor(stream), swfUrl: "", args: null, hops: [], transport: "rtmp" };
+    const client = { ...request(stream), swfUrl: "", args: null, hops: [], transport: "rtmp" };
     scene.flv.relay.play(stream, client as never);
     const upstream = await origin.accept();
     const session = scene.client(stream);
     session.onCall = (what) => {
       if (what !== "shutdown" || session.shutdowns.length > 1) return;
       const gone = { id: "client0", ip: "192.0.2.7", vhost: "", app: "live", sent: 0, received: 0 };
-      scene.flv.gate.closed(gone as never, vhost, session.log);
+      scene.flv.access.closed(gone as never, vhost, session.log);
       scene.flv.finished(session as never);
     };
     await scene.stop();
@@ -473,7 +473,7 @@ test("F31: a stop ends the connections to other servers, and has hook servers to
   }
 });
 
-function visitor({ vhost, app, name, key }: LiveStream): Visitor {
+function request({ vhost, app, name, key }: LiveStream): AccessRequest {
   return {
     id: "client01",
     ip: "192.0.2.7",
@@ -489,7 +489,7 @@ function visitor({ vhost, app, name, key }: LiveStream): Visitor {
   };
 }
 
-test("F8: a worker that makes way says so when its own gate has delivered the publisher's end", async () => {
+test("F8: a worker that makes way says so when its own access has delivered the publisher's end", async () => {
   const held = Promise.withResolvers<void>();
   const hooks = new HookServer(async ({ body }) => {
     if (body.action === "on_unpublish") await held.promise;
@@ -503,10 +503,10 @@ test("F8: a worker that makes way says so when its own gate has delivered the pu
     await using scene = await Scene.start("", hooks.block, { ...worker, listen: [] });
     const stream = scene.stream();
     const log = new MemoryLog("client01");
-    const visit = scene.flv.gate.visit(visitor(stream), { log, streamId: () => "vid-1234567" });
-    await new Promise((resolve) => visit.ask(resolve));
-    visit.begin();
-    visit.end();
+    const grant = scene.flv.access.grant(request(stream), { log, streamId: () => "vid-1234567" });
+    await new Promise((resolve) => grant.askHooks(resolve));
+    grant.begin();
+    grant.end();
     link.fromCoordinator({ kind: "clear", id: 7, key: stream.key, address: "10.0.0.1" });
     await hooks.received(3);
     const cleared = () => posted.filter(({ kind }) => kind === "cleared").length;
@@ -577,7 +577,7 @@ test("server: an edge's pull that nobody needs ends in its time", async () => {
     const edge = `cluster { mode remote; origin 127.0.0.1:${origin.addr.port}; }`;
     await using scene = await Scene.start("", edge);
     const stream = scene.stream();
-    const client = { ...visitor(stream), swfUrl: "", args: null, hops: [], transport: "rtmp" };
+    const client = { ...request(stream), swfUrl: "", args: null, hops: [], transport: "rtmp" };
     const pulls = () => {
       const { pulls } = scene.view.figures.relays;
       return Object.values(pulls).reduce((sum, count) => sum + count, 0);

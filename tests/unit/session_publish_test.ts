@@ -4,7 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { Gate, type Visit } from "../../src/access/gate.ts";
+import { Access } from "../../src/access/access.ts";
+import type { Grant } from "../../src/access/grant.ts";
 import { CLEAR_LOOKS_MS } from "../../src/live/limits.ts";
 import { HookCaller } from "../../src/access/hook_caller.ts";
 import { NO_RELAYS } from "../../src/relay/relays.ts";
@@ -16,7 +17,7 @@ import { chunk } from "./support/naive_chunks.ts";
 import { command, type Peer, recipe, type Sent, TestServer } from "./support/rtmp_peer.ts";
 import type { Plain } from "./support/server_messages.ts";
 import { FakePublisher } from "./support/live_fixture.ts";
-import { IDENTITY } from "./support/visits.ts";
+import { IDENTITY } from "./support/grants.ts";
 
 const ON_FC_PUBLISH: Plain[] = [5, 1, 20, "onFCPublish", 0, null, {
   code: "NetStream.Publish.Start",
@@ -237,37 +238,42 @@ for (const style of ["fmle", "haivision", "flash"] as const) {
   });
 }
 
-/** Counts the visits that it has opened: each is about to ask hooks. */
-class CountingGate extends Gate {
-  visits = 0;
+/** Counts the questions to hooks. */
+class CountingAccess extends Access {
+  questions = 0;
 
-  override visit(...args: Parameters<Gate["visit"]>): Visit {
-    this.visits++;
-    return super.visit(...args);
+  override grant(...args: Parameters<Access["grant"]>): Grant {
+    const grant = super.grant(...args);
+    const ask = grant.askHooks.bind(grant);
+    grant.askHooks = (answer) => {
+      this.questions++;
+      ask(answer);
+    };
+    return grant;
   }
 }
 
 Deno.test("hooks are not asked about a stream that its publisher keeps; at an edge the origin decides", () => {
   const edge = "cluster { mode remote; origin 127.0.0.1:1; }";
   for (
-    const [vhost, published, visits] of [["", true, 0], ["", false, 1], [edge, true, 1]] as const
+    const [vhost, published, questions] of [["", true, 0], ["", false, 1], [edge, true, 1]] as const
   ) {
     const server = new TestServer(recipe(vhost));
-    const gate = new CountingGate(IDENTITY, new HookCaller("srs-edge/1.2.3"));
+    const access = new CountingAccess(IDENTITY, new HookCaller("srs-edge/1.2.3"));
     const relay = {
       ...NO_RELAYS,
       openUplink: () => {
         throw new RtmpError(ErrorCode.LIMIT, "the origin was asked");
       },
     };
-    Object.assign(server.host, { gate, relay });
+    Object.assign(server.host, { access, relay });
     const [config] = server.config.vhosts;
     const stream = server.hub.obtain("/live/s", config, "live", "s");
     if (published) new FakePublisher(stream).start();
     const peer = server.created();
     peer.send(command("publish", 5, null, "s", "live"));
     for (const ms of CLEAR_LOOKS_MS) server.clock.advance(ms);
-    assert.equal(gate.visits, visits, `${vhost} ${published}`);
+    assert.equal(access.questions, questions, `${vhost} ${published}`);
     if (vhost) peer.assertClosed(ErrorCode.LIMIT, /the origin was asked/);
     else if (published) peer.assertClosed(ErrorCode.STREAM_BUSY, /being published already/);
     else peer.assertOpen();

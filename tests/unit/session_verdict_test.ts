@@ -6,8 +6,7 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ErrorCode, RtmpError } from "../../src/rtmp/error.ts";
-import type { Answer } from "../../src/live/stream/claims.ts";
+import { type Answer, ErrorCode } from "../../src/rtmp/error.ts";
 import { concat } from "./hex.ts";
 import { command, type Peer, recipe, type Sent, TestServer } from "./support/rtmp_peer.ts";
 
@@ -63,7 +62,7 @@ Deno.test("a refusal is told, then the connection ends", () => {
   const server = new WaitingServer();
   const peer = publishing(server);
   peer.send(video(0));
-  server.answers[0](new RtmpError(ErrorCode.STREAM_BUSY, "no"));
+  server.answers[0]({ code: ErrorCode.STREAM_BUSY, reason: "no" });
   peer.assertClosed(ErrorCode.STREAM_BUSY, /no/);
 });
 

@@ -96,7 +96,7 @@ for (const policy of ["deny", "replace", "if_stalled"] as const) {
       const again = workers.claim(1, "10.0.0.1");
       await workers.deliver();
       assert.equal(again.state, "refused");
-      assert.match(again.refusal?.message ?? "", /live\/s is being published already/);
+      assert.match(again.refusal?.reason ?? "", /live\/s is being published already/);
     }
     workers.clock.advance(5000);
     const three = workers.claim(1, "10.0.0.3");

@@ -3,18 +3,9 @@
  * @module
  */
 
-import type { RtmpError } from "../../rtmp/error.ts";
+import type { Answer } from "../../rtmp/error.ts";
 import type { LiveStream } from "./live_stream.ts";
 import { CLEAR, type Clearance } from "../publication/takeover.ts";
-
-/** Why something is refused; null: it is not. */
-export type Verdict = RtmpError | null;
-
-/**
- * Takes a verdict, within the call that asked for it or later. False: it comes too late, the connection
- * has ended, and whatever was reserved for it is free.
- */
-export type Answer = (verdict: Verdict) => boolean;
 
 /** Who decides whether a client may have a stream for itself, when this thread cannot alone. */
 export interface Claims {

@@ -6,7 +6,7 @@
 
 import type { Clock } from "../../live/clock.ts";
 import type { Log } from "../../log/log.ts";
-import { ErrorCode, RtmpError } from "../../rtmp/error.ts";
+import { type Answer, ErrorCode } from "../../rtmp/error.ts";
 import { PUBLISH_ANSWER_MS } from "./limits.ts";
 import type { OriginTour } from "./origins.ts";
 import type { Upstream } from "../../clients/upstream.ts";
@@ -16,9 +16,6 @@ import {
   UpstreamListener,
 } from "../../clients/upstream_handler.ts";
 import type { UpstreamHandler, UpstreamPeer } from "../../clients/upstream_handler.ts";
-
-/** Takes the origin's answer; false: it comes too late. */
-export type OriginAnswer = (refusal: RtmpError | null) => boolean;
 
 /** Whoever feeds an uplink. */
 export interface UplinkOwner {
@@ -61,7 +58,7 @@ export class Uplink extends UpstreamListener {
   readonly #host: UplinkHost;
   readonly #log: Log;
   readonly #startedAt: number;
-  #answer: OriginAnswer | null;
+  #answer: Answer | null;
   #attempt: UplinkAttempt | null = null;
   /** The origin has let us in, and knows nothing of the stream yet. */
   #connected = false;
@@ -70,7 +67,7 @@ export class Uplink extends UpstreamListener {
   readonly #cancelLimit: () => void;
 
   /** Begins, at once. `what`: the stream, for people. */
-  constructor(what: string, tour: OriginTour, host: UplinkHost, log: Log, answer: OriginAnswer) {
+  constructor(what: string, tour: OriginTour, host: UplinkHost, log: Log, answer: Answer) {
     super();
     this.#what = what;
     this.#tour = tour;
@@ -165,8 +162,8 @@ export class Uplink extends UpstreamListener {
     this.#log.warn(`edge publish ${this.#what} refused: ${text}`);
     answer(
       byOrigin
-        ? new RtmpError(ErrorCode.STREAM_BUSY, "the origin does not take the stream")
-        : new RtmpError(ErrorCode.ORIGIN, "no origin can be reached"),
+        ? { code: ErrorCode.STREAM_BUSY, reason: "the origin does not take the stream" }
+        : { code: ErrorCode.ORIGIN, reason: "no origin can be reached" },
     );
   }
 }

@@ -6,18 +6,15 @@
 import { keptText } from "../../access/peer_words.ts";
 import { type Context, Hono } from "hono";
 import type { Config, VhostConfig } from "../../config/types.ts";
-import type { Gate, Visit } from "../../access/gate.ts";
-import type { Refusal, Visitor } from "../../access/visitor.ts";
-import type { Hub } from "../../live/stream/hub.ts";
+import { Grant } from "../../access/grant.ts";
+import type { AccessRequest } from "../../access/request.ts";
 import type { LiveStream } from "../../live/stream/live_stream.ts";
 import { newConnectionId } from "../../log/ids.ts";
 import { lineBudget } from "../../log/budget.ts";
 import type { Log } from "../../log/log.ts";
 import { peerText } from "../../log/text.ts";
 import { wantsWebSocket } from "../../http1/web_socket.ts";
-import type { RelayClient } from "../../clients/on_behalf.ts";
-import type { RelayService } from "../../relay/relays.ts";
-import { RtmpError } from "../../rtmp/error.ts";
+import { ErrorCode, type Refusal, RtmpError } from "../../rtmp/error.ts";
 import { HOPS_HEADER, parseHops } from "../../rtmp/hops.ts";
 import { nameInKey, vhostInKey } from "../../rtmp/stream_name.ts";
 import type { HttpEnv } from "../http/request/answer.ts";
@@ -25,16 +22,12 @@ import { ambiguousLine, callerAddress, WHO_ASKS } from "../http/request/caller.t
 import { mayConnect } from "../http/request/cors.ts";
 import { isRebound } from "../http/request/local_request.ts";
 import { mayReadApi, webPorts } from "../http/request/own_page.ts";
+import { type FlvAccessHost, FlvQuestion } from "./admission.ts";
 import { findFlvTarget, flvPath, type FlvTarget } from "./mount.ts";
 import { FlvSession, type FlvSessionHost } from "./session.ts";
 
 /** Live streams that an answer lists at most. */
 const MAX_LISTED = 20;
-
-/** ms that a viewer at an edge waits for the stream to come from the origin, before it is told 404. */
-const ORIGIN_WAIT_MS = 8000;
-/** ms between two looks at whether it has come. */
-const ORIGIN_POLL_MS = 20;
 
 const MEDIA_HEADERS = {
   "Content-Type": "video/x-flv",
@@ -46,17 +39,8 @@ const MEDIA_HEADERS = {
 };
 
 /** What the routes need of the server around them. */
-export interface FlvHost extends FlvSessionHost {
+export interface FlvHost extends FlvSessionHost, FlvAccessHost {
   readonly config: Config;
-  readonly hub: Hub;
-  readonly relay: RelayService;
-  /** Lets a connection in, returning null, or says which limit is in the way. */
-  admit(address: string): string | null;
-  /** A connection that was let in has not become a session. */
-  dismiss(address: string): void;
-  readonly gate: Gate;
-  /** The stream's id in the API. */
-  streamId(stream: LiveStream, tcUrl: string): string;
 }
 
 /** The routes, to be mounted at `/`. What is no stream's path is left to the others. */
@@ -90,48 +74,35 @@ async function play(
     ambiguousLine.say(c, httpServer);
     return c.text(WHO_ASKS, 403);
   }
-  const visitor = visitorOf(c, ip, url, target, log.id);
   if (wantsWebSocket(c.req.raw) && !mayConnect(c, pageRules(host.config))) {
     return c.text(FOREIGN_SOCKET, 403);
   }
-  const refusal = host.gate.check(visitor);
-  if (refusal) return refuse(c, log, refusal);
-  const { vhost, app, stream: name, key } = target;
-  const hops = parseHops(c.req.header(HOPS_HEADER));
-  const loop = host.relay.refuse(hops);
-  if (loop) return c.text(`Loop Detected: ${loop}`, 508);
-  // At an edge it is live when the origin has it, which is asked below.
-  const known = host.hub.find(key);
-  if (!vhost.edge && !known?.active) return notLive(c, host, url, target);
-  if (c.req.method === "HEAD") return c.body(null, 200, MEDIA_HEADERS);
-
-  const limit = host.admit(peer.address);
-  if (limit) return c.text(`Service Unavailable: ${limit}`, 503);
-  const asked = known ?? host.hub.obtain(key, vhost, app, name);
-  const streamId = () => host.streamId(host.hub.find(key) ?? asked, visitor.tcUrl);
-  const visit = host.gate.visit(visitor, { log, streamId });
-  asked.reserve();
-  let no: Refusal | null;
+  const head = c.req.method === "HEAD";
+  const ask = new FlvQuestion(host, target, requestOf(c, ip, url, target, log.id), {
+    address: peer.address,
+    hops: parseHops(c.req.header(HOPS_HEADER)),
+    signal: c.req.raw.signal,
+  });
+  let answer: Grant | Refusal;
   try {
-    no = await new Promise<Refusal | null>((resolve) => visit.ask(resolve));
-    if (!no && vhost.edge) {
-      no = await askOrigin(host, asked, relayClient(visitor, hops), c.req.raw.signal);
-    }
+    answer = await ask.answer(log, head);
   } catch (error) {
-    visit.end();
-    host.dismiss(peer.address);
+    ask.dismiss();
     throw error;
-  } finally {
-    asked.unreserve();
   }
+  if (!(answer instanceof Grant)) {
+    ask.dismiss();
+    return refuse(c, host, log, url, target, answer);
+  }
+  if (head) return c.body(null, 200, MEDIA_HEADERS);
   // It may have ended in the meantime.
-  const stream = host.hub.find(key);
-  if (no || !stream?.active) {
-    visit.end();
-    host.dismiss(peer.address);
-    return no ? refuse(c, log, no) : notLive(c, host, url, target);
+  const stream = host.hub.find(target.key);
+  if (!stream?.active) {
+    answer.end();
+    ask.dismiss();
+    return notLive(c, host, url, target);
   }
-  const session = newSession(c, host, stream, url, target, visit, ip, log);
+  const session = newSession(c, host, stream, url, target, answer, ip, log);
   if (wantsWebSocket(c.req.raw)) {
     if (peer.upgrade(session)) return c.body(null);
     session.onClose();
@@ -141,65 +112,35 @@ async function play(
   return c.body(null, 200, MEDIA_HEADERS);
 }
 
-/**
- * Has an edge pull the stream, and waits until it is live; not for ever, and not for a client that is gone
- * (H39). Returns why it may not.
- */
-async function askOrigin(
+/** A refusal in the words of HTTP. Who asks too often, or for what is not there, is no line in the log. */
+function refuse(
+  c: Context<HttpEnv>,
   host: FlvHost,
-  stream: LiveStream,
-  client: RelayClient,
-  signal: AbortSignal,
-): Promise<Refusal | null> {
-  const refusal = await new Promise<RtmpError | null>((resolve) => {
-    host.relay.admit(client, (error) => {
-      resolve(error ?? host.relay.mayPull(stream, client));
-      return true;
-    });
-  });
-  if (refusal) return { code: refusal.code, reason: refusal.message };
-  const limit = host.clock.now() + ORIGIN_WAIT_MS;
-  do {
-    // Again and again: the pull ends when nobody wants it.
-    host.relay.play(stream, client);
-    if (stream.active) return null;
-    await new Promise<void>((resolve) => void host.clock.after(ORIGIN_POLL_MS, resolve));
-  } while (host.clock.now() < limit && !signal.aborted);
-  return null;
-}
-
-/** The viewer, as an origin is told of it. */
-function relayClient(visitor: Visitor, hops: readonly string[]): RelayClient {
-  const { id, ip, vhost, app, stream, param, tcUrl, pageUrl } = visitor;
-  return {
-    id,
-    ip,
-    vhost,
-    app,
-    stream,
-    param,
-    tcUrl: tcUrl + param,
-    pageUrl,
-    swfUrl: "",
-    args: null,
-    hops,
-    transport: "flv",
-  };
-}
-
-function refuse(c: Context<HttpEnv>, log: Log, { code, reason }: Refusal): Response {
+  log: Log,
+  url: URL,
+  target: FlvTarget,
+  { code, reason }: Refusal,
+): Response {
+  switch (code) {
+    case ErrorCode.NOT_LIVE:
+      return notLive(c, host, url, target);
+    case ErrorCode.LOOP:
+      return c.text(`Loop Detected: ${reason}`, 508);
+    case ErrorCode.LIMIT:
+      return c.text(`Service Unavailable: ${reason}`, 503);
+  }
   log.warn(`HTTP client ip=${c.env.peer.address} refused: ${peerText(reason)}. ret=${code}`, code);
   return c.text(`Forbidden: ${reason}`, 403);
 }
 
 /** As SRS describes such a player to hooks, but for the address. */
-function visitorOf(
+function requestOf(
   c: Context<HttpEnv>,
   ip: string,
   url: URL,
   { vhost, app, stream, key }: FlvTarget,
   id: string,
-): Visitor {
+): AccessRequest {
   return {
     id,
     ip,
@@ -221,7 +162,7 @@ function newSession(
   stream: LiveStream,
   url: URL,
   { app, stream: name }: FlvTarget,
-  visit: Visit,
+  grant: Grant,
   ip: string,
   log: Log,
 ): FlvSession {
@@ -234,7 +175,7 @@ function newSession(
     name: `${name}.flv`,
     param: url.search,
     transport: wantsWebSocket(c.req.raw) ? "ws" : "http",
-    visit,
+    grant,
     realAddress: ip === address ? "" : ip,
   }, log);
 }

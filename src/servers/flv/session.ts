@@ -12,7 +12,7 @@ import { PLAYER_STALL_MS } from "../../live/limits.ts";
 import type { LiveStream } from "../../live/stream/live_stream.ts";
 import { FLV_TAGS } from "../../live/play/flv_tags.ts";
 import { type Player, type PlayerSink } from "../../live/play/player.ts";
-import type { Visit } from "../../access/gate.ts";
+import type { Grant } from "../../access/grant.ts";
 import type { Log } from "../../log/log.ts";
 import { peerText } from "../../log/text.ts";
 import type { WebLink, WebLinkHandler } from "../../net/web_link.ts";
@@ -65,7 +65,7 @@ export interface FlvRequest {
   /** "http" or "ws". */
   readonly transport: string;
   /** From the question whether it may play to its end. */
-  readonly visit: Visit;
+  readonly grant: Grant;
   /** The client's address behind trusted proxies; empty: it is the peer's. */
   readonly realAddress: string;
 }
@@ -86,7 +86,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
   readonly #host: FlvSessionHost;
   readonly #stream: LiveStream;
   readonly #name: string;
-  readonly #visit: Visit;
+  readonly #grant: Grant;
   #link: WebLink | null = null;
   #player: Player | null = null;
   /** The FLV header has been sent. */
@@ -109,7 +109,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
     this.log = log;
     this.id = log.id;
     this.#name = request.name;
-    this.#visit = request.visit;
+    this.#grant = request.grant;
     this.info = { tcUrl: request.tcUrl, pageUrl: request.pageUrl, swfUrl: "" };
     this.socket = request.socket;
     this.acceptedAt = host.clock.now();
@@ -147,7 +147,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
     // It may have failed with its first bytes.
     if (this.#over) return stream.leave(player);
     this.#player = player;
-    this.#visit.begin();
+    this.#grant.begin();
     this.#host.opened(this, {
       type: "flv-play",
       publish: false,
@@ -288,7 +288,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
     this.#held = null;
     if (this.#player) this.#stream.leave(this.#player);
     this.#host.left(this);
-    this.#visit.end();
+    this.#grant.end();
   }
 
   #close(reason: string, code: number): void {

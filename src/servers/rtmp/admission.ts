@@ -1,48 +1,44 @@
 /**
- * What the gate is told of an RTMP client, and what its refusals are here.
+ * What access is asked for an RTMP client, and how its questions wait.
  * @module
  */
 
+import type { AccessParts, Question } from "../../access/access.ts";
+import type { Grant } from "../../access/grant.ts";
 import { keptText } from "../../access/peer_words.ts";
+import type { AccessRequest } from "../../access/request.ts";
 import type { Action } from "../../config/types.ts";
-import type { Visit } from "../../access/gate.ts";
-import type { Refusal, Visitor } from "../../access/visitor.ts";
-import type { LiveStream } from "../../live/stream/live_stream.ts";
-import { RtmpError } from "../../rtmp/error.ts";
+import type { Refusal } from "../../rtmp/error.ts";
+import { HOOKS_TIMEOUT_MS } from "./limits.ts";
 import type { SessionContext } from "./phase.ts";
-import type { Target } from "./target.ts";
+import type { StreamRequest } from "./stream_request.ts";
 
-/**
- * Asks the rules of the client's vhost.
- * @throws {RtmpError} when one is against it.
- */
-export function checkRules(session: SessionContext, target: Target, action: Action): void {
-  const refusal = session.host.gate.check(visitorOf(session, target, action));
-  if (refusal) throw refused(refusal);
-}
-
-/** What is to be asked of hooks, and told to them at the end. */
-export function visitOf(
+/** Asks whether the client may publish or play. While a step waits, nothing more of the client is read. */
+export function askAccess(
   session: SessionContext,
-  target: Target,
   action: Action,
-  stream: LiveStream,
-): Visit {
+  request: StreamRequest,
+  steps: AccessParts["steps"],
+  answer: (answer: Grant | Refusal) => void,
+): Question {
   const { host, log, info } = session;
-  return host.gate.visit(visitorOf(session, target, action), {
+  return host.access.ask(requestOf(session, action, request), {
     log,
-    streamId: () => host.streamId(stream, info.tcUrl ?? ""),
-  });
+    streamId: () => host.streamId(request.stream, info.tcUrl ?? ""),
+    steps,
+    run: (name, step, then) => {
+      if (name === "hooks") session.consult(step, then, HOOKS_TIMEOUT_MS);
+      else session.consult(step, then);
+    },
+  }, answer);
 }
 
-/** A refusal as what ends an RTMP connection. */
-export function refused({ code, reason }: Refusal): RtmpError {
-  return new RtmpError(code, reason);
-}
-
-function visitorOf(session: SessionContext, target: Target, action: Action): Visitor {
+function requestOf(
+  session: SessionContext,
+  action: Action,
+  { target: { vhost, url: { app, stream, param }, key } }: StreamRequest,
+): AccessRequest {
   const { id, socket, info } = session;
-  const { vhost, url: { app, stream, param }, key } = target;
   return {
     id,
     ip: socket.remoteAddress,

@@ -87,7 +87,7 @@ export class ConnectPhase extends BasePhase {
       throw new RtmpError(ErrorCode.CONNECT_TCURL, "connect has neither tcUrl nor app");
     }
     const loop = session.host.relay.refuse(session.info.hops);
-    if (loop) throw new RtmpError(ErrorCode.LOOP, loop);
+    if (loop) throw new RtmpError(loop.code, loop.reason);
     const { vhost, app } = connectTarget(session.host.config, session.info);
     session.whereabouts = vhost && { vhost, app };
     const window = vhost?.outAckSize ?? FALLBACK_ACK_WINDOW;

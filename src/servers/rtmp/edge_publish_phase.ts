@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Visit } from "../../access/gate.ts";
+import type { Grant } from "../../access/grant.ts";
 import type { LiveStream, Replaceable } from "../../live/stream/live_stream.ts";
 import { peerText } from "../../log/text.ts";
 import type { Uplink, UplinkOwner } from "../../relay/edge/publish.ts";
@@ -14,13 +14,14 @@ import { ErrorCode } from "../../rtmp/error.ts";
 import { ChunkStream, type Message, MessageType, STREAM_ID } from "../../rtmp/message.ts";
 import { type ClientRole } from "../../stats/session.ts";
 import { applyVhost, BasePhase, type SessionContext } from "./phase.ts";
-import { departureOf, endsPublish, type PublishRequest } from "./publish_phase.ts";
+import { departureOf, endsPublish } from "./publish_phase.ts";
+import type { PublishRequest } from "./stream_request.ts";
 
 /** Media flow from the client to the origin. */
 export class EdgePublishPhase extends BasePhase implements UplinkOwner, Replaceable {
   override readonly role: ClientRole;
   readonly #request: PublishRequest;
-  readonly #visit: Visit;
+  readonly #grant: Grant;
   readonly #uplink: Uplink;
   readonly #stream: LiveStream;
   readonly #startedAt: number;
@@ -34,11 +35,11 @@ export class EdgePublishPhase extends BasePhase implements UplinkOwner, Replacea
   constructor(
     session: SessionContext,
     request: PublishRequest,
-    visit: Visit,
+    grant: Grant,
     uplink: Uplink,
   ) {
     super(session);
-    this.#visit = visit;
+    this.#grant = grant;
     const { style, target, stream } = request;
     this.#request = request;
     this.#uplink = uplink;
@@ -49,7 +50,7 @@ export class EdgePublishPhase extends BasePhase implements UplinkOwner, Replacea
     stream.reserve();
     stream.addUplink(this);
     stream.replaceUplinks(this);
-    visit.begin(request.replaces ? departureOf(session, stream) : null);
+    grant.begin(request.replaces ? departureOf(session, stream) : null);
     applyVhost(session, target.vhost);
     session.maxMessageSize = MAX_MESSAGE_SIZE;
     this.#status(onStatus("status", "NetStream.Publish.Start", "Started publishing stream."));
@@ -91,7 +92,7 @@ export class EdgePublishPhase extends BasePhase implements UplinkOwner, Replacea
     this.#uplink.close();
     this.#stream.removeUplink(this);
     this.#stream.unreserve();
-    this.#visit.end();
+    this.#grant.end();
     if (this.#waits) this.session.socket.resumeReading();
     this.session.log.info(`cleanup when edge unpublish ${peerText(this.#request.target.key)}`);
   }

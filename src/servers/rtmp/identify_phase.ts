@@ -3,24 +3,32 @@
  * @module
  */
 
+import type { AccessParts, Question } from "../../access/access.ts";
+import { Grant } from "../../access/grant.ts";
 import type { Action } from "../../config/types.ts";
-import type { Visit } from "../../access/gate.ts";
-import type { LiveStream } from "../../live/stream/live_stream.ts";
 import { numberOf, stringOf } from "../../rtmp/amf_access.ts";
+import type { AmfValue } from "../../rtmp/amf_value.ts";
 import { type Command, createStreamResult, onStatus, result } from "../../rtmp/command.ts";
-import { ErrorCode, RtmpError } from "../../rtmp/error.ts";
+import { ErrorCode, type Refusal, RtmpError } from "../../rtmp/error.ts";
 import { ChunkStream, MessageType, STREAM_ID } from "../../rtmp/message.ts";
-import { refused, visitOf } from "./admission.ts";
-import { HOOKS_TIMEOUT_MS, MAX_COMMAND_BYTES, MAX_CREATE_STREAM } from "./limits.ts";
-import { BasePhase, type SessionContext } from "./phase.ts";
+import { askAccess } from "./admission.ts";
+import { MAX_COMMAND_BYTES, MAX_CREATE_STREAM } from "./limits.ts";
+import { BasePhase, type Phase, type SessionContext } from "./phase.ts";
 import { PlayPhase } from "./play_phase.ts";
-import { PublishPhase, type PublishStyle } from "./publish_phase.ts";
+import { sayPublishStarts } from "./publish_phase.ts";
 import { askToClear, askToPlay, askToPublish, startPublishing } from "./relayed.ts";
-import type { Target } from "./target.ts";
+import {
+  PlayRequest,
+  PublishRequest,
+  type PublishStyle,
+  type StreamRequest,
+} from "./stream_request.ts";
 
-function busy(error: RtmpError): boolean {
-  return error.code === ErrorCode.STREAM_BUSY;
-}
+/** What a refused client is told; a publisher of a stream that is busy: `NetStream.Publish.BadName`. */
+const REFUSED: Readonly<Record<Action, string>> = {
+  publish: "NetStream.Publish.Denied",
+  play: "NetStream.Play.Failed",
+};
 
 /** Waits for `publish` or `play`. */
 export class IdentifyPhase extends BasePhase {
@@ -28,10 +36,12 @@ export class IdentifyPhase extends BasePhase {
   #createdStreams = 0;
   #hasStream: boolean;
   #style: PublishStyle = "flash";
-  /** The visit that hooks are asked about. */
-  #visit: Visit | null = null;
-  /** The stream that the client wants: it must not be forgotten until the client has it. */
-  #reserved: LiveStream | null = null;
+  /** The question whether the client may. */
+  #question: Question | null = null;
+  /** The answer, which has not become a phase yet. */
+  #grant: Grant | null = null;
+  /** What the client wants: the stream must not be forgotten until the client has it. */
+  #wanted: StreamRequest | null = null;
 
   /**
    * @param deadline Clock ms by which the client must have said what it wants.
@@ -85,112 +95,93 @@ export class IdentifyPhase extends BasePhase {
     this.#answer(createStreamResult(transactionId));
   }
 
-  #publish(command: Command): void {
-    const name = stringOf(command.args[1]);
+  #publish({ args }: Command): void {
     // Before createStream it means nothing; `publish(false)` stops what has not begun (Q32).
-    if (!this.#hasStream || command.args[1] === false) return;
-    const code = "NetStream.Publish.Denied";
-    const request = this.#orRefuse(code, () => {
-      if (name === null) {
-        throw new RtmpError(ErrorCode.AMF_INVALID, "publish without a stream name");
-      }
-      return PublishPhase.prepare(this.session, this.#style, name);
-    });
-    const ask = () => {
-      this.#askHooks(code, "publish", request, (visit) => {
-        // Not before: a claim may end the publisher that has the stream now.
-        this.session.consult(
-          (answer) => askToPublish(this.session, request, answer),
-          (verdict) =>
-            this.session.enter(this.#orRefuse(code, () => {
-              if (verdict) throw verdict;
-              return startPublishing(this.session, request, visit);
-            })),
-        );
-      });
-    };
-    // The application hears of the old publisher's end first (F8), and that may not have been read (H53).
-    const { target: { vhost }, stream } = request;
-    const present = stream.published && !vhost.edge;
-    if (!present && vhost.hooks.on_publish.length === 0) return ask();
-    this.#reserve(request.stream);
-    this.session.consult(
-      (answer) => askToClear(this.session, request, answer),
-      (verdict) => {
-        this.#orRefuse(code, () => {
-          if (verdict) throw verdict;
-        });
-        ask();
-      },
-    );
-  }
-
-  #play(command: Command): void {
-    const [, nameValue, , duration] = command.args;
-    const name = stringOf(nameValue);
-    const code = "NetStream.Play.Failed";
-    const request = this.#orRefuse(code, () => {
-      if (name === null) throw new RtmpError(ErrorCode.AMF_INVALID, "play without a stream name");
-      return PlayPhase.prepare(this.session, name, numberOf(duration) ?? -1);
-    });
-    this.#askHooks(code, "play", request, (visit) => {
-      this.session.consult(
-        (answer) => askToPlay(this.session, request, answer),
-        (verdict) =>
-          this.session.enter(this.#orRefuse(code, () => {
-            if (verdict) throw verdict;
-            return PlayPhase.start(this.session, request, visit);
-          })),
-      );
-    });
-  }
-
-  /** Goes on with `then` when the hooks have nothing against it. */
-  #askHooks(
-    code: string,
-    action: Action,
-    { target, stream }: { readonly target: Target; readonly stream: LiveStream },
-    then: (visit: Visit) => void,
-  ): void {
+    if (!this.#hasStream || args[1] === false) return;
     const { session } = this;
-    const visit = visitOf(session, target, action, stream);
-    this.#visit = visit;
-    this.#reserve(stream);
-    session.consult(
-      (answer) => visit.ask((refusal) => void answer(refusal && refused(refusal))),
-      (verdict) => {
-        this.#orRefuse(code, () => {
-          if (verdict) throw verdict;
-        });
-        then(visit);
-      },
-      HOOKS_TIMEOUT_MS,
+    const request = this.#request(
+      "publish",
+      args[1],
+      (name) => new PublishRequest(session, name, this.#style),
     );
+    this.#ask("publish", request, {
+      stream: (answer) => {
+        if (request.style !== "flash") sayPublishStarts(session);
+        request.reserve();
+        askToClear(session, request, answer);
+      },
+      // Not before: a claim may end the publisher that has the stream now.
+      origin: (answer) => askToPublish(session, request, answer),
+    }, (grant) => startPublishing(session, request, grant));
+  }
+
+  #play({ args }: Command): void {
+    const { session } = this;
+    const request = this.#request(
+      "play",
+      args[1],
+      (name) => new PlayRequest(session, name, numberOf(args[3]) ?? -1),
+    );
+    this.#ask("play", request, {
+      stream: (answer) => {
+        request.reserve();
+        answer(null);
+      },
+      origin: (answer) => askToPlay(session, request, answer),
+    }, (grant) => PlayPhase.start(session, request, grant));
+  }
+
+  /** What the client has named. @throws {RtmpError} when it cannot be had; the client has been told. */
+  #request<R>(action: Action, value: AmfValue | undefined, make: (name: string) => R): R {
+    return this.#orTell(action, () => {
+      const name = stringOf(value);
+      if (name === null) {
+        throw new RtmpError(ErrorCode.AMF_INVALID, `${action} without a stream name`);
+      }
+      return make(name);
+    });
+  }
+
+  /** Asks access, and enters the phase that `start` makes. */
+  #ask(
+    action: Action,
+    request: StreamRequest,
+    steps: AccessParts["steps"],
+    start: (grant: Grant) => Phase | Refusal,
+  ): void {
+    this.#wanted = request;
+    this.#question = askAccess(this.session, action, request, steps, (answer) => {
+      if (answer instanceof Grant) this.#grant = answer;
+      this.session.enter(this.#orTell(action, () => {
+        const phase = answer instanceof Grant ? start(answer) : answer;
+        if ("code" in phase) throw new RtmpError(phase.code, phase.reason);
+        return phase;
+      }));
+    });
   }
 
   override leave(): void {
-    if (this.#visit?.begun === false) this.#visit.end();
-    this.#visit = null;
-    this.#reserved?.unreserve();
-    this.#reserved = null;
+    this.#question?.cancel();
+    this.#question = null;
+    if (this.#grant?.begun === false) this.#grant.end();
+    this.#grant = null;
+    this.#wanted?.unreserve();
+    this.#wanted = null;
   }
 
-  #reserve(stream: LiveStream): void {
-    if (this.#reserved === stream) return;
-    this.#reserved = stream;
-    stream.reserve();
-  }
-
-  /** Runs `start`; the peer is told why it is refused before the error ends the connection. */
-  #orRefuse<T>(code: string, start: () => T): T {
+  /** Runs `work`; the client is told why it is refused before the error ends the connection. */
+  #orTell<T>(action: Action, work: () => T): T {
     try {
-      return start();
+      return work();
     } catch (error) {
       if (error instanceof RtmpError) {
+        const code = error.code === ErrorCode.STREAM_BUSY
+          ? "NetStream.Publish.BadName"
+          : REFUSED[action];
         this.session.reply(
           ChunkStream.STATUS,
           MessageType.COMMAND_AMF0,
-          onStatus("error", busy(error) ? "NetStream.Publish.BadName" : code, error.message),
+          onStatus("error", code, error.message),
           STREAM_ID,
         );
       }

@@ -9,11 +9,12 @@
  */
 
 import type { ClientRole } from "../../stats/session.ts";
-import type { Answer, Claims, Verdict } from "../../live/stream/claims.ts";
+import type { Claims } from "../../live/stream/claims.ts";
+import type { Answer, Refusal } from "../../rtmp/error.ts";
 import type { Config, VhostConfig } from "../../config/types.ts";
 import type { Clock } from "../../live/clock.ts";
 import type { Hub } from "../../live/stream/hub.ts";
-import type { Gate } from "../../access/gate.ts";
+import type { Access } from "../../access/access.ts";
 import type { LiveStream } from "../../live/stream/live_stream.ts";
 import type { Log } from "../../log/log.ts";
 import type { TcpSocket } from "../../net/tcp.ts";
@@ -30,7 +31,7 @@ export interface SessionHost {
   readonly clock: Clock;
   readonly idleReaders: IdleReaders;
   readonly claims: Claims;
-  readonly gate: Gate;
+  readonly access: Access;
   readonly relay: RelayService;
   /** Name and version, as peers see it. */
   readonly serverName: string;
@@ -77,7 +78,7 @@ export interface SessionContext {
    */
   consult(
     ask: (answer: Answer) => void,
-    then: (verdict: Verdict) => void,
+    then: (refusal: Refusal | null) => void,
     limitMs?: number,
   ): void;
   /** Leaves the present phase for another. */

@@ -3,7 +3,7 @@
  * @module
  */
 
-import type { Visit } from "../../access/gate.ts";
+import type { Grant } from "../../access/grant.ts";
 import type { LiveStream } from "../../live/stream/live_stream.ts";
 import type { Player, PlayerSink } from "../../live/play/player.ts";
 import { peerText } from "../../log/text.ts";
@@ -26,23 +26,16 @@ import {
 import { END_TOLD_AFTER_MS, PLAYER_STALL_MS } from "./limits.ts";
 import { type ClientRole } from "../../stats/session.ts";
 import { applyVhost, BasePhase, type SessionContext } from "./phase.ts";
-import { checkRules } from "./admission.ts";
 import { relayClient } from "./relay_client.ts";
-import { findTarget, type Target } from "./target.ts";
-
-/** What a client wants to play, before it may. */
-export interface PlayRequest {
-  readonly target: Target;
-  readonly stream: LiveStream;
-  readonly durationMs: number;
-}
+import type { PlayRequest } from "./stream_request.ts";
+import type { Target } from "./target.ts";
 
 /** Media flows from a stream to the client. */
 export class PlayPhase extends BasePhase implements PlayerSink {
   override readonly role: ClientRole;
   readonly #stream: LiveStream;
   readonly #target: Target;
-  readonly #visit: Visit;
+  readonly #grant: Grant;
   readonly #player: Player;
   /** Since when (clock ms) the socket has not got rid of what it was given; null: it has. */
   #stalledSince: number | null = null;
@@ -51,26 +44,8 @@ export class PlayPhase extends BasePhase implements PlayerSink {
   /** The end of the stream that the client was told of last, see `LiveStream.endedAt`. */
   #toldEnd: number | null;
 
-  /**
-   * Finds out what the client wants.
-   * @param durationMs How much the client wants, ms (SRS takes it so); not positive: no end.
-   * @throws {RtmpError} when the name is unusable, or a rule is against it.
-   */
-  static prepare(session: SessionContext, name: string, durationMs: number): PlayRequest {
-    const target = findTarget(session.host.config, session.info, name);
-    session.whereabouts = { vhost: target.vhost, app: target.url.app };
-    const { vhost, url, key } = target;
-    session.log.info(
-      `client identified, type=rtmp-play, vhost=${vhost.name}, app=${peerText(url.app)}, ` +
-        `stream=${peerText(url.stream)}, param=${peerText(url.param)}, duration=${durationMs}ms`,
-    );
-    checkRules(session, target, "play");
-    const stream = session.host.hub.obtain(key, vhost, url.app, url.stream);
-    return { target, stream, durationMs };
-  }
-
   /** Answers the client and joins the stream, whether or not somebody publishes it. */
-  static start(session: SessionContext, request: PlayRequest, visit: Visit): PlayPhase {
+  static start(session: SessionContext, request: PlayRequest, grant: Grant): PlayPhase {
     const { target, stream, durationMs } = request;
     const { vhost, key } = target;
     // The stream's chunks are cut already: what we announce must be what they were cut to.
@@ -86,20 +61,20 @@ export class PlayPhase extends BasePhase implements PlayerSink {
         `mw_msgs=${vhost.play.mwMsgs}, realtime=${vhost.minLatency ? 1 : 0}, ` +
         `tcp_nodelay=${vhost.tcpNodelay ? 1 : 0}`,
     );
-    visit.begin();
+    grant.begin();
     session.host.relay.play(stream, relayClient(session, target));
-    return new PlayPhase(session, stream, target, visit, durationMs);
+    return new PlayPhase(session, stream, target, grant, durationMs);
   }
 
   private constructor(
     session: SessionContext,
     stream: LiveStream,
     target: Target,
-    visit: Visit,
+    grant: Grant,
     durationMs: number,
   ) {
     super(session);
-    this.#visit = visit;
+    this.#grant = grant;
     this.#stream = stream;
     // It was over before this one came, who waits for the next.
     this.#toldEnd = stream.endedAt;
@@ -173,7 +148,7 @@ export class PlayPhase extends BasePhase implements PlayerSink {
   override leave(): void {
     this.#stream.leave(this.#player);
     this.session.host.relay.left(this.#stream);
-    this.#visit.end();
+    this.#grant.end();
   }
 
   override summary(): string {

@@ -4,43 +4,26 @@
  */
 
 import type { AudioInfo, VideoInfo } from "../../codec/codec_info.ts";
-import type { Visit } from "../../access/gate.ts";
+import type { Grant } from "../../access/grant.ts";
 import type { LiveStream, Publisher } from "../../live/stream/live_stream.ts";
 import { addressGroup } from "../../log/address_group.ts";
 import { peerText } from "../../log/text.ts";
 import type { RelayClient } from "../../clients/on_behalf.ts";
-import type { Uplink } from "../../relay/edge/publish.ts";
 import { numberOf } from "../../rtmp/amf_access.ts";
 import { type Command, isTimeCode, onFcStatus, onStatus, result } from "../../rtmp/command.ts";
-import { ErrorCode, RtmpError } from "../../rtmp/error.ts";
+import { ErrorCode, type Refusal, RtmpError } from "../../rtmp/error.ts";
 import { MAX_MESSAGE_SIZE } from "../../rtmp/chunk_reader.ts";
 import { ChunkStream, type Message, MessageType, STREAM_ID } from "../../rtmp/message.ts";
 import { IDLE_GATHER_MAX_BYTES, IDLE_GATHER_REST_MS, SMALL_READ_BYTES } from "./limits.ts";
 import { type ClientRole } from "../../stats/session.ts";
 import { applyVhost, BasePhase, type SessionContext } from "./phase.ts";
-import { checkRules } from "./admission.ts";
-import { findTarget, type Target } from "./target.ts";
-
-/** How a client goes about publishing: which commands it sends, and which answers it waits for. */
-export type PublishStyle = "fmle" | "flash" | "haivision";
+import type { PublishRequest, PublishStyle } from "./stream_request.ts";
+import type { Target } from "./target.ts";
 
 /** Commands with which FMLE-style clients end a publish. */
 const FMLE_END = new Set(["FCUnpublish", "releaseStream", "FCPublish"]);
 /** Commands with which a Flash-style client goes on to something else (SRS: any command does). */
 const FLASH_END = new Set(["FCUnpublish", "releaseStream", "FCPublish", "publish", "play"]);
-
-/** What a client wants to publish, before it may. */
-export interface PublishRequest {
-  readonly style: PublishStyle;
-  readonly target: Target;
-  readonly stream: LiveStream;
-  /** At an edge: the way to the origin. */
-  uplink?: Uplink;
-  /** Where it is to be forwarded. */
-  destinations: readonly string[];
-  /** Another publisher had the stream while hooks were asked about this one. */
-  replaces?: boolean;
-}
 
 /**
  * What a command does to a publish: null: nothing; `unpublish`: ends it and wants to be told so, as FMLE
@@ -64,7 +47,7 @@ export class PublishPhase extends BasePhase implements Publisher {
   readonly #style: PublishStyle;
   readonly #stream: LiveStream;
   readonly #target: Target;
-  readonly #visit: Visit;
+  readonly #grant: Grant;
   readonly #startedAt: number;
   /** `Publisher`: clock ms of the last bytes. */
   lastBytesAt: number;
@@ -76,44 +59,18 @@ export class PublishPhase extends BasePhase implements Publisher {
   /** Clock ms before which nothing is gathered although nobody plays. */
   #gatherFrom = 0;
 
-  /**
-   * Finds out what the client wants, and answers what need not wait.
-   * @throws {RtmpError} when the name is unusable.
-   */
-  static prepare(session: SessionContext, style: PublishStyle, name: string): PublishRequest {
-    const target = findTarget(session.host.config, session.info, name);
-    session.whereabouts = { vhost: target.vhost, app: target.url.app };
-    const { vhost, url, key } = target;
-    session.log.info(
-      `client identified, type=${style}-publish, vhost=${vhost.name}, app=${peerText(url.app)}, ` +
-        `stream=${peerText(url.stream)}, param=${peerText(url.param)}`,
-    );
-    checkRules(session, target, "publish");
-    if (style !== "flash") {
-      status(
-        session,
-        onFcStatus("onFCPublish", "NetStream.Publish.Start", "Started publishing stream."),
-      );
-    }
-    const stream = session.host.hub.obtain(key, vhost, url.app, url.stream);
-    return { style, target, stream, destinations: [] };
-  }
-
-  /**
-   * Takes the stream and answers the client.
-   * @throws {RtmpError} when it is being published already.
-   */
+  /** Takes the stream and answers the client; a refusal when it is being published already. */
   static start(
     session: SessionContext,
     request: PublishRequest,
-    visit: Visit,
+    grant: Grant,
     client: RelayClient,
-  ): PublishPhase {
+  ): PublishPhase | Refusal {
     const { style, target, stream } = request;
     const { vhost, key } = target;
-    const phase = new PublishPhase(session, style, stream, target, visit);
-    if (!stream.publish(phase)) throw busy(key);
-    visit.begin(request.replaces ? departureOf(session, stream) : null);
+    const phase = new PublishPhase(session, style, stream, target, grant);
+    if (!stream.publish(phase)) return busy(key);
+    grant.begin(request.replaces ? departureOf(session, stream) : null);
     applyVhost(session, vhost);
     session.maxMessageSize = MAX_MESSAGE_SIZE;
     status(
@@ -135,10 +92,10 @@ export class PublishPhase extends BasePhase implements Publisher {
     style: PublishStyle,
     stream: LiveStream,
     target: Target,
-    visit: Visit,
+    grant: Grant,
   ) {
     super(session);
-    this.#visit = visit;
+    this.#grant = grant;
     this.#style = style;
     this.#stream = stream;
     this.#target = target;
@@ -241,7 +198,7 @@ export class PublishPhase extends BasePhase implements Publisher {
     // In this order: what has not been flushed yet is for the forwards, too.
     this.#stream.unpublish(this);
     host.relay.unpublished(this.#stream);
-    this.#visit.end();
+    this.#grant.end();
     this.session.log.info(`cleanup when unpublish ${peerText(this.#target.key)}`);
   }
 
@@ -326,8 +283,16 @@ export class PublishPhase extends BasePhase implements Publisher {
 }
 
 /** The refusal of a client whose stream another one publishes. */
-export function busy(key: string): RtmpError {
-  return new RtmpError(ErrorCode.STREAM_BUSY, `stream ${key} is being published already`);
+export function busy(key: string): Refusal {
+  return { code: ErrorCode.STREAM_BUSY, reason: `stream ${key} is being published already` };
+}
+
+/** What FMLE-style clients wait for before they are told whether they may (SRS). */
+export function sayPublishStarts(session: SessionContext): void {
+  status(
+    session,
+    onFcStatus("onFCPublish", "NetStream.Publish.Start", "Started publishing stream."),
+  );
 }
 
 /** `codec=H264, profile=High, ...`, without what is not known. */

@@ -3,26 +3,25 @@
  * @module
  */
 
-import type { Visit } from "../../access/gate.ts";
+import type { Grant } from "../../access/grant.ts";
 import { clearFor } from "../../live/publication/clearing.ts";
 import { addressGroup } from "../../log/address_group.ts";
-import { RtmpError } from "../../rtmp/error.ts";
+import type { Answer, Refusal } from "../../rtmp/error.ts";
 import { EdgePublishPhase } from "./edge_publish_phase.ts";
-import type { Answer } from "../../live/stream/claims.ts";
 import type { Phase, SessionContext } from "./phase.ts";
-import type { PlayRequest } from "./play_phase.ts";
-import { busy, PublishPhase, type PublishRequest } from "./publish_phase.ts";
+import { busy, PublishPhase } from "./publish_phase.ts";
 import { relayClient } from "./relay_client.ts";
+import type { PlayRequest, PublishRequest } from "./stream_request.ts";
 
 /** Whether the client may play, as far as the origin of an edge knows. */
 export function askToPlay(
   session: SessionContext,
-  { target, stream }: PlayRequest,
+  request: PlayRequest,
   answer: Answer,
 ): void {
   const { relay } = session.host;
-  const client = relayClient(session, target);
-  relay.admit(client, (refusal) => answer(refusal ?? relay.mayPull(stream, client)));
+  const client = relayClient(session, request.target);
+  relay.admit(client, (refusal) => answer(refusal ?? relay.mayPull(request.stream, client)));
 }
 
 /**
@@ -36,14 +35,17 @@ export function askToClear(
   request: PublishRequest,
   answer: Answer,
 ): void {
-  const { stream, target } = request;
+  const { stream, target: { vhost, key } } = request;
+  const hooks = vhost.hooks.on_publish.length > 0;
+  // At an edge the origin decides who has the stream.
+  if (!hooks && (!stream.published || vhost.edge)) return void answer(null);
   const address = addressGroup(session.socket.remoteAddress);
   clearFor(stream, address, (here) => {
-    if (here.kept) return void answer(busy(target.key));
-    if (target.vhost.hooks.on_publish.length === 0) return void answer(null);
+    if (here.kept) return void answer(busy(key));
+    if (!hooks) return void answer(null);
     session.host.claims.clear(stream, address, (there) => {
       request.replaces = here.present || there.present;
-      answer(there.kept ? busy(target.key) : null);
+      answer(there.kept ? busy(key) : null);
     });
   });
 }
@@ -66,22 +68,19 @@ export function askToPublish(
     });
   }
   relay.destinations(client, (found) => {
-    if (found instanceof RtmpError) return void answer(found);
+    if ("reason" in found) return void answer(found);
     request.destinations = found;
     claims.claim(request.stream, addressGroup(session.socket.remoteAddress), answer);
   });
 }
 
-/**
- * The phase of a client that may publish.
- * @throws {RtmpError} when the stream is being published already.
- */
+/** The phase of a client that may publish; a refusal when another one has the stream by now. */
 export function startPublishing(
   session: SessionContext,
   request: PublishRequest,
-  visit: Visit,
-): Phase {
+  grant: Grant,
+): Phase | Refusal {
   const { uplink } = request;
-  if (uplink) return new EdgePublishPhase(session, request, visit, uplink);
-  return PublishPhase.start(session, request, visit, relayClient(session, request.target));
+  if (uplink) return new EdgePublishPhase(session, request, grant, uplink);
+  return PublishPhase.start(session, request, grant, relayClient(session, request.target));
 }

@@ -10,7 +10,7 @@ import { peerText } from "../../log/text.ts";
 import type { TcpHandler, TcpSocket } from "../../net/tcp.ts";
 import { type Command, reconnectRequest } from "../../rtmp/command.ts";
 import { RtmpConnection } from "../../rtmp/connection.ts";
-import { ErrorCode, RtmpError } from "../../rtmp/error.ts";
+import { type Answer, ErrorCode, type Refusal, RtmpError } from "../../rtmp/error.ts";
 import { ServerHandshake } from "../../rtmp/handshake.ts";
 import { ChunkStream, MessageType } from "../../rtmp/message.ts";
 import { ConnectPhase } from "./connect_phase.ts";
@@ -22,7 +22,6 @@ import {
   REPUBLISH_TIMEOUT_MS,
   VERDICT_TIMEOUT_MS,
 } from "./limits.ts";
-import type { Answer, Verdict } from "../../live/stream/claims.ts";
 import type { ClientRole } from "../../stats/session.ts";
 import type { Phase, SessionContext, SessionHost, Whereabouts } from "./phase.ts";
 import { ReadBudget, type Speaker } from "./read_budget.ts";
@@ -262,17 +261,17 @@ export class RtmpSession implements TcpHandler, SessionContext {
 
   consult(
     ask: (answer: Answer) => void,
-    then: (verdict: Verdict) => void,
+    then: (refusal: Refusal | null) => void,
     limitMs = VERDICT_TIMEOUT_MS,
   ): void {
     let waits = false;
     let answered = false;
     const consultation: Consultation = { since: this.host.clock.now(), limitMs, kept: [] };
-    ask((verdict) => {
+    ask((refusal) => {
       if (answered || this.#closed) return false;
       answered = true;
-      if (waits) this.#goOn(consultation, () => then(verdict));
-      else then(verdict);
+      if (waits) this.#goOn(consultation, () => then(refusal));
+      else then(refusal);
       return true;
     });
     if (answered) return;
@@ -366,7 +365,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   #tellClosed(): void {
     if (!this.whereabouts) return;
     const { vhost, app } = this.whereabouts;
-    this.host.gate.closed(
+    this.host.access.closed(
       {
         id: this.id,
         ip: this.socket.remoteAddress,

@@ -7,7 +7,7 @@
 import { CLEAR_LOOKS_MS } from "../../../src/live/limits.ts";
 import { Hub } from "../../../src/live/stream/hub.ts";
 import type { LiveStream } from "../../../src/live/stream/live_stream.ts";
-import type { RtmpError } from "../../../src/rtmp/error.ts";
+import type { Refusal } from "../../../src/rtmp/error.ts";
 import { Directory } from "../../../src/workers/directory.ts";
 import type { ToCoordinator } from "../../../src/workers/messages.ts";
 import { StreamLink } from "../../../src/workers/stream_link.ts";
@@ -157,7 +157,7 @@ export interface Publishing {
   readonly publisher: FakePublisher;
   readonly stream: LiveStream;
   state: "waits" | "publishes" | "refused";
-  refusal: RtmpError | null;
+  refusal: Refusal | null;
 }
 
 /** As another thread would get it: shared memory stays shared, all else is copied. */

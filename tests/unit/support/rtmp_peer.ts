@@ -19,7 +19,7 @@ import { concat } from "../hex.ts";
 import { FakeSocket } from "./fake_socket.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { MemoryLog } from "./memory_log.ts";
-import { newGate } from "./visits.ts";
+import { newAccess } from "./grants.ts";
 import { type Plain, ServerMessages, summary, type WireMessage } from "./server_messages.ts";
 
 /** The configuration that the product is made for, with room for more directives. */
@@ -89,7 +89,7 @@ export class TestServer {
       clock: this.clock,
       idleReaders: new IdleReaders(this.clock),
       claims: NO_CLAIMS,
-      gate: newGate(),
+      access: newAccess(),
       streamId: ({ key }) => `id of ${key}`,
       relay: NO_RELAYS,
       serverName: "srs-edge/1.2.3",

@@ -1,12 +1,12 @@
 /**
- * Somebody who wants to publish or play, and why he may not.
+ * What a client asks for.
  * @module
  */
 
 import type { Action, VhostConfig } from "../config/types.ts";
 
 /** A client that has said what it wants. The texts are the client's own. */
-export interface Visitor {
+export interface AccessRequest {
   /** Of the connection: `client_id` in hooks. */
   readonly id: string;
   /** The address that rules and hooks see, without a port. */
@@ -25,19 +25,3 @@ export interface Visitor {
   /** The stream's identity, `[vhost]/app/stream`. */
   readonly key: string;
 }
-
-/** Why a visitor is refused. It is told to the client, and logged: no secrets, no addresses of servers. */
-export interface Refusal {
-  /** SRS's error number. */
-  readonly code: number;
-  readonly reason: string;
-}
-
-/** SRS's error numbers. */
-export const RefusalCode = {
-  SECURITY_NO_RULES: 1052,
-  SECURITY_DENIED: 1053,
-  SECURITY_NOT_ALLOWED: 1054,
-  ACCESS_DENIED: 2015,
-  HOOK: 3064,
-} as const;

@@ -1,12 +1,13 @@
 /**
- * The gate as a session sees it: when hooks are asked and told, whatever a client does in between.
+ * The access as a session sees it: when hooks are asked and told, whatever a client does in between.
  * @module
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { connectBody, streamBody } from "../../src/access/hook_bodies.ts";
-import type { Gate, Visit } from "../../src/access/gate.ts";
-import type { Visitor } from "../../src/access/visitor.ts";
+import type { Access } from "../../src/access/access.ts";
+import type { Grant } from "../../src/access/grant.ts";
+import type { AccessRequest } from "../../src/access/request.ts";
 import { clientAddress } from "../../src/servers/http/request/client_address.ts";
 import { parseNetwork } from "../../src/config/network.ts";
 import { CLEAR_LOOKS_MS } from "../../src/live/limits.ts";
@@ -19,14 +20,14 @@ import { HookServer } from "../tools/hook_server.ts";
 import { until } from "../tools/process.ts";
 import { MemoryLog } from "./support/memory_log.ts";
 import { command, configOf, type Peer, recipe, TestServer } from "./support/rtmp_peer.ts";
-import { IDENTITY, newGate } from "./support/visits.ts";
+import { IDENTITY, newAccess } from "./support/grants.ts";
 
 /** The one HTTP client of the process is made by the first call and stays. */
 function test(name: string, fn: () => void | Promise<void>): void {
   Deno.test({ name, fn, sanitizeResources: false });
 }
 
-function visitorOf(vhost: string, more: Partial<Visitor> = {}): Visitor {
+function requestOf(vhost: string, more: Partial<AccessRequest> = {}): AccessRequest {
   return {
     id: "client01",
     ip: "192.0.2.7",
@@ -43,8 +44,8 @@ function visitorOf(vhost: string, more: Partial<Visitor> = {}): Visitor {
   };
 }
 
-/** One visit with a hook server behind it. */
-async function withVisit(work: (hooks: HookServer) => Promise<void>): Promise<void> {
+/** One grant with a hook server behind it. */
+async function withHooks(work: (hooks: HookServer) => Promise<void>): Promise<void> {
   const hooks = new HookServer();
   try {
     await work(hooks);
@@ -56,10 +57,10 @@ async function withVisit(work: (hooks: HookServer) => Promise<void>): Promise<vo
 const parts = () => ({ log: new MemoryLog("client01"), streamId: () => "vid-1234567" });
 
 test("hook bodies H28: names of peers are text, whatever is in them", () => {
-  const vhost = visitorOf("").vhost;
+  const vhost = requestOf("").vhost;
   fc.assert(fc.property(fc.string(), fc.string(), (stream, param) => {
-    const visitor = visitorOf("", { stream, param, vhost });
-    const bodies = [connectBody(IDENTITY, visitor), streamBody(IDENTITY, "on_play", visitor, "id")];
+    const request = requestOf("", { stream, param, vhost });
+    const bodies = [connectBody(IDENTITY, request), streamBody(IDENTITY, "on_play", request, "id")];
     for (const body of bodies) {
       const parsed = JSON.parse(body);
       assert.deepEqual([parsed.stream, parsed.param, parsed.client_id], [
@@ -71,41 +72,41 @@ test("hook bodies H28: names of peers are text, whatever is in them", () => {
   }));
 });
 
-test("visit: without hooks the answer is there at once, and the end is told to nobody", () => {
-  const visit = newGate().visit(visitorOf(""), parts());
+test("grant: without hooks the answer is there at once, and the end is told to nobody", () => {
+  const grant = newAccess().grant(requestOf(""), parts());
   let answered = 0;
-  visit.ask((refusal) => {
+  grant.askHooks((refusal) => {
     assert.equal(refusal, null);
     answered++;
   });
   assert.equal(answered, 1);
-  visit.begin();
-  visit.end();
+  grant.begin();
+  grant.end();
 });
 
-test("visit: the end is told exactly once for what was counted, wherever it ends", () =>
-  withVisit(async (hooks) => {
+test("grant: the end is told exactly once for what was counted, wherever it ends", () =>
+  withHooks(async (hooks) => {
     // Ends while on_connect is asked, while on_publish is, after both, and after it has begun.
     const ends = ["on_connect", "on_publish", "answer", "begun"] as const;
     for (const end of ends) {
       hooks.clear();
-      const gate = newGate();
-      const visitor = visitorOf(hooks.block);
-      const visit = gate.visit(visitor, parts());
+      const access = newAccess();
+      const request = requestOf(hooks.block);
+      const grant = access.grant(request, parts());
       hooks.reply = ({ body }) => {
-        if (body.action === end) visit.end();
+        if (body.action === end) grant.end();
         return new Response("0");
       };
       let answers = 0;
-      visit.ask(() => answers++);
+      grant.askHooks(() => answers++);
       if (end === "answer" || end === "begun") {
         await until("the answer", 5000, () => answers === 1);
-        if (end === "begun") visit.begin();
-        visit.end();
-        visit.end();
+        if (end === "begun") grant.begin();
+        grant.end();
+        grant.end();
       }
       await hooks.received(end === "on_connect" ? 1 : 3);
-      await gate.settle(5000);
+      await access.settle(5000);
       const expected = end === "on_connect"
         ? ["on_connect"]
         : ["on_connect", "on_publish", "on_unpublish"];
@@ -114,22 +115,22 @@ test("visit: the end is told exactly once for what was counted, wherever it ends
     }
   }));
 
-test("visit: who was refused has not ended; who was never asked about has, if he began", () =>
-  withVisit(async (hooks) => {
-    const gate = newGate();
+test("grant: who was refused has not ended; who was never asked about has, if he began", () =>
+  withHooks(async (hooks) => {
+    const access = newAccess();
     hooks.reply = ({ body }) => new Response(body.action === "on_publish" ? "1" : "0");
-    const refused = gate.visit(visitorOf(hooks.block), parts());
-    const refusal = await new Promise((resolve) => refused.ask(resolve));
+    const refused = access.grant(requestOf(hooks.block), parts());
+    const refusal = await new Promise((resolve) => refused.askHooks(resolve));
     assert.deepEqual(refusal, { code: 3064, reason: "refused by the hook on_publish" });
     refused.end();
     const told = `http_hooks { enabled on; on_unpublish ${hooks.url("/")}; }`;
-    const never = gate.visit(visitorOf(told), parts());
-    never.ask(() => {});
+    const never = access.grant(requestOf(told), parts());
+    never.askHooks(() => {});
     never.end();
-    await gate.settle(5000);
+    await access.settle(5000);
     assert.deepEqual(hooks.actions, ["on_connect", "on_publish"]);
-    const began = gate.visit(visitorOf(told), parts());
-    began.ask(() => {});
+    const began = access.grant(requestOf(told), parts());
+    began.askHooks(() => {});
     began.begin();
     began.end();
     await hooks.received(3);
@@ -137,7 +138,7 @@ test("visit: who was refused has not ended; who was never asked about has, if he
   }));
 
 test("session: a stream that nobody has is kept while hooks are asked about it", () =>
-  withVisit(async (hooks) => {
+  withHooks(async (hooks) => {
     let release = () => {};
     const held = new Promise<void>((resolve) => release = resolve);
     hooks.reply = async () => {
@@ -155,17 +156,17 @@ test("session: a stream that nobody has is kept while hooks are asked about it",
     release();
     await until("the answer", 5000, () => stream.published);
     assert.equal([...server.hub.streams][0], stream);
-    await server.host.gate.settle(5000);
+    await server.host.access.settle(5000);
     assert.deepEqual(hooks.actions, ["on_connect", "on_publish"], "it goes on");
     end(peer);
-    await server.host.gate.settle(5000);
+    await server.host.access.settle(5000);
     assert.deepEqual(hooks.actions, ["on_connect", "on_publish", "on_unpublish", "on_close"]);
     server.pass(10_000);
     assert.equal([...server.hub.streams].length, 0, "nothing is left of it");
   }));
 
 test("F8: a stream is kept, and hooks are not asked, while the other threads make way for a newcomer", () =>
-  withVisit(async (hooks) => {
+  withHooks(async (hooks) => {
     let found: (clearance: Clearance) => void = () => {};
     const server = new TestServer(recipe(hooks.block));
     Object.assign(server.host, {
@@ -187,7 +188,7 @@ test("F8: a stream is kept, and hooks are not asked, while the other threads mak
       else await until("the answer", 5000, () => stream.published);
       assert.equal([...server.hub.streams][0], stream);
       end(peer);
-      await server.host.gate.settle(5000);
+      await server.host.access.settle(5000);
       const asked = ["on_connect", "on_publish", "on_unpublish", "on_close"];
       assert.deepEqual(hooks.actions, kept ? ["on_close"] : asked);
       server.pass(10_000);
@@ -226,24 +227,24 @@ function clearing(vhost: string, publish: string, there: boolean, isEdge = false
 }
 
 test("F8: a newcomer is announced again if another publisher had the stream, here or elsewhere", () =>
-  withVisit(async (hooks) => {
+  withHooks(async (hooks) => {
     const rows = [[false, false], [true, false], [false, true], [true, true]]
       .flatMap(([here, there]) => [[here, there, false], [here, there, true]]);
     for (const [here, there, edge] of rows) {
       hooks.clear();
       const { server, asked, publish } = clearing(hooks.block, "takeover replace;", there, edge);
-      const { gate } = server.host;
+      const { access } = server.host;
       if (here) {
         // The first one: nobody was there before it.
         const first = publish("10.0.0.1");
         await until("the first", 5000, () => first.session.role !== null);
-        await gate.settle(5000);
+        await access.settle(5000);
         asked.length = 0;
         hooks.clear();
       }
       const peer = publish("10.0.0.2");
       await until("the answer", 5000, () => peer.session.role !== null);
-      await gate.settle(5000);
+      await access.settle(5000);
       const again = here || there;
       assert.deepEqual(
         asked,
@@ -260,19 +261,19 @@ test("F8: a newcomer is announced again if another publisher had the stream, her
   }));
 
 test("F8: who was put out is refused without asking hooks or other threads", () =>
-  withVisit(async (hooks) => {
+  withHooks(async (hooks) => {
     const { server, asked, publish } = clearing(hooks.block, "takeover replace;", false);
     for (const address of ["10.0.0.1", "10.0.0.2"]) {
       const peer = publish(address);
       await until(`${address}`, 5000, () => peer.session.role !== null);
     }
-    await server.host.gate.settle(5000);
+    await server.host.access.settle(5000);
     hooks.clear();
     asked.length = 0;
     const refused = publish("10.0.0.1");
     for (const ms of CLEAR_LOOKS_MS) server.clock.advance(ms);
     refused.assertClosed(ErrorCode.STREAM_BUSY, /being published/);
-    await server.host.gate.settle(5000);
+    await server.host.access.settle(5000);
     assert.deepEqual(asked, []);
     assert.ok(!hooks.actions.includes("on_publish"));
   }));
@@ -286,7 +287,7 @@ test("F8: without on_publish nobody is asked to make way before the claim", () =
 });
 
 test("session: hooks that do not come to an end do not keep a client for ever", () =>
-  withVisit(async (hooks) => {
+  withHooks(async (hooks) => {
     let release = () => {};
     const held = new Promise<void>((resolve) => release = resolve);
     hooks.reply = async () => {
@@ -300,7 +301,7 @@ test("session: hooks that do not come to an end do not keep a client for ever", 
     peer.assertClosed(ErrorCode.TIMEOUT, /no verdict within 35000 ms/);
     end(peer);
     release();
-    await server.host.gate.settle(5000);
+    await server.host.access.settle(5000);
     assert.deepEqual(hooks.actions, ["on_connect", "on_close"]);
     server.pass(10_000);
     assert.equal([...server.hub.streams].length, 0);
@@ -343,11 +344,11 @@ test("client address: proxies of ours are believed, one after the other, and nob
 });
 
 test("F8: a newcomer is asked about when the last publisher's on_unpublish has been delivered", () =>
-  withVisit(async (hooks) => {
-    const gate = newGate();
-    const old = gate.visit(visitorOf(hooks.block), parts());
+  withHooks(async (hooks) => {
+    const access = newAccess();
+    const old = access.grant(requestOf(hooks.block), parts());
     let answers = 0;
-    old.ask(() => answers++);
+    old.askHooks(() => answers++);
     await until("the answer", 5000, () => answers === 1);
     old.begin();
     const held = Promise.withResolvers<void>();
@@ -360,16 +361,16 @@ test("F8: a newcomer is asked about when the last publisher's on_unpublish has b
     hooks.clear();
     old.end();
     const log = new MemoryLog("client02");
-    const next = gate.visit(visitorOf(hooks.block, { id: "client02" }), { ...parts(), log });
-    next.ask(() => answers++);
+    const next = access.grant(requestOf(hooks.block, { id: "client02" }), { ...parts(), log });
+    next.askHooks(() => answers++);
     // A player, and a publisher of another stream, wait for nobody.
     const others = [
-      visitorOf(hooks.block, { action: "play" }),
-      visitorOf(hooks.block, { key: "o" }),
+      requestOf(hooks.block, { action: "play" }),
+      requestOf(hooks.block, { key: "o" }),
     ];
     others.forEach((other, i) => {
       const otherLog = new MemoryLog(`other${i}`);
-      gate.visit(other, { ...parts(), log: otherLog }).ask(() => answers++);
+      access.grant(other, { ...parts(), log: otherLog }).askHooks(() => answers++);
     });
     await until("the others' answers", 5000, () => answers === 3);
     assert.ok(
@@ -381,22 +382,22 @@ test("F8: a newcomer is asked about when the last publisher's on_unpublish has b
     await until("the newcomer's answer", 5000, () => answers === 4);
     const order = delivered.filter((action) => action !== "on_connect" && action !== "on_play");
     assert.deepEqual(order, ["on_publish", "on_unpublish", "on_publish"]);
-    await gate.settle(5000);
+    await access.settle(5000);
   }));
 
 test("F8: accepted while another publisher had the stream: said again behind the other one's end", () =>
-  withVisit(async (hooks) => {
+  withHooks(async (hooks) => {
     for (const leaves of [false, true]) {
       hooks.clear();
-      const gate = newGate();
+      const access = newAccess();
       let answers = 0;
       const start = async (id: string) => {
         const log = new MemoryLog(id);
-        const visit = gate.visit(visitorOf(hooks.block, { id }), { ...parts(), log });
+        const grant = access.grant(requestOf(hooks.block, { id }), { ...parts(), log });
         const before = answers;
-        visit.ask(() => answers++);
+        grant.askHooks(() => answers++);
         await until("the answer", 5000, () => answers > before);
-        return visit;
+        return grant;
       };
       const old = await start("client01");
       old.begin();
@@ -407,9 +408,9 @@ test("F8: accepted while another publisher had the stream: said again behind the
       await hooks.received(5);
       if (leaves) next.end();
       elsewhere.resolve();
-      await gate.settle(5000);
+      await access.settle(5000);
       if (!leaves) next.end();
-      await gate.settle(5000);
+      await access.settle(5000);
       const said = hooks.calls.filter(({ body }) => body.action !== "on_connect")
         .map(({ body }) => `${body.action} ${body.client_id}`);
       const asked = ["on_publish client01", "on_publish client02", "on_unpublish client01"];
@@ -418,15 +419,15 @@ test("F8: accepted while another publisher had the stream: said again behind the
     }
   }));
 
-/** A publisher whose visit is accepted; it has not begun. */
-async function accepted(gate: Gate, visitor: Visitor): Promise<Visit> {
-  const visit = gate.visit(visitor, { ...parts(), log: new MemoryLog(visitor.id) });
-  assert.equal(await new Promise((resolve) => visit.ask(resolve)), null);
-  return visit;
+/** A publisher whose grant is accepted; it has not begun. */
+async function accepted(access: Access, request: AccessRequest): Promise<Grant> {
+  const grant = access.grant(request, { ...parts(), log: new MemoryLog(request.id) });
+  assert.equal(await new Promise((resolve) => grant.askHooks(resolve)), null);
+  return grant;
 }
 
 test("F8: said again only if hooks were asked, and if there are both of them", () =>
-  withVisit(async (hooks) => {
+  withHooks(async (hooks) => {
     const urls = (actions: string[]) =>
       `http_hooks { enabled on; ${actions.map((one) => `${one} ${hooks.url("/")};`).join(" ")} }`;
     const rows: [string[], boolean, string[]][] = [
@@ -437,17 +438,17 @@ test("F8: said again only if hooks were asked, and if there are both of them", (
     ];
     for (const [actions, asks, expected] of rows) {
       hooks.clear();
-      const gate = newGate();
-      const visitor = visitorOf(urls(actions));
-      const visit = asks ? await accepted(gate, visitor) : gate.visit(visitor, parts());
-      visit.begin(() => Promise.resolve());
-      await gate.settle(5000);
+      const access = newAccess();
+      const request = requestOf(urls(actions));
+      const grant = asks ? await accepted(access, request) : access.grant(request, parts());
+      grant.begin(() => Promise.resolve());
+      await access.settle(5000);
       assert.deepEqual(hooks.actions, expected, `${actions} ${asks}`);
     }
   }));
 
 test("F8: what is said again waits for this thread's departures and for those of the others", () =>
-  withVisit(async (hooks) => {
+  withHooks(async (hooks) => {
     for (const slow of ["here", "elsewhere"]) {
       hooks.clear();
       const held = Promise.withResolvers<void>();
@@ -456,10 +457,10 @@ test("F8: what is said again waits for this thread's departures and for those of
         if (isOld && slow === "here") await held.promise;
         return new Response("0");
       };
-      const gate = newGate();
-      const old = await accepted(gate, visitorOf(hooks.block));
+      const access = newAccess();
+      const old = await accepted(access, requestOf(hooks.block));
       old.begin();
-      const next = await accepted(gate, visitorOf(hooks.block, { id: "client02" }));
+      const next = await accepted(access, requestOf(hooks.block, { id: "client02" }));
       old.end();
       next.begin(() => slow === "here" ? Promise.resolve() : held.promise);
       const taken = () =>
@@ -471,13 +472,13 @@ test("F8: what is said again waits for this thread's departures and for those of
       assert.equal(taken(), false, slow);
       held.resolve();
       await until("it is said again", 5000, taken);
-      await gate.settle(5000);
+      await access.settle(5000);
       assert.equal(hooks.actions.at(-1), "on_publish");
     }
   }));
 
 test("F8: a newcomer waits for ends of publishers alone, and of those that hooks had accepted", () =>
-  withVisit(async (hooks) => {
+  withHooks(async (hooks) => {
     const held = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<void>();
     hooks.reply = async ({ body }) => {
@@ -486,38 +487,38 @@ test("F8: a newcomer waits for ends of publishers alone, and of those that hooks
       if (body.client_id === "refused") return new Response("1");
       return new Response("0");
     };
-    const gate = newGate();
-    const player = await accepted(gate, visitorOf(hooks.block, { action: "play" }));
+    const access = newAccess();
+    const player = await accepted(access, requestOf(hooks.block, { action: "play" }));
     player.begin();
     player.end();
-    const refused = gate.visit(visitorOf(hooks.block, { id: "refused" }), {
+    const refused = access.grant(requestOf(hooks.block, { id: "refused" }), {
       ...parts(),
       log: new MemoryLog("refused"),
     });
-    assert.notEqual(await new Promise((resolve) => refused.ask(resolve)), null);
+    assert.notEqual(await new Promise((resolve) => refused.askHooks(resolve)), null);
     refused.end();
     // One that goes while it is asked about: whether hooks have accepted it is not known yet.
-    const asking = gate.visit(visitorOf(hooks.block, { id: "asking" }), {
+    const asking = access.grant(requestOf(hooks.block, { id: "asking" }), {
       ...parts(),
       log: new MemoryLog("asking"),
     });
-    asking.ask(() => {});
+    asking.askHooks(() => {});
     await until("the question", 5000, () =>
       hooks.calls.at(-1)?.body.client_id === "asking" &&
       hooks.actions.at(-1) === "on_publish");
     asking.end();
-    await within5s("nobody's end", gate.departed("/live/s"));
+    await within5s("nobody's end", access.departed("/live/s"));
     answer.resolve();
-    const publisher = await accepted(gate, visitorOf(hooks.block, { id: "client02" }));
+    const publisher = await accepted(access, requestOf(hooks.block, { id: "client02" }));
     publisher.begin();
     publisher.end();
     let departed = false;
-    const departure = gate.departed("/live/s").then(() => departed = true);
-    await within5s("another stream's", gate.departed("/live/other"));
+    const departure = access.departed("/live/s").then(() => departed = true);
+    await within5s("another stream's", access.departed("/live/other"));
     assert.equal(departed, false);
     held.resolve();
     await within5s("its end", departure);
-    await gate.settle(5000);
+    await access.settle(5000);
   }));
 
 /** `promise`, which must settle long before the limit of departures. */

@@ -1,84 +1,24 @@
 /**
- * The gate: may this client publish or play? One for clients of every protocol.
- *
- *     refer -> security -> signed URL      at once, by `check`
- *     on_connect -> on_publish | on_play   asked of hook servers, by `Visit.ask`
- *
- * What costs nothing comes first, so that a crowd that may not come in anyway does not reach the hook
- * servers (SRS asks on_connect before `security`).
+ * What a client has been granted, and what hook servers hear of it.
  * @module
  */
 
-import type { HookAction, VhostConfig } from "../config/types.ts";
+import type { HookAction } from "../config/types.ts";
 import type { Log } from "../log/log.ts";
 import type { ServerIdentity } from "../log/ids.ts";
 import { runClock, within } from "../net/run_clock.ts";
-import {
-  closeBody,
-  connectBody,
-  type Departure,
-  type StreamAction,
-  streamBody,
-} from "./hook_bodies.ts";
+import { ErrorCode, type Refusal } from "../rtmp/error.ts";
+import type { Departures } from "./departures.ts";
+import { connectBody, type StreamAction, streamBody } from "./hook_bodies.ts";
 import type { HookCaller } from "./hook_caller.ts";
-import { Departures } from "./departures.ts";
 import { ASK_TIMEOUT_MS, DEPARTURE_WAIT_MS } from "./limits.ts";
-import { checkRefer } from "./refer.ts";
-import { checkSecurity } from "./security.ts";
-import { checkSignature } from "./signed_url.ts";
-import { type Refusal, RefusalCode, type Visitor } from "./visitor.ts";
+import type { AccessRequest } from "./request.ts";
 
-/** What a visit needs beside the visitor. */
-export interface VisitParts {
+/** What a grant needs beside the request. */
+export interface GrantParts {
   readonly log: Log;
   /** The stream's id in the API. Asked for when a hook wants to know. */
   readonly streamId: () => string;
-}
-
-/** Lets clients in, or not, and tells hook servers of their end. */
-export class Gate {
-  readonly #server: ServerIdentity;
-  readonly #caller: HookCaller;
-  readonly #departures = new Departures();
-
-  constructor(server: ServerIdentity, caller: HookCaller) {
-    this.#server = server;
-    this.#caller = caller;
-  }
-
-  /** Why a client may not, by the rules of its vhost; null: none is against it. */
-  check(visitor: Visitor): Refusal | null {
-    const { vhost, action, ip, key, param, pageUrl } = visitor;
-    return checkRefer(vhost.refer, action, pageUrl) ?? checkSecurity(vhost.security, action, ip) ??
-      checkSignature(vhost[action].secrets, action, key, param, Date.now());
-  }
-
-  /** A client that `check` has nothing against. */
-  visit(visitor: Visitor, parts: VisitParts): Visit {
-    return new Visit(this.#server, this.#caller, this.#departures, visitor, parts);
-  }
-
-  /** A connection that had got as far as `connect` is over. Comes after the end of its visits. */
-  closed(gone: Departure, vhost: VhostConfig, log: Log): void {
-    const urls = vhost.hooks.on_close;
-    if (urls.length === 0) return;
-    void this.#caller.tell({
-      action: "on_close",
-      urls,
-      body: () => closeBody(this.#server, gone),
-      log,
-    });
-  }
-
-  /** Waits until the on_unpublish of publishers of a stream that have gone has been delivered, for 5 s. */
-  departed(key: string): Promise<void> {
-    return this.#departures.delivered(key, DEPARTURE_WAIT_MS);
-  }
-
-  /** Waits until hook servers know all there is to tell, but no longer than `ms`. */
-  settle(ms: number): Promise<void> {
-    return this.#caller.settle(ms);
-  }
 }
 
 /**
@@ -86,12 +26,12 @@ export class Gate {
  * on_publish that was answered with yes is followed by one on_unpublish, an on_play by one on_stop: also
  * when the client has gone in the meantime, or another publisher was faster.
  */
-export class Visit {
+export class Grant {
   readonly #server: ServerIdentity;
   readonly #caller: HookCaller;
   readonly #departures: Departures;
-  readonly #visitor: Visitor;
-  readonly #parts: VisitParts;
+  readonly #request: AccessRequest;
+  readonly #parts: GrantParts;
   #streamId: string | null = null;
   /** Hook servers have been asked. */
   #asking = false;
@@ -100,18 +40,18 @@ export class Visit {
   #begun = false;
   #over = false;
 
-  /** For `Gate`. */
+  /** For `Access`. */
   constructor(
     server: ServerIdentity,
     caller: HookCaller,
     departures: Departures,
-    visitor: Visitor,
-    parts: VisitParts,
+    request: AccessRequest,
+    parts: GrantParts,
   ) {
     this.#server = server;
     this.#caller = caller;
     this.#departures = departures;
-    this.#visitor = visitor;
+    this.#request = request;
     this.#parts = parts;
   }
 
@@ -121,11 +61,11 @@ export class Visit {
   }
 
   /**
-   * Asks the hook servers. Without any the answer is there at once. It is not given when the visit has
+   * Asks the hook servers. Without any the answer is there at once. It is not given when the grant has
    * ended in the meantime.
    */
-  ask(answer: (refusal: Refusal | null) => void): void {
-    const { vhost: { hooks }, protocol, action } = this.#visitor;
+  askHooks(answer: (refusal: Refusal | null) => void): void {
+    const { vhost: { hooks }, protocol, action } = this.#request;
     const connects = protocol === "rtmp" && hooks.on_connect.length > 0;
     const asks = hooks[`on_${action}`].length > 0;
     if (!connects && !asks) return answer(null);
@@ -154,7 +94,7 @@ export class Visit {
    * publisher is taken back and said again, behind the end of the other one. The answer does not count.
    */
   #announceAgain(departed: () => Promise<void>): void {
-    const { vhost: { hooks: { on_publish, on_unpublish } }, key } = this.#visitor;
+    const { vhost: { hooks: { on_publish, on_unpublish } }, key } = this.#request;
     if (!this.#counted || on_publish.length === 0 || on_unpublish.length === 0) return;
     const { log } = this.#parts;
     let due = false;
@@ -195,16 +135,16 @@ export class Visit {
     // One that was not accepted has put no stream online: nobody waits for it.
     if (action !== "on_unpublish" || !due()) return;
     const hasten = () => this.#caller.hasten(this.#parts.log.id);
-    this.#departures.add(this.#visitor.key, told, hasten);
+    this.#departures.add(this.#request.key, told, hasten);
   }
 
   async #ask(connects: boolean, asks: boolean): Promise<Refusal | null> {
     const deadline = runClock.now() + ASK_TIMEOUT_MS;
     if (connects && !await this.#asked("on_connect", deadline)) return refusedBy("on_connect");
     if (!asks) return null;
-    const action = `on_${this.#visitor.action}` as const;
+    const action = `on_${this.#request.action}` as const;
     if (action === "on_publish") {
-      await this.#departures.delivered(this.#visitor.key, DEPARTURE_WAIT_MS);
+      await this.#departures.delivered(this.#request.key, DEPARTURE_WAIT_MS);
     }
     if (!await this.#asked(action, deadline)) return refusedBy(action);
     this.#counted = true;
@@ -213,21 +153,21 @@ export class Visit {
 
   #asked(action: "on_connect" | "on_publish" | "on_play", deadline: number): Promise<boolean> {
     const body = action === "on_connect"
-      ? () => connectBody(this.#server, this.#visitor)
+      ? () => connectBody(this.#server, this.#request)
       : this.#body(action);
-    const urls = this.#visitor.vhost.hooks[action];
+    const urls = this.#request.vhost.hooks[action];
     const event = { action, urls, body, log: this.#parts.log };
     return this.#caller.ask(event, deadline, () => !this.#over);
   }
 
   /** The event that is the end. */
   get #end(): "on_unpublish" | "on_stop" {
-    return this.#visitor.action === "publish" ? "on_unpublish" : "on_stop";
+    return this.#request.action === "publish" ? "on_unpublish" : "on_stop";
   }
 
   /** Who is told of it. */
   get #told(): readonly string[] {
-    return this.#visitor.vhost.hooks[this.#end];
+    return this.#request.vhost.hooks[this.#end];
   }
 
   #id(): string {
@@ -236,10 +176,10 @@ export class Visit {
 
   #body(action: StreamAction): () => string {
     const id = this.#id();
-    return () => streamBody(this.#server, action, this.#visitor, id);
+    return () => streamBody(this.#server, action, this.#request, id);
   }
 }
 
 function refusedBy(action: HookAction): Refusal {
-  return { code: RefusalCode.HOOK, reason: `refused by the hook ${action}` };
+  return { code: ErrorCode.HOOK, reason: `refused by the hook ${action}` };
 }
