@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { media } from "../tools/media.ts";
 import { accepts, configText, freePort } from "../tools/server.ts";
 import { assertPlayed, type Scenario, scenario } from "../tools/scenario.ts";
-import { sleep, within } from "../tools/process.ts";
+import { sleep, until, within } from "../tools/process.ts";
 import type { Child } from "../tools/process.ts";
 
 /** ms that a call which does not serve may take; the runtime's start is most of it. */
@@ -206,7 +206,7 @@ http_api { enabled off; }
 vhost __defaultVhost__ { }`,
   });
   assert.ok(await accepts(server.port));
-  assert.ok(await accepts(second));
+  await until("the second address", CALL_LIMIT_MS, () => accepts(second));
   assert.ok(!(await accepts(outside)));
   assert.match(server.log, /listen is ignored: the one in rtmp \{ \} at .*:2:8 counts/);
 });

@@ -12,10 +12,14 @@ import {
 import type { WebLink, WebLinkHandler } from "../../src/net/web_link.ts";
 import { FakeSocket } from "./support/fake_socket.ts";
 
-/** Longer than the connection looks at what comes behind a first piece. */
-const SETTLE_MS = 20;
+/** Turns of the event loop in which all that is due happens; each takes a ms at least. */
+const SETTLE_TURNS = 20;
 
-const settle = () => new Promise<void>((resolve) => setTimeout(resolve, SETTLE_MS));
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < SETTLE_TURNS; turn++) {
+    await new Promise<void>((resolve) => setTimeout(resolve, 1));
+  }
+}
 
 /** A connection, its client, and what becomes of it. */
 class Scene {
