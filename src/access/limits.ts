@@ -31,3 +31,9 @@ export const MAX_TELLING_CALLS = 16;
 export const MAX_WAITING_CALLS = 10_000;
 /** ms that what is still to be told gets when the server stops: a restart takes about a second in all. */
 export const STOP_GRACE_MS = 500;
+
+/** Characters of one such text: the longest pages' addresses in use have some hundreds. */
+export const KEPT_CHARACTERS = 1024;
+
+/** Characters of a refusing answer that are repeated in the log. */
+export const QUOTED_MAX = 100;

@@ -4,8 +4,7 @@
  * @module
  */
 
-/** Characters of one such text: the longest pages' addresses in use have some hundreds. */
-export const KEPT_CHARACTERS = 1024;
+import { KEPT_CHARACTERS } from "./limits.ts";
 
 /** The beginning of a text. A part of a long one would keep the whole in memory, so it is copied. */
 export function keptText(text: string): string {

@@ -3,8 +3,7 @@
  * @module
  */
 
-/** Characters of a refusing answer that are repeated in the log. */
-const QUOTED_MAX = 100;
+import { QUOTED_MAX } from "./limits.ts";
 
 /**
  * Why an answer is no yes; null: it is. A yes has status 200 or 201, and for a body `0`, or a JSON object

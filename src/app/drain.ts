@@ -4,15 +4,9 @@
  * @module
  */
 
+import { DRAIN_FIRST_LINE_MS, DRAIN_LINE_MS, DRAIN_POLL_MS } from "./limits.ts";
 import type { GraceConfig } from "../config/types.ts";
 import { serverLog } from "../log/log.ts";
-
-/** ms between two looks at who is still there. */
-const POLL_MS = 100;
-/** ms between the first two lines about how many are left; then twice as long each time (SRS). */
-const FIRST_LINE_MS = 1000;
-/** ms between two such lines at most. */
-const LINE_MS = 30_000;
 
 /** What is drained. */
 export interface DrainTarget {
@@ -61,7 +55,7 @@ async function emptied(
   clock: DrainClock,
 ): Promise<boolean> {
   const start = clock.now();
-  let interval = FIRST_LINE_MS;
+  let interval = DRAIN_FIRST_LINE_MS;
   let nextLine = start + interval;
   while (target.clients > 0) {
     const now = clock.now();
@@ -72,10 +66,10 @@ async function emptied(
     }
     if (now >= nextLine) {
       serverLog.info(`drain: ${left(target.clients)}`);
-      interval = Math.min(LINE_MS, 2 * interval);
+      interval = Math.min(DRAIN_LINE_MS, 2 * interval);
       nextLine = now + interval;
     }
-    await clock.sleep(POLL_MS);
+    await clock.sleep(DRAIN_POLL_MS);
   }
   return true;
 }

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { STOP_LIMIT_MS } from "./limits.ts";
 import { faults } from "../runtime/fault_guard.ts";
 import process from "node:process";
 import type { Coordinator } from "../workers/coordinator.ts";
@@ -22,9 +23,6 @@ import { removePidFile } from "./pid_file.ts";
 import { type ConfigSource, Reloader } from "./reload.ts";
 import type { Server } from "./server.ts";
 import type { ServiceManager } from "./service.ts";
-
-/** ms after which the process ends although something of it has not: twice what a stop may take. */
-const STOP_LIMIT_MS = 2500;
 
 const DEBUGGER_WARNING =
   "SIGUSR1 opens this runtime's debugger on 127.0.0.1:9229, without a password: " +

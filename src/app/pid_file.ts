@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CLOCK_SLACK_MS } from "./limits.ts";
 import type { Stats } from "node:fs";
 import {
   closeSync,
@@ -19,9 +20,6 @@ import {
 } from "node:fs";
 import process from "node:process";
 import type { Processes } from "../runtime/processes.ts";
-
-/** ms by which a file may seem older than its process: start times are rounded, clocks are set. */
-const CLOCK_SLACK_MS = 5000;
 
 /** Rights of a new pid file. */
 const MODE = 0o644;

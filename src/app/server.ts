@@ -3,6 +3,14 @@
  * @module
  */
 
+import {
+  ABORT_MS,
+  ORPHAN_MS,
+  RECONNECT_MS,
+  REFUSAL_LOG_MS,
+  STOP_POLL_MS,
+  STOP_TIMEOUT_MS,
+} from "./limits.ts";
 import { Admission, type ConnectionLimits } from "../access/connection_limits.ts";
 import process from "node:process";
 import { setImmediate } from "node:timers";
@@ -10,7 +18,7 @@ import { faults } from "../runtime/fault_guard.ts";
 import type { Config, ListenAddress, VhostConfig } from "../config/types.ts";
 import { flvPathOf } from "../servers/flv/mount.ts";
 import type { FlvHost } from "../servers/flv/routes.ts";
-import { SAMPLE_INTERVAL_MS } from "../stats/kbps.ts";
+import { SAMPLE_INTERVAL_MS } from "../stats/limits.ts";
 import type { HttpPorts } from "../servers/http/listeners.ts";
 import type { ServerView } from "../stats/view.ts";
 import type { Clock } from "../live/clock.ts";
@@ -22,12 +30,14 @@ import { entryIdOf, newConnectionId, newIdentity } from "../log/ids.ts";
 import { lineBudget } from "../log/budget.ts";
 import { serverLog } from "../log/log.ts";
 import { LoopLag } from "../stats/loop_lag.ts";
-import { CONNECTION_BYTES, MemoryKeeper } from "../runtime/memory_keeper.ts";
+import { CONNECTION_BYTES } from "../runtime/limits.ts";
+import { MemoryKeeper } from "../runtime/memory_keeper.ts";
 import { findCollector, keepsFreedPages } from "../runtime/collector.ts";
 import { ErrorCode, type Refusal } from "../rtmp/error.ts";
 import { collectLarge } from "../rtmp/large_buffer.ts";
 import { type OpenPort, PortSet, type WantedPort } from "../net/port_set.ts";
-import { BEAT_MS, runClock } from "../net/run_clock.ts";
+import { BEAT_MS } from "../net/limits.ts";
+import { runClock } from "../net/run_clock.ts";
 import { formatAddress, listenTcp, type TcpSocket } from "../net/tcp.ts";
 import { Registry } from "../stats/registry.ts";
 import { Relays } from "../relay/relays.ts";
@@ -41,27 +51,9 @@ import type { StreamLink } from "../workers/stream_link.ts";
 
 /** ms between two rounds of deadlines and housekeeping. */
 const TICK_MS = BEAT_MS;
-/**
- * ms that `stop` gives clients that were asked to reconnect to do so by themselves. A client that closes
- * earlier shortens it: a restart takes about a second in all.
- */
-const RECONNECT_MS = 200;
-/** ms after that in which the others may take their last bytes; then connections are cut off. */
-const STOP_TIMEOUT_MS = 300;
-/** ms in which connections that were cut off are over. */
-const ABORT_MS = 100;
-/** ms between two looks at whether clients have gone. */
-const STOP_POLL_MS = 10;
 /** Summary lines in one tick: 200 connections get one every 10 s, and logging stays cheap. */
 const SUMMARIES_PER_TICK = 20;
-/** ms between two log lines about refused connections. */
-const REFUSAL_LOG_MS = 10_000;
 
-/**
- * ms for which a player of a draining server may be without a publisher. It would wait for ever for one:
- * let go, most connect anew, and find the server that has taken over.
- */
-const ORPHAN_MS = 3000;
 const ORPHAN_REASON = "its stream has ended, and the server drains";
 /** What clients that are asked to connect anew are told. */
 const RECONNECT_REASON = "The server is about to stop.";

@@ -2,14 +2,12 @@
  * The server as a service of systemd: ready, alive, stopping.
  * @module
  */
+import { EXTENSION_MS } from "./limits.ts";
 import { type Notify, openNotifySocket } from "../runtime/service_manager.ts";
 import { serverLog } from "../log/log.ts";
 
 /** Signs of life that are sent in the time after which systemd takes the server for dead. */
 const SIGNS_PER_LIMIT = 3;
-
-/** ms by which a draining server puts off the end of systemd's patience, again and again. */
-const EXTENSION_MS = 6000;
 
 /** Environment variables by name. */
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { LOCATION_MAX } from "./limits.ts";
 import { FlvTagReader } from "../flv/flv_tag.ts";
 import type { Clock } from "../live/clock.ts";
 import { peerText } from "../log/text.ts";
@@ -32,8 +33,6 @@ export interface FlvClientOptions {
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-/** Longest address of a redirect that is followed, characters. */
-const LOCATION_MAX = 8192;
 /** Tag types are the message types of the same number; others are not passed on. */
 const MEDIA_TYPES: ReadonlySet<number> = new Set([
   MessageType.AUDIO,

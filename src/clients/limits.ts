@@ -38,3 +38,6 @@ export const DEFAULT_OUT_CHUNK_SIZE = 60_000;
 export const ACK_WINDOW = 2_500_000;
 /** What we tell a server of our buffer, ms (SRS). */
 export const BUFFER_LENGTH_MS = 1000;
+
+/** Longest address of a redirect that is followed, characters. */
+export const LOCATION_MAX = 8192;

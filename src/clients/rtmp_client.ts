@@ -8,7 +8,7 @@
 import type { Clock } from "../live/clock.ts";
 import { peerText } from "../log/text.ts";
 import type { TcpHandler, TcpSocket } from "../net/tcp.ts";
-import { MAX_MESSAGE_SIZE } from "../rtmp/chunk_reader.ts";
+import { MAX_MESSAGE_SIZE } from "../rtmp/limits.ts";
 import { ClientHandshake, type HandshakeKind } from "../rtmp/client_handshake.ts";
 import { RtmpConnection } from "../rtmp/connection.ts";
 import { RtmpError } from "../rtmp/error.ts";

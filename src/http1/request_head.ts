@@ -4,6 +4,8 @@
  * @module
  */
 
+import { MAX_FIELDS } from "./limits.ts";
+
 /** What is wrong with a request: the answer's status, and a sentence that says why. */
 export class BadRequest extends Error {
   readonly status: number;
@@ -36,9 +38,6 @@ export interface RequestHead {
   /** Whether the client waits for "100 Continue" before it sends the body. */
   readonly expectsContinue: boolean;
 }
-
-/** Header fields that a head may have: more than any client or chain of proxies sends. */
-const MAX_FIELDS = 100;
 
 /** A token (RFC 9110 §5.6.2). */
 const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;

@@ -4,17 +4,8 @@
  * @module
  */
 
+import { MAX_BODY_BYTES, MAX_CHUNK_LINE_BYTES, MAX_HEAD_BYTES } from "./limits.ts";
 import { BadRequest, parseRequestHead, type RequestHead } from "./request_head.ts";
-
-/**
- * Bytes of a head. A name of 2048 bytes, percent-encoded, takes 6 KB, and a signature and a Referer come
- * on top; nginx takes 32 KB.
- */
-export const MAX_HEAD_BYTES = 32 * 1024;
-/** Bytes of a body: the API's requests have some hundred. */
-export const MAX_BODY_BYTES = 64 * 1024;
-/** Bytes of a line in a chunked body: a hexadecimal number, an extension, a trailer. */
-const MAX_CHUNK_LINE_BYTES = 1024;
 
 const CR = 13;
 const LF = 10;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MAX_CLIENT_BYTES } from "./limits.ts";
 import { createHash } from "node:crypto";
 
 /** What every server adds to the client's key (RFC 6455 §1.3). */
@@ -13,8 +14,6 @@ const KEY = /^[A-Za-z0-9+/]{22}==$/;
 /** A token (RFC 9110 §5.6.2). */
 const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
 
-/** Bytes that a client may say in one message or announce for one frame: a player has nothing to say. */
-export const MAX_CLIENT_BYTES = 1024;
 /** Bytes of the payload of a ping, pong or close (RFC 6455 §5.5). */
 const MAX_CONTROL_BYTES = 125;
 

@@ -88,3 +88,38 @@ export const GUESS_MS = 500;
 
 /** ms after which a kind of which there is nothing but a header is taken not to come. */
 export const HEADER_ONLY_MS = 3000;
+
+/** A step of a track larger than this (ms), either way, may be a jump and no frame interval (SRS). */
+export const MAX_STEP_MS = 250;
+/** The step that stands in for a jump, ms (SRS). */
+export const SUBSTITUTE_STEP_MS = 10;
+/** The tracks of an encoder whose clock is set jump within this time (ms), lumps and slow cameras included. */
+export const JUMP_TOGETHER_MS = 5000;
+/**
+ * A stream begins at its publisher's own time, at most here, ms: a track that lags behind the first one
+ * has this much room before its time would be negative. Players that join later see such times anyway.
+ */
+export const MAX_START_MS = 60_000;
+/**
+ * How far below 0 a track may be, ms, when there is no such room (the first track began at 0). It is told
+ * as 0 there, and is in its place afterwards; time that stands still for longer is worse than a jump.
+ */
+export const MAX_BELOW_ZERO_MS = 2000;
+
+/** A segment that fills faster than this (ms) is followed by one twice as large. */
+export const SEGMENT_FAST_MS = 1000;
+/** A segment that lasts longer than this (ms) is followed by one half as large. */
+export const SEGMENT_SLOW_MS = 8000;
+
+/** A running timer is left alone if the flush need be no more than this earlier, ms. */
+export const TIMER_SLACK_MS = 1;
+
+/**
+ * With an interval longer than this (ms) sound waits for the next picture and leaves in the same write:
+ * 25 writes a second cost a third of the 68 that it takes to send each message by itself.
+ */
+export const RIDE_INTERVAL_MS = 4;
+/** ms that sound waits for a picture at most: one frame interval of slow video. */
+export const RIDE_MS = 50;
+/** Below this (ms) a delay is not worth a timer, whose grain is 1 ms. */
+export const MIN_DELAY_MS = 1;

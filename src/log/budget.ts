@@ -7,6 +7,7 @@
  * @module
  */
 
+import { MAX_ADDRESSES, MAX_TOLD, TELL_MS } from "./limits.ts";
 import { addressGroup } from "./address_group.ts";
 import { connectionLog, type Log } from "./log.ts";
 
@@ -24,14 +25,6 @@ export const CONNECTION_LINES: LineRate = { burst: 200, perSecond: 2 };
  * are about 10 KB.
  */
 export const ADDRESS_LINES: LineRate = { burst: 10_000, perSecond: 50 };
-
-/** Addresses that are remembered at a time, 100 bytes each; the oldest make room. */
-export const MAX_ADDRESSES = 10_000;
-
-/** ms between two times at which it is said of which addresses lines were left out ... */
-export const TELL_MS = 10_000;
-/** ... and of how many addresses then. */
-const MAX_TOLD = 50;
 
 /** Lines that may be written now, and those that were not. */
 class Allowance {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LINE_MAX_BYTES } from "./limits.ts";
 import { sanitize } from "./text.ts";
 
 /** The levels of a line. */
@@ -22,9 +23,6 @@ export interface LogLine {
   readonly code?: number | undefined;
   readonly text: string;
 }
-
-/** Longest line in bytes without its line feed, the same as in SRS. Longer text is cut off. */
-export const LINE_MAX_BYTES = 8191;
 
 const encoder = new TextEncoder();
 const scratch = new Uint8Array(LINE_MAX_BYTES);

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { MAX_OPEN_TRIES, OPEN_LIMIT_MS, OPEN_RETRY_MS } from "./limits.ts";
 import { close, constants, fstat, open, type Stats, write } from "node:fs";
 import { lstat, readlink, realpath, stat } from "node:fs/promises";
 import process from "node:process";
@@ -22,12 +23,6 @@ const STDOUT = 1;
 
 /** Permission bits of a new log file. */
 const MODE = 0o644;
-
-/** Longest time to open a file, ms. A disk that takes longer is treated as one that never answers. */
-export const OPEN_LIMIT_MS = 5000;
-
-/** Delay before a write is repeated, ms, when the descriptor is non-blocking and its reader is slow. */
-const RETRY_MS = 20;
 
 /** An open target. */
 export interface LineTarget {
@@ -67,12 +62,9 @@ export async function fileTarget(path: string): Promise<LineTarget> {
   }
 }
 
-/** Attempts to open a file that is replaced between the check of its path and the open. */
-const MAX_TRIES = 3;
-
 async function openTarget(path: string): Promise<LineTarget> {
   const [looks, opens] = typeof Deno === "undefined" ? [NODE, openNode] : [DENO, openDeno];
-  for (let tries = 0; tries < MAX_TRIES; tries++) {
+  for (let tries = 0; tries < MAX_OPEN_TRIES; tries++) {
     const found = await logPath(path, userId(), looks);
     if (found.path === STDOUT_PATH) return consoleTarget();
     const target = await opens(found);
@@ -218,7 +210,7 @@ class NodeTarget implements LineTarget {
     return new Promise((resolve, reject) => {
       const writeFrom = (at: number) => {
         write(this.#fd, bytes, at, bytes.length - at, null, (error, written) => {
-          if (error?.code === "EAGAIN") setTimeout(() => writeFrom(at), RETRY_MS);
+          if (error?.code === "EAGAIN") setTimeout(() => writeFrom(at), OPEN_RETRY_MS);
           else if (error) reject(error);
           else if (at + written < bytes.length) writeFrom(at + written);
           else resolve();

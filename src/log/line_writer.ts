@@ -4,14 +4,8 @@
  * @module
  */
 
+import { QUEUE_MAX_CHARS } from "./limits.ts";
 import type { LineTarget } from "./line_target.ts";
-
-/**
- * Most characters that wait for a slow reader, such as a paused terminal: about 10 000 lines. The write
- * in progress may hold as many again. The limit keeps the memory of a small machine for media. Lines
- * beyond it are dropped and counted.
- */
-export const QUEUE_MAX_CHARS = 1024 * 1024;
 
 const encoder = new TextEncoder();
 

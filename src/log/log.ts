@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CAUSES_MAX } from "./limits.ts";
 import process from "node:process";
 import type { LogConfig, LogLevel } from "../config/types.ts";
 import { newConnectionId } from "./ids.ts";
@@ -38,12 +39,6 @@ export interface LogTarget {
   takes(level: LineLevel): boolean;
   write(line: LogLine): void;
 }
-
-/**
- * Causes that are logged of one error. The server's own chains are shorter, and a chain can be
- * circular.
- */
-const CAUSES_MAX = 4;
 
 /** The rank of each level. */
 const WEIGHT: Record<LogLevel, number> = { trace: 0, debug: 1, info: 2, warn: 3, error: 4, off: 5 };

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { MAX_LINKS } from "./limits.ts";
 import { dirname, join, resolve } from "node:path";
 
 /** The file at a path. */
@@ -41,9 +42,6 @@ export interface LogPath {
   /** Null when the file does not exist and is to be created. */
   readonly state: PathState | null;
 }
-
-/** Longest chain of links that is followed. */
-const MAX_LINKS = 8;
 
 const ROOT = 0;
 const WRITABLE_BY_OTHERS = 0o022;

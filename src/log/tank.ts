@@ -5,6 +5,7 @@
  * @module
  */
 
+import { CLOSE_WAIT_MS, LAST_WAIT_MS } from "./limits.ts";
 import { writeSync } from "node:fs";
 import { resolve } from "node:path";
 import process from "node:process";
@@ -30,17 +31,6 @@ interface OpenLog {
 }
 
 const STDOUT = 1;
-
-/**
- * Longest wait of `closeLog` for a reader that does not read, ms. It makes sure that the server ends.
- */
-const CLOSE_WAIT_MS = 1000;
-
-/**
- * Time that the process leaves at its exit to the threads that write its last lines, ms. Nothing
- * reports when they are done. A pipe or disk that answers needs a few ms.
- */
-const LAST_WAIT_MS = 150;
 
 const TAPE_LEVEL: Record<LogLevel, TapeLevel | null> = {
   trace: "trace",

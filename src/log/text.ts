@@ -4,6 +4,8 @@
  * @module
  */
 
+import { PEER_TEXT_MAX } from "./limits.ts";
+
 /** C0 and C1 controls, DEL, line and paragraph separators, and every bidi control. */
 const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 
@@ -24,9 +26,6 @@ const VALUE = /[^&;,]*(?:[;,][^&;,=]*(?=[&;,]|$))*/y;
 
 /** The replacement of a secret. */
 const MASK = "***";
-
-/** Most characters of one peer text in the log: enough for a long URL, and a line holds several. */
-export const PEER_TEXT_MAX = 512;
 
 /**
  * Most characters of a peer text that are examined. The limit bounds the work: a message may have 16

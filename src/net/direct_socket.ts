@@ -7,22 +7,10 @@
  * @module
  */
 
-import { connectionError, Epoll, type EpollSet, type Libc, MAX_EVENTS } from "../runtime/libc.ts";
+import { DEAF_LOOK_MS, MAX_URGENT_LOOK_MS, RECEIVE_BYTES, URGENT_LOOK_MS } from "./limits.ts";
+import { MAX_EVENTS } from "../runtime/limits.ts";
+import { connectionError, Epoll, type EpollSet, type Libc } from "../runtime/libc.ts";
 
-/**
- * ms between two looks: what a word of a player's may wait. A look costs some 100 µs where the processor
- * is asleep in between: at 10 ms it was a tenth of the CPU of 1000 players.
- */
-const LOOK_MS = 50;
-/** ms between two looks while bytes wait for room, or somebody sends us more than words. */
-const URGENT_LOOK_MS = 1;
-/**
- * ... doubled with every look at which nothing has happened, up to this: a player that takes nothing for
- * a minute needs less haste, and a publisher's next picture comes some 40 ms after the last one.
- */
-const MAX_URGENT_LOOK_MS = 8;
-/** Bytes received at a time. */
-const RECEIVE_BYTES = 64 * 1024;
 const RECEIVE_SIZE = BigInt(RECEIVE_BYTES);
 /** Whom a direct socket tells what happens. */
 export interface DirectOwner {
@@ -227,7 +215,7 @@ export class DirectSockets {
   /** Sets the timer for the next look, or leaves it if that comes soon enough. */
   #wind(): void {
     if (this.#looking) return;
-    const ms = this.#waiting.size > 0 || this.#more ? this.#urgentMs : LOOK_MS;
+    const ms = this.#waiting.size > 0 || this.#more ? this.#urgentMs : DEAF_LOOK_MS;
     if (this.#timer !== undefined && this.#timerMs <= ms) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -11,13 +11,12 @@
  * @module
  */
 
+import { MAX_HTTP_CONNECTIONS } from "./limits.ts";
 import { closeSync, openSync } from "node:fs";
 import { type Config, HOOK_ACTIONS } from "../config/types.ts";
 import { limitHttpConnections } from "./http_listener.ts";
 import { limitOutgoing } from "./outgoing.ts";
 
-/** HTTP connections that are no players', at most: a browser opens six, a proxy some tens. */
-export const MAX_HTTP_CONNECTIONS = 512;
 /** ... and these at least: without an answer nobody could find out what is the matter. */
 const MIN_HTTP_CONNECTIONS = 16;
 /** Calls to one hook server at a time: see `MAX_ASKING_CALLS` and `MAX_TELLING_CALLS`. */

@@ -4,31 +4,19 @@
  * @module
  */
 
+import { ANSWER_STALL_S, HALF_CLOSED_S, MAX_PENDING_BYTES, REQUEST_TIMEOUT_S } from "./limits.ts";
 import { setImmediate } from "node:timers";
 import { BadRequest, type RequestHead } from "../http1/request_head.ts";
-import { type HttpRequest, MAX_HEAD_BYTES, RequestReader } from "../http1/request_reader.ts";
+import { MAX_HEAD_BYTES } from "../http1/limits.ts";
+import { type HttpRequest, RequestReader } from "../http1/request_reader.ts";
 import { chunk, CONTINUE, LAST_CHUNK, reasonLine, responseHead } from "../http1/response.ts";
 import { ClientFrames, handshakeFields } from "../http1/web_socket.ts";
 import type { TcpHandler, TcpSocket } from "./tcp.ts";
 import { EndlessBody } from "./endless_body.ts";
 import type { WebLinkHandler } from "./web_link.ts";
 
-/**
- * Seconds that a request may take to come, head and body, and that a connection may idle between two
- * (H36). nginx: 60 and 75; a box on the edge has fewer connections to give away.
- */
-export const REQUEST_TIMEOUT_S = 10;
-/** Seconds in which a client must take something of an answer. */
-const ANSWER_STALL_S = 30;
-/**
- * Seconds for which a stream goes on without a byte after its client has closed its sending side: one that
- * is gone altogether shows that by a reset as soon as it is sent something, and not before.
- */
-const HALF_CLOSED_S = 2;
 /** Bytes of requests that may have come while one is answered; more is left in the kernel. */
 const MAX_AHEAD_BYTES = MAX_HEAD_BYTES;
-/** Bytes that are not sent until the client has taken what was sent before. */
-const MAX_PENDING_BYTES = 256 * 1024;
 
 /** The other end of the connection that a request came on. */
 export interface HttpPeer {

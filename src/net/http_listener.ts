@@ -5,6 +5,7 @@
  * @module
  */
 
+import { HTTP_TICK_MS } from "./limits.ts";
 import type { ListenAddress } from "../config/types.ts";
 import { type FetchHandler, HttpConnection, type HttpConnectionHost } from "./http_connection.ts";
 import { guarded } from "../runtime/faults.ts";
@@ -37,9 +38,6 @@ let room = DEFAULT_ROOM;
 export function limitHttpConnections(most: number): void {
   room = most;
 }
-
-/** ms between two looks at the time that connections take. */
-const TICK_MS = 1000;
 
 /**
  * Listens for HTTP, or HTTPS if there are `tls` files, on one address; prints nothing. `fault` is told of
@@ -80,7 +78,7 @@ class HttpConnections implements HttpConnectionHost {
     const connection = new HttpConnection(socket, this);
     this.#all.add(connection);
     open.add(connection);
-    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+    this.#timer ??= setInterval(() => this.#tick(), HTTP_TICK_MS);
     return connection;
   }
 

@@ -5,12 +5,11 @@
  * @module
  */
 
+import { GATHER_MS } from "./limits.ts";
 import type { ListenAddress } from "../config/types.ts";
 import { parseNetwork } from "../config/network.ts";
 import { type Libc, openLibc } from "../runtime/libc.ts";
 
-/** ms for which connections are gathered before all descriptors are looked at. */
-const GATHER_MS = 100;
 /** The search ends behind this many descriptors in a row that are no connections: they are given out densely. */
 const GAP = 4096;
 /** Linux's numbers of address families. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { FREE_LIMIT_MS, FREE_POLL_MS } from "./limits.ts";
 import type { ListenAddress } from "../config/types.ts";
 import { serverLog } from "../log/log.ts";
 
@@ -28,11 +29,6 @@ interface Held {
   readonly wanted: WantedPort;
   port: OpenPort;
 }
-
-/** ms in which a port that was released must be free again: Deno's HTTP server takes a few. */
-const FREE_LIMIT_MS = 1000;
-/** ms between two looks at whether it is. */
-const FREE_POLL_MS = 10;
 
 /** Ports by their keys. */
 export class PortSet {

@@ -5,15 +5,7 @@
  * @module
  */
 
-/** ms between two beats: calls of `RunClock.beat`, by the server's tick. */
-export const BEAT_MS = 1000;
-/**
- * ms by which a beat may be late before the time since the last look at the clock is taken for a pause. A
- * busy loop is late by less, and deadlines are no shorter than that.
- */
-const LATE_MS = 500;
-/** ms by which a timer may fire early, by the runtimes' rounding. */
-const EARLY_MS = 1;
+import { BEAT_MS, EARLY_MS, LATE_MS } from "./limits.ts";
 
 /**
  * A clock that stands still while the process does: the live core's `Clock`. While nobody beats, it is the

@@ -5,6 +5,13 @@
  * @module
  */
 
+import {
+  CLOSE_LINGER_MS,
+  DESCRIPTOR_RETRY_MS,
+  KEEPALIVE_MS,
+  RECEIVE_BYTES,
+  UNREAD_BYTES,
+} from "./limits.ts";
 import { Buffer } from "node:buffer";
 import net from "node:net";
 import tls from "node:tls";
@@ -31,19 +38,6 @@ const BACKLOG = 16_383;
  * 64 KB for that, whatever is said.
  */
 export const HIGH_WATER_MARK = 1;
-/** ms that a peer has to take the last bytes and close, before it is cut off. */
-export const CLOSE_LINGER_MS = 2000;
-/** ms of silence after which the kernel asks whether a peer is still there (H21). */
-const KEEPALIVE_MS = 30_000;
-/**
- * Bytes that must have come before the runtime is woken for a connection that is read by `readWaiting`:
- * more than come in between. The kernel makes its buffer twice as large.
- */
-const UNREAD_BYTES = 256 * 1024;
-/** ms until a descriptor is asked for again when all are in use, and a connection would stand still. */
-const DESCRIPTOR_RETRY_MS = 100;
-/** Bytes received at a time by `readWaiting`. */
-const RECEIVE_BYTES = 64 * 1024;
 const RECEIVE_SIZE = BigInt(RECEIVE_BYTES);
 
 /** One connection, as the rest of the server sees it. */

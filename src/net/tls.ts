@@ -4,13 +4,14 @@
  * @module
  */
 
+import { ACCEPT_RETRY_MS, HANDSHAKE_TIMEOUT_MS, MAX_HANDSHAKES, RECEIVE_BYTES } from "./limits.ts";
 import tls from "node:tls";
 import type { ListenAddress } from "../config/types.ts";
 import { PeerCutter } from "./peer_cutter.ts";
 import { runClock } from "./run_clock.ts";
+import { CLOSE_LINGER_MS } from "./limits.ts";
 import {
   bindError,
-  CLOSE_LINGER_MS,
   HIGH_WATER_MARK,
   NetSocket,
   plainAddress,
@@ -24,15 +25,6 @@ export interface TlsFiles {
   readonly key: string;
   readonly cert: string;
 }
-
-/** ms that a client may take to shake hands (H65). */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Handshakes that may be on their way; the descriptors and the memory of more are not for strangers. */
-const MAX_HANDSHAKES = 256;
-/** ms until it is tried again to accept, when there are no descriptors. */
-const ACCEPT_RETRY_MS = 500;
-/** Bytes received at a time. */
-const RECEIVE_BYTES = 64 * 1024;
 
 /**
  * Listens for TLS on an address; `accept` gives each connection whose handshake is done its handler, or

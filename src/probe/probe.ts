@@ -3,6 +3,7 @@
  * @module
  */
 
+import { CHECK_MS } from "./limits.ts";
 import { randomBytes } from "node:crypto";
 import process from "node:process";
 import type { Clock } from "../live/clock.ts";
@@ -16,9 +17,6 @@ import { PlayProbe } from "./play_probe.ts";
 import { PublishProbe } from "./publish_probe.ts";
 import { type ProbeEnd, type ProbeReport, type PublishFigures, report } from "./report.ts";
 import { SyntheticStream } from "./synthetic_stream.ts";
-
-/** ms between two looks at whether it is time to end. */
-const CHECK_MS = 50;
 
 const CLOCK: Clock = {
   now: () => performance.now(),

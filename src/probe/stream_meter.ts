@@ -8,6 +8,7 @@
  * @module
  */
 
+import { BURST_MS, GAP_MS, JUMP_MS, NEW_TIMELINE_MS } from "./limits.ts";
 import { type AudioInfo, audioInfo, type VideoInfo, videoInfo } from "../codec/codec_info.ts";
 import { audioConfigOffset, audioFlags } from "../codec/audio_header.ts";
 import { FrameFlag } from "../codec/ex_header.ts";
@@ -19,17 +20,6 @@ import { SampleWindow, sortedAboveLeast, type Spread, spread, spreadOf } from ".
 import { readStamp, type Stamp } from "./stamp.ts";
 import { publisherClock } from "./publisher_clock.ts";
 
-/** A pause of more than this (ms) between two messages is a gap: it is more than players like to buffer. */
-export const GAP_MS = 250;
-/** Steps of a track's timestamps beyond this (ms), or backwards, are jumps. */
-const JUMP_MS = 1000;
-/**
- * ms from the first message on that count for no lag and no gap: servers send the GOP at once that they
- * have kept for newcomers.
- */
-const BURST_MS = 300;
-/** A step between arrival and timestamp beyond this (ms) is another timeline: nothing lags that much. */
-const NEW_TIMELINE_MS = 60_000;
 /** Weight of a new difference in the jitter (RFC 3550 §6.4.1). */
 const JITTER_WEIGHT = 1 / 16;
 

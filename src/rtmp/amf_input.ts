@@ -4,7 +4,7 @@
  * @module
  */
 
-import { AMF_MAX_DEPTH, AMF_MAX_ITEMS } from "./amf_value.ts";
+import { AMF_MAX_DEPTH, AMF_MAX_ITEMS } from "./limits.ts";
 import { ErrorCode, RtmpError } from "./error.ts";
 
 /** Malformed UTF-8 becomes U+FFFD instead of an error: old encoders write Latin-1. */

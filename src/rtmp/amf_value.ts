@@ -7,12 +7,6 @@
  * @module
  */
 
-/** Deepest nesting of objects and arrays in one message (H7). */
-export const AMF_MAX_DEPTH = 32;
-
-/** Most values in one message, those inside objects and arrays included (H7). */
-export const AMF_MAX_ITEMS = 4096;
-
 /**
  * Named values in order. A name that is set again takes the new value and moves to the end, as in SRS.
  */

@@ -3,8 +3,7 @@
  * @module
  */
 
-/** First size in bytes: a command or its answer fits without growing. */
-const INITIAL_BYTES = 256;
+import { WRITER_INITIAL_BYTES } from "./limits.ts";
 
 /** UTF-8 takes at most 3 bytes for each UTF-16 code unit. */
 const UTF8_BYTES_PER_UNIT = 3;
@@ -13,7 +12,7 @@ const ENCODER = new TextEncoder();
 
 /** Appends bytes; doubles when full. */
 export class ByteWriter {
-  #bytes = new Uint8Array(INITIAL_BYTES);
+  #bytes = new Uint8Array(WRITER_INITIAL_BYTES);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
 

@@ -10,6 +10,15 @@
  * @module
  */
 
+import {
+  GROWTH_BYTES,
+  KEPT_BUFFER_BYTES,
+  MAX_CHUNK_STREAMS,
+  MAX_MESSAGE_SIZE,
+  MAX_PARTIAL_BYTES,
+  MIN_BUFFER_BYTES,
+  RESERVE_FROM_BYTES,
+} from "./limits.ts";
 import { ErrorCode, RtmpError } from "./error.ts";
 import { freeLarge, growLarge, reserveLarge } from "./large_buffer.ts";
 import { ChunkStream, controlValue, type Message, MessageType, readU32 } from "./message.ts";
@@ -18,24 +27,10 @@ import { ChunkStream, controlValue, type Message, MessageType, readU32 } from ".
 export const DEFAULT_CHUNK_SIZE = 128;
 /** Smallest chunk size accepted from a peer: the standard's (SRS refuses less than 128). */
 const MIN_CHUNK_SIZE = 1;
-/** Largest message, bytes: what the 24-bit length field can say. */
-export const MAX_MESSAGE_SIZE = 0xffffff;
-/** Bytes of unfinished messages that one connection may make us hold: one full-size message and a bit. */
-export const MAX_PARTIAL_BYTES = MAX_MESSAGE_SIZE + 1024 * 1024;
-/** Chunk streams remembered at a time. Encoders use 3 to 8; the protocol would allow 65597. */
-export const MAX_CHUNK_STREAMS = 64;
-/** Assembly buffers kept for the next message, bytes per connection; larger ones are let go. */
-const KEPT_BUFFER_BYTES = 1024 * 1024;
 /** What OBS had announced before it reconnected, and goes on using (Q14). */
 const STALE_CHUNK_SIZE = 4096;
 /** How a connect command begins: an AMF0 string (02), 7 bytes long. */
 const CONNECT_BEGIN = [0x02, 0x00, 0x07, ...new TextEncoder().encode("connect")];
-/** Smallest assembly buffer, bytes: a connect command. A player never needs more. */
-const MIN_BUFFER_BYTES = 512;
-/** A message that will not be kept a buffer for gets one of its own size when this much has arrived. */
-const RESERVE_FROM_BYTES = 64 * 1024;
-/** Such a buffer grows by this much at a time. */
-const GROWTH_BYTES = 64 * 1024;
 
 const EXTENDED = 0xffffff;
 const TIME_MASK = 0x7fffffff;

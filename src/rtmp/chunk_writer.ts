@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CHUNK_WRITER_INITIAL_BYTES } from "./limits.ts";
 import { DEFAULT_CHUNK_SIZE } from "./chunk_reader.ts";
 import { readU32 } from "./message.ts";
 
@@ -116,9 +117,6 @@ export function copyWirePayload(
   return end;
 }
 
-/** Initial size of a writer's buffer, bytes: the whole answer to connect fits. */
-const INITIAL_BYTES = 1024;
-
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** Gathers messages, to be sent in one write. */
@@ -143,7 +141,9 @@ export class MessageWriter {
   ): void {
     const wanted = this.#length + wireSize(payload.length, timestamp, this.chunkSize);
     if (wanted > this.#buffer.length) {
-      const grown = new Uint8Array(Math.max(wanted, INITIAL_BYTES, 2 * this.#buffer.length));
+      const grown = new Uint8Array(
+        Math.max(wanted, CHUNK_WRITER_INITIAL_BYTES, 2 * this.#buffer.length),
+      );
       grown.set(this.#buffer.subarray(0, this.#length));
       this.#buffer = grown;
     }

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { PROXY_MAX_LENGTH } from "./limits.ts";
 import { randomBytes } from "node:crypto";
 import { ErrorCode, RtmpError } from "./error.ts";
 import {
@@ -29,8 +30,6 @@ export const HANDSHAKE_SIZE = 1536;
 export const RTMP_VERSION = 3;
 /** First byte of a proxy header that carries the client's real address (as SRS has it). */
 const PROXY_MAGIC = 0xf3;
-/** A proxy header longer than this is refused, as SRS does. */
-const PROXY_MAX_LENGTH = 1024;
 
 /** Writes a time field, ms modulo 2^32. */
 export function writeTime(packet: Uint8Array, position: number, ms: number): void {

@@ -6,14 +6,12 @@
  * @module
  */
 
+import { ID_MAX_LENGTH, MAX_HOPS } from "./limits.ts";
+
 /** The field of `connect`'s object: ids, oldest first, separated by spaces. */
 export const HOPS_FIELD = "srsEdgeHops";
 /** The same with HTTP. */
 export const HOPS_HEADER = "X-Srs-Edge-Hops";
-/** Servers in a row. Real trees of edges have two or three levels. */
-export const MAX_HOPS = 8;
-/** Characters of an id; longer ones are not ours. */
-const ID_MAX_LENGTH = 40;
 
 /** Reads the field; what is no list of ids counts as none. */
 export function parseHops(text: string | null | undefined): readonly string[] {

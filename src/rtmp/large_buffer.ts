@@ -5,8 +5,7 @@
  * @module
  */
 
-/** Bytes given back after which the collector works: a small share of a small board's memory. */
-const COLLECT_AFTER_BYTES = 64 * 1024 * 1024;
+import { COLLECT_AFTER_BYTES } from "./limits.ts";
 
 let collector: (() => void) | null = null;
 let given = 0;

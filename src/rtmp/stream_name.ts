@@ -10,14 +10,9 @@
  * @module
  */
 
+import { NAME_MAX_BYTES } from "./limits.ts";
 import { DEFAULT_VHOST, isSameVhost, type VhostConfig, vhostKey } from "../config/types.ts";
 import { ErrorCode, RtmpError } from "./error.ts";
-
-/**
- * Longest app or stream name as it is read, bytes of UTF-8 (H12). Far above what people type, and
- * below what one log line, hook body or HTTP request line holds.
- */
-export const NAME_MAX_BYTES = 2048;
 
 /** The media ending that SRS's users write behind a name: `s.flv` is the stream `s`. */
 const MEDIA_ENDING = ".flv";

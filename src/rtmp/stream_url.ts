@@ -9,6 +9,7 @@
  * @module
  */
 
+import { URL_MAX_LENGTH } from "./limits.ts";
 import { DEFAULT_VHOST } from "../config/types.ts";
 import { ErrorCode, RtmpError } from "./error.ts";
 import {
@@ -23,9 +24,6 @@ import {
 
 /** App of a URL that names none (Q20). */
 export const DEFAULT_APP = "__defaultApp__";
-
-/** Longest tcUrl, and longest name with its query, UTF-16 units (H11); signed URLs stay below 4 K. */
-export const URL_MAX_LENGTH = 8192;
 
 /** Ports of the schemas that have one of their own; SRS takes 80 for every other. */
 const DEFAULT_PORTS = new Map([["rtmp", 1935], ["rtmps", 443], ["https", 443]]);

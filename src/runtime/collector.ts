@@ -3,14 +3,9 @@
  * @module
  */
 
+import { PROVOKING_BYTES } from "./limits.ts";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-
-/**
- * Memory that is reserved and never touched, bytes: V8 answers such a demand with a full collection,
- * the kernel with nothing but an entry in a table.
- */
-const PROVOKING_BYTES = 64 * 1024 * 1024;
 
 /** The part of Bun's API that is used here. */
 interface BunCollector {

@@ -4,8 +4,7 @@
  * @module
  */
 
-/** Descriptors that can be noted: more than any system lets a process have by default (2^20 at most). */
-const MAX_DESCRIPTORS = 1 << 20;
+import { MAX_DESCRIPTORS } from "./limits.ts";
 
 /** One bit for each descriptor, in memory that two threads see. What is never touched takes none. */
 export class DescriptorSet {

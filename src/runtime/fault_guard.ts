@@ -4,13 +4,11 @@
  * @module
  */
 
+import { MAX_KINDS } from "./limits.ts";
 import process from "node:process";
 import { outliveFaults } from "../log/crash.ts";
 import { type Log, serverLog } from "../log/log.ts";
 import { reportFaults } from "./faults.ts";
-
-/** Kinds that are told apart: each is one place in the program. */
-const MAX_KINDS = 100;
 
 /** Catches faults, and counts them by kind. */
 export class FaultGuard {

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { MAX_EVENTS, MAX_TEXT_BYTES } from "./limits.ts";
 import type net from "node:net";
 import process from "node:process";
 import type { DescriptorSet } from "./descriptors.ts";
@@ -37,9 +38,6 @@ export const Epoll = { IN: 1, OUT: 4, ERR: 8, HUP: 16 } as const;
 /** `struct epoll_event` is packed on x86-64 and nowhere else: bytes of one, and of its data's offset. */
 const EVENT_BYTES = process.arch === "x64" ? 12 : 16;
 const EVENT_DATA = process.arch === "x64" ? 4 : 8;
-
-/** Events taken per `epoll_wait`. */
-export const MAX_EVENTS = 256;
 
 /** What the kernel says of connections that ended badly: Linux's numbers. */
 const ERRORS: Readonly<Record<number, string>> = {
@@ -140,9 +138,6 @@ export function startReading(socket: net.Socket): void {
   if (handle?.readStart) handle.readStart();
   else handle?.resume?.();
 }
-
-/** Bytes of a file or link below `/proc` that are looked at. */
-const MAX_TEXT_BYTES = 64 * 1024;
 
 function cString(text: string): Uint8Array {
   return new TextEncoder().encode(`${text}\0`);

@@ -5,13 +5,8 @@
  * @module
  */
 
-/**
- * Bytes that a connection is expected to take: its objects, on either runtime. Growth by these is no
- * garbage, and a collection while thousands join would only delay their streams.
- */
-export const CONNECTION_BYTES = 32 * 1024;
-/** Growth beyond what is expected that is worth a collection, bytes: a third of the server's own size. */
-export const MIN_GROWTH_BYTES = 24 * 1024 * 1024;
+import { MIN_GROWTH_BYTES } from "./limits.ts";
+
 /** ... and as a share of what there was: a collection of a large heap takes longer. */
 export const MIN_GROWTH_SHARE = 0.25;
 /**

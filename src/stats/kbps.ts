@@ -3,13 +3,8 @@
  * @module
  */
 
+import { WINDOW_MS } from "./limits.ts";
 import type { Kbps } from "./view.ts";
-
-/** ms between two calls of `RateSampler.sample` (SRS). */
-export const SAMPLE_INTERVAL_MS = 3_000;
-
-/** ms over which a rate is averaged (SRS: `recv_30s`). */
-export const WINDOW_MS = 30_000;
 
 /**
  * Turns byte counters into the average of the last full window: 0 until the first window is full, then

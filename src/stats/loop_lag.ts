@@ -3,10 +3,9 @@
  * @module
  */
 
+import { LOOP_LOOK_MS } from "./limits.ts";
 import { DelayHistogram } from "../live/delay_histogram.ts";
 
-/** ms between two looks: four cheap timers a second. */
-const LOOK_MS = 250;
 /** Looks that "recently" spans: 5 s. */
 const RECENT_LOOKS = 20;
 
@@ -22,7 +21,7 @@ export class LoopLag {
   /** `now`: a monotonic clock, ms. */
   constructor(now: () => number) {
     this.#lastMs = now();
-    this.#timer = setInterval(() => this.#look(now()), LOOK_MS);
+    this.#timer = setInterval(() => this.#look(now()), LOOP_LOOK_MS);
   }
 
   /** The most in the last 5 s, ms. */
@@ -36,7 +35,7 @@ export class LoopLag {
   }
 
   #look(nowMs: number): void {
-    const lag = Math.max(0, nowMs - this.#lastMs - LOOK_MS);
+    const lag = Math.max(0, nowMs - this.#lastMs - LOOP_LOOK_MS);
     this.#lastMs = nowMs;
     this.lags.add(lag);
     this.#recent[this.#looks++ % RECENT_LOOKS] = lag;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LAGGING_MS } from "./limits.ts";
 import type { ClientRole, Session } from "./session.ts";
 import { faults } from "../runtime/fault_guard.ts";
 import { keptText } from "../access/peer_words.ts";
@@ -66,9 +67,6 @@ interface Sum {
 }
 
 const UNKNOWN = "Other";
-
-/** A player further behind than this, ms, is called lagging. */
-const LAGGING_MS = 1000;
 
 /** What the registry is made of. */
 export interface RegistryParts {

@@ -3,10 +3,8 @@
  * @module
  */
 
+import { WINDOW_SAMPLES } from "./limits.ts";
 import { type DelayHistogram, quantileMs } from "../live/delay_histogram.ts";
-
-/** Samples that a window spans; one is taken every second. */
-const WINDOW_SAMPLES = 5;
 
 /** Counters of one stream; bytes as the server sees them. */
 export interface Counters {

@@ -4,12 +4,10 @@
  * @module
  */
 
+import { SAMPLE_MAX_AGE_MS } from "./limits.ts";
 import { readFileSync } from "node:fs";
 import { cpus, freemem, loadavg, networkInterfaces, totalmem, uptime } from "node:os";
 import process from "node:process";
-
-/** ms that a sample is used for: reading it costs about a millisecond. */
-const SAMPLE_MAX_AGE_MS = 1_000;
 
 /** This process. */
 export interface SelfFigures {

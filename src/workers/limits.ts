@@ -15,3 +15,10 @@ export const REPORT_MS = 1000;
 export const RELOAD_MS = 5000;
 /** ms that workers have to stop: somewhat more than the bounds of `Server.stop` together. */
 export const STOP_MS = 1200;
+
+/** ms in which new connections from one address are counted. */
+export const RATE_WINDOW_MS = 1000;
+/** Most entries, a few MB. */
+export const MAX_ENTRIES = 65_536;
+/** ms that a worker sleeps when another one has the lock, and lost the core while it had it. */
+export const LOCK_WAIT_MS = 1;

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { LOCK_WAIT_MS, MAX_ENTRIES, RATE_WINDOW_MS } from "./limits.ts";
 import type { Config } from "../config/types.ts";
 import { addressGroup } from "../log/address_group.ts";
 
@@ -19,16 +20,10 @@ export type AdmissionLimits = Pick<
   "maxConnections" | "maxConnectionsPerIp" | "connectRatePerIp"
 >;
 
-/** ms in which new connections from one address are counted. */
-const RATE_WINDOW_MS = 1000;
 /** Entries that an address may be in. */
 const WAYS = 32;
 /** Entries for each connection that may be open: sets are never near full then. */
 const ENTRIES_PER_CONNECTION = 4;
-/** Most entries, a few MB. */
-const MAX_ENTRIES = 65_536;
-/** ms that a worker sleeps when another one has the lock, and lost the core while it had it. */
-const LOCK_WAIT_MS = 1;
 /** Times that it looks before it sleeps. */
 const LOCK_SPINS = 200;
 

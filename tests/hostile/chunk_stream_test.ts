@@ -4,11 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import {
-  MAX_CHUNK_STREAMS,
-  MAX_MESSAGE_SIZE,
-  MAX_PARTIAL_BYTES,
-} from "../../src/rtmp/chunk_reader.ts";
+import { MAX_CHUNK_STREAMS, MAX_MESSAGE_SIZE, MAX_PARTIAL_BYTES } from "../../src/rtmp/limits.ts";
 import {
   type Attacker,
   command,

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { AMF_MAX_DEPTH, AMF_MAX_ITEMS } from "../../src/rtmp/amf_value.ts";
-import { NAME_MAX_BYTES } from "../../src/rtmp/stream_name.ts";
-import { URL_MAX_LENGTH } from "../../src/rtmp/stream_url.ts";
+import { AMF_MAX_DEPTH, AMF_MAX_ITEMS } from "../../src/rtmp/limits.ts";
+import { NAME_MAX_BYTES } from "../../src/rtmp/limits.ts";
+import { URL_MAX_LENGTH } from "../../src/rtmp/limits.ts";
 import { MAX_CREATE_STREAM, MAX_REQUESTS_PER_SECOND } from "../../src/servers/rtmp/limits.ts";
 import {
   type Attacker,

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { LINE_MAX_BYTES } from "../../src/log/line.ts";
+import { LINE_MAX_BYTES } from "../../src/log/limits.ts";
 import { command, connect, HANDSHAKE, hello } from "../tools/attacker.ts";
 import { type Hostile, hostile } from "../tools/hostile.ts";
 

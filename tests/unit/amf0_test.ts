@@ -13,10 +13,9 @@ import {
   propertyOf,
   stringOf,
 } from "../../src/rtmp/amf_access.ts";
+import { AMF_MAX_DEPTH, AMF_MAX_ITEMS } from "../../src/rtmp/limits.ts";
 import {
   Amf3Array,
-  AMF_MAX_DEPTH,
-  AMF_MAX_ITEMS,
   AmfAvmPlus,
   AmfDate,
   AmfEcmaArray,

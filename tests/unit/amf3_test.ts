@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeAmf3, encodeAmf3 } from "../../src/rtmp/amf3.ts";
 import { propertyOf } from "../../src/rtmp/amf_access.ts";
+import { AMF_MAX_DEPTH } from "../../src/rtmp/limits.ts";
 import {
   Amf3Array,
   Amf3Dictionary,
@@ -15,7 +16,6 @@ import {
   Amf3Traits,
   type Amf3Value,
   Amf3Vector,
-  AMF_MAX_DEPTH,
   AmfDate,
   AmfReference,
   AmfXml,

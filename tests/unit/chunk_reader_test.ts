@@ -5,7 +5,8 @@
  */
 
 import assert from "node:assert/strict";
-import { ChunkReader, MAX_CHUNK_STREAMS, MAX_PARTIAL_BYTES } from "../../src/rtmp/chunk_reader.ts";
+import { MAX_CHUNK_STREAMS, MAX_PARTIAL_BYTES } from "../../src/rtmp/limits.ts";
+import { ChunkReader } from "../../src/rtmp/chunk_reader.ts";
 import { ErrorCode, RtmpError } from "../../src/rtmp/error.ts";
 import { concat, toHex } from "./hex.ts";
 import { be, chunk, type Fields } from "./support/naive_chunks.ts";

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import type { Player } from "../../src/live/play/player.ts";
 import { EdgePull } from "../../src/relay/edge/pull.ts";
 import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
-import { MAX_HOPS } from "../../src/rtmp/hops.ts";
+import { MAX_HOPS } from "../../src/rtmp/limits.ts";
 import * as clientLimits from "../../src/clients/limits.ts";
 import * as edgeLimits from "../../src/relay/edge/limits.ts";
 import { Origins, OriginTour } from "../../src/relay/edge/origins.ts";

@@ -7,7 +7,8 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { loadConfig } from "../../src/config/file/load.ts";
 import { ConnectError, connectTcp } from "../../src/net/connect.ts";
-import { fileShares, fileShortage, MAX_HTTP_CONNECTIONS } from "../../src/net/file_limit.ts";
+import { MAX_HTTP_CONNECTIONS } from "../../src/net/limits.ts";
+import { fileShares, fileShortage } from "../../src/net/file_limit.ts";
 import { HttpGet } from "../../src/net/http_get.ts";
 import {
   limitOutgoing,

@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BadRequest } from "../../src/http1/request_head.ts";
-import { MAX_BODY_BYTES, MAX_HEAD_BYTES, RequestReader } from "../../src/http1/request_reader.ts";
+import { MAX_BODY_BYTES, MAX_HEAD_BYTES } from "../../src/http1/limits.ts";
+import { RequestReader } from "../../src/http1/request_reader.ts";
 
 function latin1(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));

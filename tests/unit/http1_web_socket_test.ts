@@ -5,12 +5,12 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { MAX_CLIENT_BYTES } from "../../src/http1/limits.ts";
 import {
   binaryFrame,
   ClientFrames,
   closeFrame,
   handshakeFields,
-  MAX_CLIENT_BYTES,
 } from "../../src/http1/web_socket.ts";
 
 function request(headers: Record<string, string>, method = "GET"): Request {

@@ -4,11 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import {
-  type FetchHandler,
-  HttpConnection,
-  REQUEST_TIMEOUT_S,
-} from "../../src/net/http_connection.ts";
+import { REQUEST_TIMEOUT_S } from "../../src/net/limits.ts";
+import { type FetchHandler, HttpConnection } from "../../src/net/http_connection.ts";
 import type { WebLink, WebLinkHandler } from "../../src/net/web_link.ts";
 import { FakeSocket } from "./support/fake_socket.ts";
 

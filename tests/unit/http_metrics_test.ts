@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Exposition } from "../../src/servers/http/metrics/exposition.ts";
-import { MAX_STREAM_SERIES } from "../../src/servers/http/metrics/metrics.ts";
+import { MAX_STREAM_SERIES } from "../../src/servers/http/request/limits.ts";
 import { sanitize } from "../../src/log/text.ts";
 import { parseExposition, valueOf } from "../tools/exposition.ts";
 import { byId, server, stream } from "./support/server_view.ts";

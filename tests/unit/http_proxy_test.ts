@@ -10,7 +10,8 @@ import { loadConfig } from "../../src/config/file/load.ts";
 import { parseNetwork } from "../../src/config/network.ts";
 import type { AddressHeader } from "../../src/config/types.ts";
 import type { HttpEnv } from "../../src/servers/http/request/answer.ts";
-import { AMBIGUOUS_EVERY_MS, AmbiguousLine } from "../../src/servers/http/request/caller.ts";
+import { AMBIGUOUS_EVERY_MS } from "../../src/servers/http/request/limits.ts";
+import { AmbiguousLine } from "../../src/servers/http/request/caller.ts";
 import { setLogTarget } from "../../src/log/log.ts";
 import {
   clientAddress,

@@ -4,7 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { IDLE_GATHER_MS, IDLE_READ_MS, IdleReaders } from "../../src/servers/rtmp/idle_readers.ts";
+import { IDLE_GATHER_MS, IDLE_READ_MS } from "../../src/servers/rtmp/limits.ts";
+import { IdleReaders } from "../../src/servers/rtmp/idle_readers.ts";
 import { FakeSocket } from "./support/fake_socket.ts";
 import { ManualClock } from "./support/manual_clock.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { MAX_SEGMENT_BYTES } from "../../src/live/limits.ts";
 import { SegmentPool } from "../../src/live/log/segment_pool.ts";
-import { ChunkReader, MAX_MESSAGE_SIZE } from "../../src/rtmp/chunk_reader.ts";
+import { MAX_MESSAGE_SIZE } from "../../src/rtmp/limits.ts";
+import { ChunkReader } from "../../src/rtmp/chunk_reader.ts";
 import { collectLarge, freeLarge, growLarge, reserveLarge } from "../../src/rtmp/large_buffer.ts";
 import { be } from "./support/naive_chunks.ts";
 

@@ -67,7 +67,7 @@ Deno.test("the table is the same in both languages, and has each limit once", ()
 });
 
 /** Limits of parts that strangers reach, which the table must have. */
-const PARTS = ["servers/rtmp/limits.ts", "access/limits.ts", "http1/request_reader.ts"];
+const PARTS = ["servers/rtmp/limits.ts", "access/limits.ts", "http1/limits.ts"];
 
 /** What is no bound on anything that a client holds. */
 const OTHERS = new Set([

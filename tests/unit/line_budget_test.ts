@@ -3,13 +3,8 @@
  * @module
  */
 import assert from "node:assert/strict";
-import {
-  ADDRESS_LINES,
-  CONNECTION_LINES,
-  LineBudget,
-  MAX_ADDRESSES,
-  TELL_MS,
-} from "../../src/log/budget.ts";
+import { MAX_ADDRESSES, TELL_MS } from "../../src/log/limits.ts";
+import { ADDRESS_LINES, CONNECTION_LINES, LineBudget } from "../../src/log/budget.ts";
 import { forwardLog } from "../../src/log/log.ts";
 import { MemoryLog } from "./support/memory_log.ts";
 

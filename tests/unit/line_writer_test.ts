@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 import type { LineTarget } from "../../src/log/line_target.ts";
-import { LineWriter, QUEUE_MAX_CHARS } from "../../src/log/line_writer.ts";
+import { QUEUE_MAX_CHARS } from "../../src/log/limits.ts";
+import { LineWriter } from "../../src/log/line_writer.ts";
 
 const settle = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
 

@@ -13,10 +13,12 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { newConnectionId, newEntryId, newServerId } from "../../src/log/ids.ts";
-import { colourLine, formatLine, LINE_MAX_BYTES, type LogLine } from "../../src/log/line.ts";
+import { LINE_MAX_BYTES } from "../../src/log/limits.ts";
+import { colourLine, formatLine, type LogLine } from "../../src/log/line.ts";
 import { connectionLog, serverLog } from "../../src/log/log.ts";
 import { closeLog, openLog, reopenLog } from "../../src/log/tank.ts";
-import { PEER_TEXT_MAX, peerText, redactQuery, sanitize } from "../../src/log/text.ts";
+import { PEER_TEXT_MAX } from "../../src/log/limits.ts";
+import { peerText, redactQuery, sanitize } from "../../src/log/text.ts";
 
 const LOG_MODULE = new URL("../../src/log/log.ts", import.meta.url).href;
 const TANK_MODULE = new URL("../../src/log/tank.ts", import.meta.url).href;

@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  MemoryKeeper,
-  MIN_GROWTH_BYTES,
-  MIN_GROWTH_SHARE,
-  RESTS_MS,
-} from "../../src/runtime/memory_keeper.ts";
+import { MIN_GROWTH_BYTES } from "../../src/runtime/limits.ts";
+import { MemoryKeeper, MIN_GROWTH_SHARE, RESTS_MS } from "../../src/runtime/memory_keeper.ts";
 
 const MB = 1024 * 1024;
 

@@ -16,7 +16,7 @@ import { originTarget, originUrl, type RelayClient } from "../../src/clients/on_
 import { forwardTarget } from "../../src/relay/relays.ts";
 import { type RtmpTarget, tcUrlOf } from "../../src/clients/target.ts";
 import { RtmpError } from "../../src/rtmp/error.ts";
-import { NAME_MAX_BYTES } from "../../src/rtmp/stream_name.ts";
+import { NAME_MAX_BYTES } from "../../src/rtmp/limits.ts";
 import { signUrl } from "../../src/app/sign.ts";
 import { type ConnectInfo, findTarget, type Target } from "../../src/servers/rtmp/target.ts";
 

@@ -5,14 +5,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  FLUSH_SHARE,
-  FlushBudget,
-  Pacer,
-  type PacerSettings,
-  RIDE_INTERVAL_MS,
-  RIDE_MS,
-} from "../../src/live/play/pacer.ts";
+import { RIDE_INTERVAL_MS, RIDE_MS } from "../../src/live/limits.ts";
+import { FLUSH_SHARE, FlushBudget, Pacer, type PacerSettings } from "../../src/live/play/pacer.ts";
 
 const REALTIME: PacerSettings = {
   minLatency: true,

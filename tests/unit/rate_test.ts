@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { RateSampler, SAMPLE_INTERVAL_MS, WINDOW_MS } from "../../src/stats/kbps.ts";
+import { SAMPLE_INTERVAL_MS, WINDOW_MS } from "../../src/stats/limits.ts";
+import { RateSampler } from "../../src/stats/kbps.ts";
 
 Deno.test("rates are 0 for the first 30 s, then the average of the last full window", () => {
   const rate = new RateSampler(1000);

@@ -17,7 +17,8 @@ import { readAnswer } from "../../src/relay/forward/backend.ts";
 import { forwardTarget } from "../../src/relay/relays.ts";
 import { Self } from "../../src/clients/self.ts";
 import { describeTarget, tcUrlOf } from "../../src/clients/target.ts";
-import { formatHops, MAX_HOPS, parseHops, refuseHops } from "../../src/rtmp/hops.ts";
+import { MAX_HOPS } from "../../src/rtmp/limits.ts";
+import { formatHops, parseHops, refuseHops } from "../../src/rtmp/hops.ts";
 import { vhostOf } from "./support/live_fixture.ts";
 
 const EDGE: EdgeConfig = {

@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { BEAT_MS, RunClock, within } from "../../src/net/run_clock.ts";
+import { BEAT_MS } from "../../src/net/limits.ts";
+import { RunClock, within } from "../../src/net/run_clock.ts";
 
 /** A clock whose real time the test sets. */
 function scene(): { clock: RunClock; pass: (ms: number) => void } {

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { CLEAR_LOOKS_MS, STALLED_MS } from "../../src/live/limits.ts";
 import type { AmfValue } from "../../src/rtmp/amf_value.ts";
-import { IDLE_GATHER_MS, IDLE_READ_MS } from "../../src/servers/rtmp/idle_readers.ts";
+import { IDLE_GATHER_MS, IDLE_READ_MS } from "../../src/servers/rtmp/limits.ts";
 import { IDLE_GATHER_MAX_BYTES, IDLE_GATHER_REST_MS } from "../../src/servers/rtmp/limits.ts";
 import { concat } from "./hex.ts";
 import { command, connectObject, type Peer, recipe, TestServer } from "./support/rtmp_peer.ts";

@@ -7,8 +7,10 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DEFAULT_VHOST } from "../../src/config/types.ts";
 import { ErrorCode, RtmpError } from "../../src/rtmp/error.ts";
-import { checkName, NAME_MAX_BYTES, streamKey } from "../../src/rtmp/stream_name.ts";
-import { DEFAULT_APP, parseStreamUrl, URL_MAX_LENGTH } from "../../src/rtmp/stream_url.ts";
+import { NAME_MAX_BYTES } from "../../src/rtmp/limits.ts";
+import { checkName, streamKey } from "../../src/rtmp/stream_name.ts";
+import { URL_MAX_LENGTH } from "../../src/rtmp/limits.ts";
+import { DEFAULT_APP, parseStreamUrl } from "../../src/rtmp/stream_url.ts";
 
 const isUrlError = (error: unknown) => error instanceof RtmpError && error.code === ErrorCode.TCURL;
 

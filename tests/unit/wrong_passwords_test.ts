@@ -9,12 +9,12 @@ import type { HttpEnv } from "../../src/servers/http/request/answer.ts";
 import { basicAuth } from "../../src/servers/http/request/auth.ts";
 import {
   FORGIVE_MS,
-  LINE_EVERY_MS,
   MAX_ADDRESSES,
-  MAX_LINES,
   MAX_WRONG,
-  WrongPasswords,
-} from "../../src/servers/http/request/wrong_passwords.ts";
+  MAX_WRONG_LINES,
+  WRONG_LINE_EVERY_MS,
+} from "../../src/servers/http/request/limits.ts";
+import { WrongPasswords } from "../../src/servers/http/request/wrong_passwords.ts";
 import { addressGroup } from "../../src/log/address_group.ts";
 import { MemoryLog } from "./support/memory_log.ts";
 
@@ -77,16 +77,16 @@ Deno.test("H62: one line per address and minute, with a count", () => {
     "warn HTTP-API: wrong password from 127.0.0.9",
     "warn HTTP-API: wrong password from 127.0.0.10",
   ]);
-  scene.pass(LINE_EVERY_MS);
+  scene.pass(WRONG_LINE_EVERY_MS);
   assert.deepEqual(scene.log.lines.slice(2), [
     "warn HTTP-API: 29 wrong passwords in the last 60 s, and 970 requests with one that was not " +
     "looked at, from 127.0.0.9",
   ]);
   scene.guess("127.0.0.9", 1000);
-  scene.pass(LINE_EVERY_MS);
+  scene.pass(WRONG_LINE_EVERY_MS);
   assert.equal(scene.log.lines.length, 4);
-  scene.pass(LINE_EVERY_MS);
-  scene.pass(LINE_EVERY_MS);
+  scene.pass(WRONG_LINE_EVERY_MS);
+  scene.pass(WRONG_LINE_EVERY_MS);
   assert.equal(scene.log.lines.length, 4, "quiet");
   assert.equal(scene.guard.size, 0, "forgotten");
   assert.equal(scene.timers, 0);
@@ -98,9 +98,9 @@ Deno.test("H62: many addresses take bounded memory and a bounded number of lines
     scene.guess(`127.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, 2);
   }
   assert.equal(scene.guard.size, MAX_ADDRESSES);
-  assert.equal(scene.log.lines.length, MAX_LINES);
-  scene.pass(LINE_EVERY_MS);
-  assert.equal(scene.log.lines.length, 2 * MAX_LINES + 1);
+  assert.equal(scene.log.lines.length, MAX_WRONG_LINES);
+  scene.pass(WRONG_LINE_EVERY_MS);
+  assert.equal(scene.log.lines.length, 2 * MAX_WRONG_LINES + 1);
   assert.match(scene.log.lines.at(-1) ?? "", /19900 wrong passwords .* from 9950 more addresses$/);
 });
 

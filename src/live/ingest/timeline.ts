@@ -6,26 +6,17 @@
  * @module
  */
 
+import {
+  JUMP_TOGETHER_MS,
+  MAX_BELOW_ZERO_MS,
+  MAX_START_MS,
+  MAX_STEP_MS,
+  SUBSTITUTE_STEP_MS,
+} from "../limits.ts";
 import type { TimeJitter } from "../../config/types.ts";
 
-/** A step of a track larger than this (ms), either way, may be a jump and no frame interval (SRS). */
-const MAX_STEP_MS = 250;
-/** The step that stands in for a jump, ms (SRS). */
-const SUBSTITUTE_STEP_MS = 10;
 /** A large step is real when the clock on the wall went on by as much, give or take this share of it. */
 const REAL_STEP_TOLERANCE = 0.5;
-/** The tracks of an encoder whose clock is set jump within this time (ms), lumps and slow cameras included. */
-const JUMP_TOGETHER_MS = 5000;
-/**
- * A stream begins at its publisher's own time, at most here, ms: a track that lags behind the first one
- * has this much room before its time would be negative. Players that join later see such times anyway.
- */
-const MAX_START_MS = 60_000;
-/**
- * How far below 0 a track may be, ms, when there is no such room (the first track began at 0). It is told
- * as 0 there, and is in its place afterwards; time that stands still for longer is worse than a jump.
- */
-const MAX_BELOW_ZERO_MS = 2000;
 
 /** What is remembered of one track of the present publisher. */
 class Track {

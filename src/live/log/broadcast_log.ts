@@ -8,6 +8,7 @@
  * @module
  */
 
+import { SEGMENT_FAST_MS, SEGMENT_SLOW_MS } from "../limits.ts";
 import { MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES } from "../limits.ts";
 import { type SegmentMemory } from "./segment_pool.ts";
 
@@ -25,10 +26,6 @@ export const Entry = {
   MAIN_TRACK: 64,
 } as const;
 
-/** A segment that fills faster than this (ms) is followed by one twice as large. */
-const SEGMENT_FAST_MS = 1000;
-/** A segment that lasts longer than this (ms) is followed by one half as large. */
-const SEGMENT_SLOW_MS = 8000;
 /** Entries that the ring starts with; it doubles when the log holds more. */
 const INITIAL_ENTRIES = 256;
 

@@ -3,14 +3,12 @@
  * @module
  */
 
+import { TIMER_SLACK_MS } from "../limits.ts";
 import type { BroadcastLog } from "../log/broadcast_log.ts";
 import type { Clock } from "../clock.ts";
 import type { Pacer } from "./pacer.ts";
 import type { Player } from "./player.ts";
 import type { DelayHistogram } from "../delay_histogram.ts";
-
-/** A running timer is left alone if the flush need be no more than this earlier, ms. */
-const TIMER_SLACK_MS = 1;
 
 /** One write per player per flush, of all that the player has not had. */
 export class Flusher {

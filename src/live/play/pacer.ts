@@ -8,19 +8,12 @@
  * @module
  */
 
+import { MIN_DELAY_MS, RIDE_INTERVAL_MS, RIDE_MS } from "../limits.ts";
+
 /** Share of one core that flushing may take before it is done less often. */
 export const FLUSH_SHARE = 0.5;
 /** Weight of the newest flush in the moving average of what a flush costs. */
 const COST_WEIGHT = 0.2;
-/**
- * With an interval longer than this (ms) sound waits for the next picture and leaves in the same write:
- * 25 writes a second cost a third of the 68 that it takes to send each message by itself.
- */
-export const RIDE_INTERVAL_MS = 4;
-/** ms that sound waits for a picture at most: one frame interval of slow video. */
-export const RIDE_MS = 50;
-/** Below this (ms) a delay is not worth a timer, whose grain is 1 ms. */
-const MIN_DELAY_MS = 1;
 
 /** The settings of a vhost that decide. */
 export interface PacerSettings {

@@ -28,3 +28,9 @@ export const RECLAIM_MS = 1000;
 export const PUBLISH_ANSWER_MS = 8000;
 /** ms for the TCP connection when an origin is asked about a client (SRS). */
 export const TRAVERSE_CONNECT_MS = 3000;
+
+/**
+ * With several origins, an idle one is left for the next after `MEDIA_TIMEOUT_MS`, which doubles so often
+ * from round to round while none has the stream. (A single one is kept as long as it answers.)
+ */
+export const MAX_IDLE_DOUBLINGS = 3;

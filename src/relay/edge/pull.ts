@@ -12,13 +12,14 @@
  * @module
  */
 
+import { MAX_IDLE_DOUBLINGS } from "./limits.ts";
 import type { Clock } from "../../live/clock.ts";
 import type { LiveStream, Publisher } from "../../live/stream/live_stream.ts";
 import type { Log } from "../../log/log.ts";
 import { peerText } from "../../log/text.ts";
 import { formatAddress } from "../../net/tcp.ts";
 import { RtmpError } from "../../rtmp/error.ts";
-import { MAX_HOPS } from "../../rtmp/hops.ts";
+import { MAX_HOPS } from "../../rtmp/limits.ts";
 import type { Message } from "../../rtmp/message.ts";
 import { MessageType } from "../../rtmp/message.ts";
 import { Backoff } from "../../clients/backoff.ts";
@@ -88,12 +89,6 @@ export interface PullView {
 
 /** Ends after which the same origin is not asked first again: it may be there, and of no use. */
 const DEAD: ReadonlySet<EndReason> = new Set(["silent", "timeout", "stalled", "protocol"]);
-
-/**
- * With several origins, an idle one is left for the next after `MEDIA_TIMEOUT_MS`, which doubles so often
- * from round to round while none has the stream. (A single one is kept as long as it answers.)
- */
-const MAX_IDLE_DOUBLINGS = 3;
 
 /** The pull of one stream. */
 export class EdgePull extends UpstreamListener implements Publisher {

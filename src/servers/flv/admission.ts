@@ -3,6 +3,7 @@
  * @module
  */
 
+import { ORIGIN_POLL_MS, ORIGIN_WAIT_MS } from "./limits.ts";
 import type { Access } from "../../access/access.ts";
 import type { Grant } from "../../access/grant.ts";
 import type { AccessRequest } from "../../access/request.ts";
@@ -14,11 +15,6 @@ import type { Log } from "../../log/log.ts";
 import type { RelayService } from "../../relay/relays.ts";
 import { type Answer, ErrorCode, type Refusal } from "../../rtmp/error.ts";
 import type { FlvTarget } from "./mount.ts";
-
-/** ms that a player at an edge waits for the stream to come from the origin, before it is told 404. */
-const ORIGIN_WAIT_MS = 8000;
-/** ms between two looks at whether it has come. */
-const ORIGIN_POLL_MS = 20;
 
 /** What the question needs of the server around it. */
 export interface FlvAccessHost {

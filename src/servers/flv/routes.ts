@@ -3,6 +3,7 @@
  * @module
  */
 
+import { MAX_LISTED } from "./limits.ts";
 import { keptText } from "../../access/peer_words.ts";
 import { type Context, Hono } from "hono";
 import type { Config, VhostConfig } from "../../config/types.ts";
@@ -25,9 +26,6 @@ import { mayReadApi, webPorts } from "../http/request/own_page.ts";
 import { type FlvAccessHost, FlvQuestion } from "./admission.ts";
 import { findFlvTarget, flvPath, type FlvTarget } from "./mount.ts";
 import { FlvSession, type FlvSessionHost } from "./session.ts";
-
-/** Live streams that an answer lists at most. */
-const MAX_LISTED = 20;
 
 const MEDIA_HEADERS = {
   "Content-Type": "video/x-flv",

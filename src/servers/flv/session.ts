@@ -3,6 +3,7 @@
  * @module
  */
 
+import { KINDS_POLL_MS, OPEN_TIMEOUT_MS, PUBLISHER_WAIT_MS } from "./limits.ts";
 import type { VhostConfig } from "../../config/types.ts";
 import { FLV_FILE_HEADER_BYTES, flvFileHeader } from "../../flv/flv_tag.ts";
 import { Entry } from "../../live/log/broadcast_log.ts";
@@ -17,18 +18,6 @@ import type { Log } from "../../log/log.ts";
 import { peerText } from "../../log/text.ts";
 import type { WebLink, WebLinkHandler } from "../../net/web_link.ts";
 import { ErrorCode } from "../../rtmp/error.ts";
-
-/**
- * ms for which a player without a publisher is kept: an encoder that has lost its network is mostly back
- * by then, and its viewers need not even notice. RTMP players may wait for ever.
- */
-export const PUBLISHER_WAIT_MS = 15_000;
-
-/** ms that a WebSocket may take to come about. */
-const OPEN_TIMEOUT_MS = 10_000;
-
-/** ms between two looks at whether it is known what is in a stream that has just begun. */
-const KINDS_POLL_MS = 20;
 
 /** What such a player is, for the API. */
 export interface FlvRole {

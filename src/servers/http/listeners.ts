@@ -3,6 +3,7 @@
  * @module
  */
 
+import { DRAIN_CHECK_MS, TAKEN_POLL_MS } from "./request/limits.ts";
 import type { Hono } from "hono";
 import type { Config, HttpsConfig, ListenAddress } from "../../config/types.ts";
 import { serverLog } from "../../log/log.ts";
@@ -18,11 +19,6 @@ import type { ServerControl } from "./api/control.ts";
 import { isLoopbackAddress } from "./request/local_request.ts";
 import { webPorts } from "./request/own_page.ts";
 import type { Listening, ServerView } from "../../stats/view.ts";
-
-/** ms that another server on our port has to say whether it drains. */
-const DRAIN_CHECK_MS = 1000;
-/** ms between two attempts at a port that a draining server has. */
-const TAKEN_POLL_MS = 500;
 
 /** What is to be listened on. */
 export interface Endpoint {

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { FALLBACK_ACK_WINDOW } from "./limits.ts";
 import { keptText } from "../../access/peer_words.ts";
 import { peerText } from "../../log/text.ts";
 import { numberOf, propertyOf, stringOf } from "../../rtmp/amf_access.ts";
@@ -25,8 +26,6 @@ import { type ConnectInfo, connectTarget } from "./target.ts";
 
 /** Outgoing chunk size towards a client whose vhost is not known: SRS's default. */
 const FALLBACK_CHUNK_SIZE = 60_000;
-/** Announced window towards such a client, bytes: SRS's default. */
-const FALLBACK_ACK_WINDOW = 2_500_000;
 
 /** The first phase. Everything but `connect` is ignored. */
 export class ConnectPhase extends BasePhase {

@@ -8,7 +8,7 @@ import type { Grant } from "../../access/grant.ts";
 import type { LiveStream, Replaceable } from "../../live/stream/live_stream.ts";
 import { peerText } from "../../log/text.ts";
 import type { Uplink, UplinkOwner } from "../../relay/edge/publish.ts";
-import { MAX_MESSAGE_SIZE } from "../../rtmp/chunk_reader.ts";
+import { MAX_MESSAGE_SIZE } from "../../rtmp/limits.ts";
 import { type Command, onFcStatus, onStatus, result } from "../../rtmp/command.ts";
 import { ErrorCode } from "../../rtmp/error.ts";
 import { ChunkStream, type Message, MessageType, STREAM_ID } from "../../rtmp/message.ts";

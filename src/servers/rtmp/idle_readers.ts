@@ -5,16 +5,9 @@
  * @module
  */
 
+import { IDLE_GATHER_MS, IDLE_READ_MS } from "./limits.ts";
 import type { Clock } from "../../live/clock.ts";
 import type { TcpSocket } from "../../net/tcp.ts";
-
-/** ms between two times of reading. What a joining player's GOP may lack for a moment. */
-export const IDLE_GATHER_MS = 250;
-/**
- * ms that a socket which must be read by the runtime is read: enough for one turn of the event loop, in
- * which all has come.
- */
-export const IDLE_READ_MS = 2;
 
 /** The sockets that are read now and then. */
 export class IdleReaders {

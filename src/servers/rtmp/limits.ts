@@ -56,3 +56,14 @@ export const IDLE_GATHER_MAX_BYTES = 60 * 1024;
 export const IDLE_GATHER_REST_MS = 10_000;
 /** Window in Set Peer Bandwidth, bytes (SRS). */
 export const PEER_BANDWIDTH = 2_500_000;
+
+/** Announced window towards such a client, bytes: SRS's default. */
+export const FALLBACK_ACK_WINDOW = 2_500_000;
+
+/** ms between two times of reading. What a joining player's GOP may lack for a moment. */
+export const IDLE_GATHER_MS = 250;
+/**
+ * ms that a socket which must be read by the runtime is read: enough for one turn of the event loop, in
+ * which all has come.
+ */
+export const IDLE_READ_MS = 2;

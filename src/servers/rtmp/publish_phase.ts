@@ -12,7 +12,7 @@ import type { RelayClient } from "../../clients/on_behalf.ts";
 import { numberOf } from "../../rtmp/amf_access.ts";
 import { type Command, isTimeCode, onFcStatus, onStatus, result } from "../../rtmp/command.ts";
 import { ErrorCode, type Refusal, RtmpError } from "../../rtmp/error.ts";
-import { MAX_MESSAGE_SIZE } from "../../rtmp/chunk_reader.ts";
+import { MAX_MESSAGE_SIZE } from "../../rtmp/limits.ts";
 import { ChunkStream, type Message, MessageType, STREAM_ID } from "../../rtmp/message.ts";
 import { IDLE_GATHER_MAX_BYTES, IDLE_GATHER_REST_MS, SMALL_READ_BYTES } from "./limits.ts";
 import { type ClientRole } from "../../stats/session.ts";

@@ -3,21 +3,17 @@
  * @module
  */
 
+import { DRAIN_BODY_BYTES, MAX_TC_URL } from "../request/limits.ts";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { envelope, json } from "../request/answer.ts";
 import type { ServerControl } from "./control.ts";
 import type { ServerView } from "../../../stats/view.ts";
 
-/** Bytes of a request's body, at most. */
-const MAX_BODY_BYTES = 4096;
-/** Characters of the address that clients are sent to, as long as any that we accept ourselves. */
-const MAX_TC_URL = 512;
-
 /** The route. The body may be `{"tcUrl": "rtmp://other.example.com/live"}`. */
 export function drainRoute(view: ServerView, control: ServerControl): Hono {
   const route = new Hono();
-  const limit = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.text(BAD_BODY, 413) });
+  const limit = bodyLimit({ maxSize: DRAIN_BODY_BYTES, onError: (c) => c.text(BAD_BODY, 413) });
   route.post("/api/v1/drain", limit, async (c) => {
     const tcUrl = await readTcUrl(c);
     if (tcUrl === undefined) return c.text(BAD_BODY, 400);

@@ -4,17 +4,16 @@
  * @module
  */
 
+import { CALLBACK_MAX } from "../request/limits.ts";
 import type { Context, MiddlewareHandler } from "hono";
 import { CALLBACK, json } from "../request/answer.ts";
 import { getFromOwnPage, type PageRules, scriptMayRead } from "../request/own_page.ts";
 
 /** The name of a function, such as `angular.callbacks._0`. */
 const NAME = /^[A-Za-z_$][\w$.]*$/;
-/** Characters of such a name. Libraries make names of some 50. */
-const MAX_NAME = 128;
 
 const BAD_CALLBACK = "Bad Request: callback is a name of letters, digits and _ . $, " +
-  `of ${MAX_NAME} characters at most\n`;
+  `of ${CALLBACK_MAX} characters at most\n`;
 
 /** SRS's number for what the server does not allow; its console has words for it. */
 export const NOT_ALLOWED = 1062;
@@ -26,7 +25,7 @@ export function jsonp(rules: PageRules): MiddlewareHandler {
     if (name === undefined || (c.req.method !== "GET" && c.req.method !== "HEAD")) {
       return await next();
     }
-    if (name.length > MAX_NAME || !NAME.test(name)) return c.text(BAD_CALLBACK, 400);
+    if (name.length > CALLBACK_MAX || !NAME.test(name)) return c.text(BAD_CALLBACK, 400);
     c.set(CALLBACK, name);
     if (!scriptMayRead(c, rules)) return json(c, { code: NOT_ALLOWED });
     await next();

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { PAGE_MAX } from "../request/limits.ts";
 import { type Context, Hono } from "hono";
 import type { RawApiConfig } from "../../../config/types.ts";
 import { redactQuery } from "../../../log/text.ts";
@@ -38,8 +39,6 @@ const NO_CLIENT = 2049;
 
 /** Entries of a page, unless asked for another number (SRS). */
 const PAGE_DEFAULT = 10;
-/** Entries of a page at most: an answer of some MB, more than the clients of one server by default. */
-const PAGE_MAX = 10_000;
 
 /** What `/api/v1/tests/errors` answers. */
 const TEST_ERROR = 100;

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { MAX_STREAM_SERIES } from "../request/limits.ts";
 import { hostname, machine, release, type as systemName, version } from "node:os";
 import process from "node:process";
 import { DELAY_BOUNDS_MS } from "../../../live/delay_histogram.ts";
@@ -14,9 +15,6 @@ import { Exposition, type Sample } from "./exposition.ts";
 import { wrongPasswords } from "../request/wrong_passwords.ts";
 import { attempt, type SelfFigures, type SystemStats } from "../../../stats/system_stats.ts";
 import type { DelayFigures, ServerFigures, ServerView, StreamView } from "../../../stats/view.ts";
-
-/** Streams that have series of their own: the most played, the oldest first (H23). */
-export const MAX_STREAM_SERIES = 20;
 
 const BOUNDS_S = DELAY_BOUNDS_MS.map((ms) => ms / 1000);
 

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { CHUNK_BYTES } from "../request/limits.ts";
 import { Buffer } from "node:buffer";
 import type { Stats } from "node:fs";
 import { type FileHandle, open, realpath, stat } from "node:fs/promises";
@@ -10,9 +11,6 @@ import { join, sep } from "node:path";
 import type { Context, MiddlewareHandler } from "hono";
 import { getMimeType } from "hono/utils/mime";
 import { redirect } from "../request/answer.ts";
-
-/** Bytes read from a file at once; what a stalled browser costs. */
-const CHUNK_BYTES = 64 * 1024;
 
 /** What stands for a directory. */
 const INDEX = "index.html";

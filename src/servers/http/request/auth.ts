@@ -9,7 +9,8 @@ import type { MiddlewareHandler } from "hono";
 import type { AuthConfig } from "../../../config/types.ts";
 import type { HttpEnv } from "./answer.ts";
 import { callerAddress, NO_PROXIES, type ProxyRules } from "./caller.ts";
-import { FORGIVE_MS, type WrongPasswords, wrongPasswords } from "./wrong_passwords.ts";
+import { FORGIVE_MS } from "./limits.ts";
+import { type WrongPasswords, wrongPasswords } from "./wrong_passwords.ts";
 
 /**
  * Lets requests with the right name and password pass, and answers the others with an empty 401. The

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { AMBIGUOUS_EVERY_MS } from "./limits.ts";
 import type { Context } from "hono";
 import type { HttpServerConfig } from "../../../config/types.ts";
 import { serverLog } from "../../../log/log.ts";
@@ -17,9 +18,6 @@ export const NO_PROXIES: ProxyRules = { trustedProxies: [], clientAddressHeader:
 
 /** The answer to a request whose {@link callerAddress} is null. */
 export const WHO_ASKS = "Forbidden: the proxy's headers do not say clearly who asks\n";
-
-/** ms between two lines of the log about such requests. */
-export const AMBIGUOUS_EVERY_MS = 60_000;
 
 /** The address of the client behind trusted proxies; null: their headers leave that open. */
 export function callerAddress(c: Context<HttpEnv>, rules: ProxyRules): string | null {

@@ -5,27 +5,16 @@
  * @module
  */
 
+import {
+  FORGIVE_MS,
+  MAX_ADDRESSES,
+  MAX_WRONG,
+  MAX_WRONG_LINES,
+  WRONG_LINE_EVERY_MS,
+} from "./limits.ts";
 import { addressGroup } from "../../../log/address_group.ts";
 import { type Log, serverLog } from "../../../log/log.ts";
 import { runClock } from "../../../net/run_clock.ts";
-
-/** Wrong passwords of one address that are answered at once: a script with an old one, some people. */
-export const MAX_WRONG = 30;
-
-/**
- * ms after which an address that has used them up may be wrong once more: 3600 guesses an hour. Never a full
- * stop: behind a proxy or NAT one address is many people.
- */
-export const FORGIVE_MS = 1000;
-
-/** ms between two lines of the log about one address. */
-export const LINE_EVERY_MS = 60_000;
-
-/** Addresses that are remembered at a time, 200 bytes each; the oldest make room. */
-export const MAX_ADDRESSES = 10_000;
-
-/** Lines in one `LINE_EVERY_MS`: many addresses share the last one. */
-export const MAX_LINES = 50;
 
 /** An address that was wrong. */
 interface Guesser {
@@ -89,7 +78,7 @@ export class WrongPasswords {
     }
     if (this.#timed) return;
     this.#timed = true;
-    this.#parts.after(LINE_EVERY_MS, () => this.#tell());
+    this.#parts.after(WRONG_LINE_EVERY_MS, () => this.#tell());
   }
 
   #remember(group: string, guesser: Guesser): void {
@@ -101,7 +90,7 @@ export class WrongPasswords {
   }
 
   #first(group: string, guesser: Guesser): void {
-    if (this.#lines >= MAX_LINES) return void guesser.wrong++;
+    if (this.#lines >= MAX_WRONG_LINES) return void guesser.wrong++;
     this.#lines++;
     this.#parts.log.warn(`HTTP-API: wrong password from ${group}`);
   }
@@ -125,7 +114,7 @@ export class WrongPasswords {
       if (quiet && this.#left(guesser) >= MAX_WRONG) this.#guessers.delete(group);
       if (quiet) continue;
       guesser.wrong = guesser.refused = 0;
-      if (this.#lines < MAX_LINES) {
+      if (this.#lines < MAX_WRONG_LINES) {
         this.#lines++;
         this.#parts.log.warn(`HTTP-API: ${counts(wrong, refused)} from ${group}`);
       } else {
@@ -141,13 +130,13 @@ export class WrongPasswords {
     this.#lines = 0;
     if (this.#guessers.size === 0) return;
     this.#timed = true;
-    this.#parts.after(LINE_EVERY_MS, () => this.#tell());
+    this.#parts.after(WRONG_LINE_EVERY_MS, () => this.#tell());
   }
 }
 
 function counts(wrong: number, refused: number): string {
   const rest = refused === 0 ? "" : `, and ${refused} requests with one that was not looked at`;
-  return `${wrong} wrong passwords in the last ${LINE_EVERY_MS / 1000} s${rest},`;
+  return `${wrong} wrong passwords in the last ${WRONG_LINE_EVERY_MS / 1000} s${rest},`;
 }
 
 /** For all ports of this process, whatever a reload makes of them. */

@@ -1,0 +1,29 @@
+/**
+ * Limits of what belongs to the process.
+ * @module
+ */
+
+/**
+ * Memory that is reserved and never touched, bytes: V8 answers such a demand with a full collection,
+ * the kernel with nothing but an entry in a table.
+ */
+export const PROVOKING_BYTES = 64 * 1024 * 1024;
+
+/** Descriptors that can be noted: more than any system lets a process have by default (2^20 at most). */
+export const MAX_DESCRIPTORS = 1 << 20;
+
+/** Kinds that are told apart: each is one place in the program. */
+export const MAX_KINDS = 100;
+
+/** Events taken per `epoll_wait`. */
+export const MAX_EVENTS = 256;
+/** Bytes of a file or link below `/proc` that are looked at. */
+export const MAX_TEXT_BYTES = 64 * 1024;
+
+/**
+ * Bytes that a connection is expected to take: its objects, on either runtime. Growth by these is no
+ * garbage, and a collection while thousands join would only delay their streams.
+ */
+export const CONNECTION_BYTES = 32 * 1024;
+/** Growth beyond what is expected that is worth a collection, bytes: a third of the server's own size. */
+export const MIN_GROWTH_BYTES = 24 * 1024 * 1024;
