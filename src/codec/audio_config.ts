@@ -4,6 +4,7 @@
  * @module
  */
 
+import { MAX_RATE } from "./limits.ts";
 import { BitReader } from "./bit_reader.ts";
 
 /** What audio configuration tells. Null: not said, or not believable. */
@@ -34,8 +35,6 @@ const AAC_RATES = [
 ];
 /** Channels by channelConfiguration; 0 is said elsewhere, 8 to 10 are reserved. */
 const AAC_CHANNELS = [null, 1, 2, 3, 4, 5, 6, 8, null, null, null, 7, 8, null, 8];
-/** Highest rate that is believed, Hz. */
-const MAX_RATE = 192000;
 
 const AOT_LC = 2;
 const AOT_SBR = 5;

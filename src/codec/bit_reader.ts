@@ -4,11 +4,7 @@
  * @module
  */
 
-/** Most bytes of a parameter set that are looked at: width and height lie far before (H15). */
-const UNESCAPE_MAX_BYTES = 4096;
-
-/** Longest exp-Golomb prefix; a 32-bit value has no more leading zeros. */
-const GOLOMB_MAX_ZEROS = 32;
+import { GOLOMB_MAX_ZEROS, UNESCAPE_MAX_BYTES } from "./limits.ts";
 
 /** A cursor over bits, the highest bit of a byte first. */
 export class BitReader {

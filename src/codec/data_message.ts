@@ -4,16 +4,11 @@
  * @module
  */
 
+import { MAX_DATA_MESSAGE_BYTES } from "./limits.ts";
 import { Amf0Marker, Amf0Reader } from "../rtmp/amf0.ts";
 import { stringOf } from "../rtmp/amf_access.ts";
 import { ErrorCode, RtmpError } from "../rtmp/error.ts";
 import { MessageType } from "../rtmp/message.ts";
-
-/**
- * Largest data message that is passed on, bytes. Ad marks and captions have a few hundred; what is far
- * larger is a file, and would hold up the media of every player.
- */
-export const MAX_DATA_MESSAGE_BYTES = 64 * 1024;
 
 const SET_DATA_FRAME = "@setDataFrame";
 

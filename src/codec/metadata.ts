@@ -3,6 +3,7 @@
  * @module
  */
 
+import { MAX_FIELDS } from "./limits.ts";
 import { Amf0Marker, Amf0Reader, writeAmf0 } from "../rtmp/amf0.ts";
 import { type AnyAmf, propertiesOf, stringOf } from "../rtmp/amf_access.ts";
 import {
@@ -39,9 +40,6 @@ const KEYFRAME_INDEX = "keyframes";
  * under another name (`seekpoints`, `cuePoints`), and would cost every joining player its bytes.
  */
 const MAX_FIELD_VALUES = 512;
-
-/** Fields that are read. Encoders send 10 to 40; with each at its largest, the codec's limit holds. */
-const MAX_FIELDS = 1024;
 
 /**
  * Turns a data message into the payload that players get: `onMetaData` and an ECMA array with the

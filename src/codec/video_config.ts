@@ -5,6 +5,7 @@
  * @module
  */
 
+import { MAX_SAMPLES, MAX_SIDE } from "./limits.ts";
 import { BitReader, unescapeNal } from "./bit_reader.ts";
 
 /** What a configuration record, or a keyframe, tells. Null: not said, or not believable. */
@@ -26,12 +27,6 @@ export const NO_VIDEO_FIGURES: VideoFigures = {
   bitDepth: null,
 };
 
-/**
- * Largest picture that is believed: the most luma samples of H.264, HEVC and AV1 level 6.2, and the
- * longest side that they allow with it.
- */
-const MAX_SAMPLES = 8192 * 4352;
-const MAX_SIDE = 16888;
 
 /** SRS's words; it goes by profile_idc alone. */
 const H264_PROFILES = new Map([

@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MAX_DATA_MESSAGE_BYTES, playerData } from "../../src/codec/data_message.ts";
+import { MAX_DATA_MESSAGE_BYTES } from "../../src/codec/limits.ts";
+import { playerData } from "../../src/codec/data_message.ts";
 import { MixQueue } from "../../src/live/ingest/mix_queue.ts";
 import { encodeAmf0 } from "../../src/rtmp/amf0.ts";
 import { AmfAvmPlus, AmfEcmaArray } from "../../src/rtmp/amf_value.ts";
