@@ -27,7 +27,6 @@ export const NO_VIDEO_FIGURES: VideoFigures = {
   bitDepth: null,
 };
 
-
 /** SRS's words; it goes by profile_idc alone. */
 const H264_PROFILES = new Map([
   [66, "Baseline"],

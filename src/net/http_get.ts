@@ -1,7 +1,6 @@
 /**
  * An HTTP GET whose body never ends, by the runtime's `fetch`. The body comes as fast as it is taken:
- * while it is paused the server has to wait. (`node:http` of Deno 2.4 lets the process die of a body
- * that breaks off.)
+ * while it is paused the server has to wait.
  * @module
  */
 

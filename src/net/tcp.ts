@@ -27,10 +27,7 @@ import {
 } from "../runtime/libc.ts";
 import { readSingly } from "./single_read.ts";
 
-/**
- * Connections that may wait to be accepted. The kernel cuts this to net.core.somaxconn; Deno 2.4 takes
- * it for the most that may be open, so it must not be small (SRS: 512).
- */
+/** Connections that may wait to be accepted. The kernel cuts this to net.core.somaxconn (SRS: 512). */
 const BACKLOG = 16_383;
 /**
  * Bytes that the runtime reads ahead for us. As good as none: a connection whose reading is paused must

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 
 /** Bytes of a digest, HMAC-SHA256. */
 export const DIGEST_SIZE = 32;
@@ -29,20 +29,11 @@ export const PLAYER_KEY = new Uint8Array([...PLAYER_NAME, ...SHARED_KEY]);
 /** Where the digest sits: schema 0 has the key block first, schema 1 the digest block. */
 export type DigestSchema = 0 | 1;
 
-/** Block size of SHA-256, bytes: longer keys are hashed first (RFC 2104). */
-const HASH_BLOCK = 64;
-
-/** HMAC-SHA256. By hand, because `createHmac` of Deno 2.4 prints a warning at its first use. */
+/** HMAC-SHA256 over the parts, one behind the other. */
 export function hmac(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array {
-  const shortKey = key.length > HASH_BLOCK ? createHash("sha256").update(key).digest() : key;
-  const pad = (mask: number) => {
-    const block = new Uint8Array(HASH_BLOCK).fill(mask);
-    for (let i = 0; i < shortKey.length; i++) block[i] ^= shortKey[i];
-    return block;
-  };
-  const inner = createHash("sha256").update(pad(0x36));
-  for (const part of parts) inner.update(part);
-  return createHash("sha256").update(pad(0x5c)).update(inner.digest()).digest();
+  const sum = createHmac("sha256", key);
+  for (const part of parts) sum.update(part);
+  return sum.digest();
 }
 
 /** Position of the 32 digest bytes within a C1 or S1 of that schema. */

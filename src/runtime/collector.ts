@@ -27,7 +27,7 @@ export function findCollector(): () => void {
     const collect: unknown = runInNewContext("gc");
     if (typeof collect === "function") return () => void collect();
   } catch {
-    // Deno 2.4 ignores the flag.
+    // The base of the executables, Deno 2.6, ignores the flag.
   }
   return () => void new ArrayBuffer(PROVOKING_BYTES);
 }

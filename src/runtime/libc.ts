@@ -235,7 +235,6 @@ export class Libc {
 
   #copyOf(socket: net.Socket): number {
     const handle = handleOf(socket);
-    // Deno 2.4 shows a descriptor as well, and ends the connection when it closes its own.
     if (process.versions.bun === undefined) return handle?.fdForIpc?.() ?? -1;
     const fd = handle?.fd ?? -1;
     return fd < 0 ? -1 : this.#c.fcntl(fd, F_DUPFD_CLOEXEC, 0);

@@ -13,8 +13,7 @@ import process from "node:process";
 const [port, windowMs] = process.argv.slice(2).map(Number);
 
 /**
- * Connections that may wait to be accepted. Deno 2.4's `node:net` takes the next power of two for the
- * largest number of connections that it accepts at all.
+ * Connections that may wait to be accepted: all players come at once.
  */
 const BACKLOG = 16_383;
 

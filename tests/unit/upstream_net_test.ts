@@ -28,9 +28,7 @@ const CLOCK: Clock = {
   },
 };
 
-/** Without looking for leaks: Deno 2.4 closes TLS, and ends its timers, some time after the test. */
-const test = (name: string, fn: () => Promise<void>) =>
-  Deno.test({ name, fn, sanitizeResources: false, sanitizeOps: false });
+const test = Deno.test;
 
 /** A server that does as `serve` says; gone with the test. */
 class Fake {

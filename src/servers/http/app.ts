@@ -122,8 +122,6 @@ export function createApp(view: ServerView, options: AppOptions = {}): Hono<Http
     if (HOST.test(host) && URL.canParse(c.req.url)) return await next();
     return c.text(BAD_HOST, 400);
   });
-  // Set before the answer is made, by c.text() or c.body(): a header added to a finished answer makes
-  // Deno 2.4 forget the body's length.
   app.use(async (c, next) => {
     c.header("Server", `${SERVER_NAME}/${VERSION}`);
     // A browser must not take a stream's name in an answer for HTML.
