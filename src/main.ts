@@ -17,7 +17,7 @@ import { formatSummary } from "./config/file/summary.ts";
 import { EXAMPLES } from "./install/examples.ts";
 import { install, InstallError, uninstall } from "./install/install.ts";
 import { serverLog } from "./log/log.ts";
-import { closeLog, logWritten, openLog, printText } from "./log/tank.ts";
+import { closeLog, logWritten, openLog, printText } from "./log/sink.ts";
 import { faults } from "./runtime/fault_guard.ts";
 import { fileShortage, shareFiles } from "./net/file_limit.ts";
 import { probeHelp } from "./probe/options.ts";

@@ -130,8 +130,8 @@ export class Access {
   }
 
   /** Waits until hook servers know all there is to tell, but no longer than `ms`. */
-  settle(ms: number): Promise<void> {
-    return this.#caller.settle(ms);
+  waitDelivered(ms: number): Promise<void> {
+    return this.#caller.waitDelivered(ms);
   }
 
   #step(

@@ -116,7 +116,7 @@ export class HookCaller {
   }
 
   /** Waits until all that is under way is over, but no longer than `ms`. */
-  async settle(ms: number): Promise<void> {
+  async waitDelivered(ms: number): Promise<void> {
     const deadline = runClock.now() + ms;
     while (this.#last.size > 0) {
       const left = deadline - runClock.now();

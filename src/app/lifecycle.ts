@@ -18,7 +18,7 @@ import type { DebuggerSignal } from "../runtime/debugger_signal.ts";
 import { drain } from "./drain.ts";
 import type { ReloadReport, ServerControl } from "../servers/http/api/control.ts";
 import { serverLog } from "../log/log.ts";
-import { closeLog, reopenLog } from "../log/tank.ts";
+import { closeLog, reopenLog } from "../log/sink.ts";
 import { removePidFile } from "./pid_file.ts";
 import { type ConfigSource, Reloader } from "./reload.ts";
 import type { Server } from "./server.ts";

@@ -16,7 +16,7 @@ import type { ReloadReport } from "../servers/http/api/control.ts";
 import { newReloadId } from "../log/ids.ts";
 import { serverLog } from "../log/log.ts";
 import { redactQuery } from "../log/text.ts";
-import { openLog } from "../log/tank.ts";
+import { openLog } from "../log/sink.ts";
 import { fileShortage, shareFiles } from "../net/file_limit.ts";
 
 /** SRS's numbers for how far a reload has come. */

@@ -288,7 +288,7 @@ export class Server {
     for (const session of [...sessions.values()]) session.abort();
     // Each tells its hooks at its end, which comes in one of the next turns.
     await gone(ABORT_MS, () => sessions.size === 0);
-    await this.#access.settle(STOP_GRACE_MS);
+    await this.#access.waitDelivered(STOP_GRACE_MS);
     await this.#http?.close();
   }
 

@@ -1,6 +1,6 @@
 /**
- * The logging interface of all parts of the server. `tank.ts` decides where lines go. A thread without
- * a tank sends its lines to the thread that started it.
+ * The logging interface of all parts of the server. `sink.ts` decides where lines go. A thread without
+ * a sink sends its lines to the thread that started it.
  * @module
  */
 

@@ -9,7 +9,7 @@ import process from "node:process";
 import { type Config, findVhost, type ListenAddress } from "../config/types.ts";
 import { newIdentity } from "../log/ids.ts";
 import { serverLog } from "../log/log.ts";
-import { writeForwarded } from "../log/tank.ts";
+import { writeForwarded } from "../log/sink.ts";
 import { outgoingRoom } from "../net/outgoing.ts";
 import { assertFree, canReusePort, formatAddress } from "../net/tcp.ts";
 import { EMPTY_REPORT, MergedView, reportOf } from "../stats/merged_view.ts";
@@ -265,7 +265,7 @@ export class Coordinator {
       case "release":
         return directory.release(worker, message.key, message.epoch);
       case "yielded":
-        return directory.yielded(worker, message.key, message.yes, message.putOut);
+        return directory.yielded(worker, message.key, message.yes, message.evicted);
     }
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CLEAR, type Clearance, type PutOut } from "../live/publication/takeover.ts";
+import { CLEAR, type Clearance, type Evicted } from "../live/publication/takeover.ts";
 import type { ToWorker } from "./messages.ts";
 
 /** A client that wants to publish. */
@@ -24,7 +24,7 @@ interface Entry {
   /** The worker that has been asked whether it yields to the first claim. */
   asked: number | null;
   readonly time: SharedArrayBuffer;
-  putOut: readonly PutOut[];
+  evicted: readonly Evicted[];
 }
 
 /** A `clear` that not all others have answered. */
@@ -123,11 +123,11 @@ export class Directory {
   }
 
   /** The owner's answer to `yield`. */
-  yielded(worker: number, key: string, yes: boolean, putOut: readonly PutOut[]): void {
+  yielded(worker: number, key: string, yes: boolean, evicted: readonly Evicted[]): void {
     const entry = this.#entries.get(key);
     if (entry?.asked !== worker) return;
     entry.asked = null;
-    entry.putOut = putOut;
+    entry.evicted = evicted;
     if (yes || entry.owner === null) {
       // Who wanted it may have gone meanwhile.
       if (entry.owner !== null && entry.claims.length === 0) this.#liveChanged(key, false);
@@ -180,7 +180,7 @@ export class Directory {
         epoch: entry.epoch,
         watchers: [...entry.watchers].filter((watcher) => watcher !== claim.worker),
         time: entry.time,
-        putOut: entry.putOut,
+        evicted: entry.evicted,
       });
     }
   }
@@ -196,7 +196,7 @@ export class Directory {
       claims: [],
       asked: null,
       time,
-      putOut: [],
+      evicted: [],
     };
     this.#entries.set(key, entry);
     return entry;

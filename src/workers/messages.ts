@@ -11,7 +11,7 @@
 import type { Config, ListenAddress } from "../config/types.ts";
 import type { Report } from "../stats/view.ts";
 import type { MirrorMessage } from "../live/mirror/message.ts";
-import type { Clearance, PutOut } from "../live/publication/takeover.ts";
+import type { Clearance, Evicted } from "../live/publication/takeover.ts";
 import type { ServerIdentity } from "../log/ids.ts";
 import type { LineLevel } from "../log/line.ts";
 
@@ -72,7 +72,7 @@ export type ToCoordinator =
     readonly kind: "yielded";
     readonly key: string;
     readonly yes: boolean;
-    readonly putOut: readonly PutOut[];
+    readonly evicted: readonly Evicted[];
   }
   /** The answer to `report`. */
   | { readonly kind: "report"; readonly id: number; readonly report: Report }
@@ -101,7 +101,7 @@ export type ToWorker =
     readonly watchers: readonly number[];
     /** One float64: the highest time that the stream has had, ms. */
     readonly time: SharedArrayBuffer;
-    readonly putOut: readonly PutOut[];
+    readonly evicted: readonly Evicted[];
   }
   | { readonly kind: "deny"; readonly id: number }
   /** A publisher elsewhere is about to be asked about, or has the stream (null). */
@@ -129,12 +129,12 @@ export type ToWorker =
 
 /** Between two workers. */
 export type ToPeer =
-  | { readonly kind: "feed"; readonly key: string; readonly feed: MirrorMessage }
-  /** A segment of a feed is not needed any more. */
+  | { readonly kind: "mirror"; readonly key: string; readonly message: MirrorMessage }
+  /** A segment of a part is not needed any more. */
   | {
     readonly kind: "returned";
     readonly key: string;
-    readonly outlet: number;
+    readonly sender: number;
     readonly segment: number;
     readonly held: boolean;
   }

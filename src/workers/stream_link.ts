@@ -1,6 +1,6 @@
 /**
- * A worker's link to the streams of the others: asks the coordinator who may publish, feeds what is
- * published here to whoever plays it elsewhere, and takes in what is published elsewhere and played here.
+ * A worker's link to the streams of the others: asks the coordinator who may publish, sends what is
+ * published here to the workers that play it, and takes in what is published elsewhere and played here.
  * @module
  */
 
@@ -31,13 +31,13 @@ interface PendingClaim {
 }
 
 /** What passes between one stream and other workers. */
-interface Intake {
+interface Copy {
   /** The other threads that play the stream while it is published in this one. */
-  readonly outlets: MirrorSenders;
+  readonly senders: MirrorSenders;
   /** The stream as a copy, while it is published in another one. */
   readonly mirror: Mirror;
   timeCell: TimeCell | null;
-  /** The worker that feeds it now; null: none. */
+  /** The worker that sends it now; null: none. */
   from: number | null;
   /** Players that it has been told of; null: nothing yet. */
   told: number | null;
@@ -50,7 +50,7 @@ interface Intake {
 /** One worker's side. Driven by calls alone. */
 export class StreamLink implements HubListener, Claims {
   readonly #posts: LinkPosts;
-  readonly #intakes = new Map<string, Intake>();
+  readonly #copies = new Map<string, Copy>();
   readonly #claims = new Map<number, PendingClaim>();
   readonly #clearings = new Map<number, (found: Clearance) => void>();
   #nextClaim = 1;
@@ -74,8 +74,8 @@ export class StreamLink implements HubListener, Claims {
 
   obtained(stream: LiveStream): void {
     const { key } = stream;
-    this.#intakes.set(key, {
-      outlets: new MirrorSenders(stream),
+    this.#copies.set(key, {
+      senders: new MirrorSenders(stream),
       mirror: new Mirror(stream),
       timeCell: null,
       from: null,
@@ -87,17 +87,17 @@ export class StreamLink implements HubListener, Claims {
   }
 
   forgotten({ key }: LiveStream): void {
-    this.#intakes.delete(key);
+    this.#copies.delete(key);
     this.#posts.coordinator({ kind: "unwatch", key });
   }
 
   audienceChanged(stream: LiveStream): void {
-    const intake = this.#intakes.get(stream.key);
-    if (!intake || intake.from === null || intake.told === stream.localPlayers) return;
+    const copy = this.#copies.get(stream.key);
+    if (!copy || copy.from === null || copy.told === stream.localPlayers) return;
     const players = stream.localPlayers;
-    intake.told = players;
+    copy.told = players;
     const { key } = stream;
-    this.#posts.peer(intake.from, { kind: "audience", key, players });
+    this.#posts.peer(copy.from, { kind: "audience", key, players });
   }
 
   unpublished(stream: LiveStream): void {
@@ -144,20 +144,20 @@ export class StreamLink implements HubListener, Claims {
       case "yield":
         return this.#yield(message.key, message.address);
       case "subscribe":
-        return this.#intakes.get(message.key)?.outlets.open(
+        return this.#copies.get(message.key)?.senders.open(
           message.worker,
-          this.#feeder(message.key),
+          this.#mirrorTo(message.key),
         );
       case "unsubscribe":
-        return this.#intakes.get(message.key)?.outlets.close(message.worker);
+        return this.#copies.get(message.key)?.senders.close(message.worker);
       case "gone":
         return this.#gone(message.worker);
     }
   }
 
   #granted(grant: Grant): void {
-    const intake = this.#intakes.get(grant.key);
-    if (intake && intake.from !== null) intake.grant = grant;
+    const copy = this.#copies.get(grant.key);
+    if (copy && copy.from !== null) copy.grant = grant;
     else this.#take(grant);
   }
 
@@ -166,17 +166,17 @@ export class StreamLink implements HubListener, Claims {
     this.#claims.delete(grant.id);
     if (!claim) return;
     const { stream, answer } = claim;
-    const intake = this.#intakes.get(grant.key);
-    if (intake) intake.outlets.epoch = grant.epoch;
+    const copy = this.#copies.get(grant.key);
+    if (copy) copy.senders.epoch = grant.epoch;
     if (!stream.published) {
       const cell = new Float64Array(grant.time);
-      if (intake?.timeCell) stream.unfollow(intake.timeCell);
+      if (copy?.timeCell) stream.unfollow(copy.timeCell);
       const timeCell = new TimeCell(stream, cell);
       stream.follow(timeCell);
-      stream.inherit(cell[0], grant.putOut);
-      if (intake) {
-        intake.timeCell = timeCell;
-        intake.outlets.set(grant.watchers, this.#feeder(grant.key));
+      stream.inherit(cell[0], grant.evicted);
+      if (copy) {
+        copy.timeCell = timeCell;
+        copy.senders.set(grant.watchers, this.#mirrorTo(grant.key));
       }
     }
     answer(null);
@@ -217,10 +217,10 @@ export class StreamLink implements HubListener, Claims {
     const stream = this.#find(key);
     let yes = true;
     const done = () =>
-      this.#posts.coordinator({ kind: "yielded", key, yes, putOut: stream?.putOut ?? [] });
+      this.#posts.coordinator({ kind: "yielded", key, yes, evicted: stream?.evicted ?? [] });
     if (!stream) return done();
     whileKept(stream, () => {
-      const promised = (this.#intakes.get(key)?.grant ?? null) !== null;
+      const promised = (this.#copies.get(key)?.grant ?? null) !== null;
       yes = !promised && stream.yield(address);
       return !yes && stream.published;
     }, done);
@@ -228,20 +228,20 @@ export class StreamLink implements HubListener, Claims {
 
   #gone(worker: number): void {
     for (const stream of this.#hub?.streams ?? []) {
-      const intake = this.#intakes.get(stream.key);
-      if (!intake) continue;
-      intake.outlets.close(worker);
-      intake.early.delete(worker);
-      if (intake.from === worker) {
-        intake.mirror.end();
-        this.#ended(stream, intake);
+      const copy = this.#copies.get(stream.key);
+      if (!copy) continue;
+      copy.senders.close(worker);
+      copy.early.delete(worker);
+      if (copy.from === worker) {
+        copy.mirror.end();
+        this.#ended(stream, copy);
       }
     }
   }
 
   #releaseUnless(stream: LiveStream): void {
     if (stream.published || stream.held) return;
-    const epoch = this.#intakes.get(stream.key)?.outlets.epoch ?? 0;
+    const epoch = this.#copies.get(stream.key)?.senders.epoch ?? 0;
     if (epoch > 0) this.#posts.coordinator({ kind: "release", key: stream.key, epoch });
   }
 
@@ -250,63 +250,63 @@ export class StreamLink implements HubListener, Claims {
   /** A message from worker number `from`. */
   fromPeer(from: number, message: ToPeer): void {
     const stream = this.#find(message.key);
-    const intake = this.#intakes.get(message.key);
-    if (!stream || !intake) return;
+    const copy = this.#copies.get(message.key);
+    if (!stream || !copy) return;
     switch (message.kind) {
-      case "feed":
-        return this.#feed(stream, from, message.feed);
+      case "mirror":
+        return this.#mirrored(stream, from, message.message);
       case "returned":
-        return intake.outlets.returned(from, message.outlet, message.segment, message.held);
+        return copy.senders.returned(from, message.sender, message.segment, message.held);
       case "audience":
-        return intake.outlets.audience(from, message.players);
+        return copy.senders.audience(from, message.players);
     }
   }
 
   /** Feeds are taken one after the other: what an owner sent last is not lost to the next one. */
-  #feed(stream: LiveStream, from: number, feed: MirrorMessage): void {
-    const intake = this.#intakes.get(stream.key);
-    if (!intake || stream.published) return;
-    if (intake.from !== null && intake.from !== from) {
-      const early = intake.early.get(from);
-      if (early) early.push(feed);
-      else if (feed.kind === "begin") intake.early.set(from, [feed]);
+  #mirrored(stream: LiveStream, from: number, message: MirrorMessage): void {
+    const copy = this.#copies.get(stream.key);
+    if (!copy || stream.published) return;
+    if (copy.from !== null && copy.from !== from) {
+      const early = copy.early.get(from);
+      if (early) early.push(message);
+      else if (message.kind === "begin") copy.early.set(from, [message]);
       return;
     }
-    if (feed.kind === "begin") {
-      intake.from = from;
+    if (message.kind === "begin") {
+      copy.from = from;
       // It may still count players that have gone between two publishers.
-      intake.told = null;
-      const { outlet } = feed;
+      copy.told = null;
+      const { sender } = message;
       const { key } = stream;
-      intake.mirror.take(feed, (segment, held) => {
-        this.#posts.peer(from, { kind: "returned", key, outlet, segment, held });
+      copy.mirror.take(message, (segment, held) => {
+        this.#posts.peer(from, { kind: "returned", key, sender, segment, held });
       });
       this.audienceChanged(stream);
     } else {
-      intake.mirror.take(feed, () => {});
-      if (feed.kind === "end") this.#ended(stream, intake);
+      copy.mirror.take(message, () => {});
+      if (message.kind === "end") this.#ended(stream, copy);
     }
   }
 
-  /** A feed is over: what waited for that is next. */
-  #ended(stream: LiveStream, intake: Intake): void {
-    intake.from = null;
-    const { grant } = intake;
-    intake.grant = null;
+  /** What another worker has sent is over: what waited for that is next. */
+  #ended(stream: LiveStream, copy: Copy): void {
+    copy.from = null;
+    const { grant } = copy;
+    copy.grant = null;
     if (grant) return this.#take(grant);
-    const [next] = [...intake.early].sort(([, a], [, b]) => epochOf(a) - epochOf(b));
+    const [next] = [...copy.early].sort(([, a], [, b]) => epochOf(a) - epochOf(b));
     if (!next) return;
-    const [from, feeds] = next;
-    intake.early.delete(from);
-    for (const feed of feeds) this.#feed(stream, from, feed);
+    const [from, messages] = next;
+    copy.early.delete(from);
+    for (const message of messages) this.#mirrored(stream, from, message);
   }
 
   #find(key: string): LiveStream | null {
     return this.#hub?.find(key) ?? null;
   }
 
-  #feeder(key: string): (worker: number, feed: MirrorMessage) => void {
-    return (worker, feed) => this.#posts.peer(worker, { kind: "feed", key, feed });
+  #mirrorTo(key: string): (worker: number, message: MirrorMessage) => void {
+    return (worker, message) => this.#posts.peer(worker, { kind: "mirror", key, message });
   }
 }
 

@@ -106,7 +106,7 @@ test("grant: the end is told exactly once for what was counted, wherever it ends
         grant.end();
       }
       await hooks.received(end === "on_connect" ? 1 : 3);
-      await access.settle(5000);
+      await access.waitDelivered(5000);
       const expected = end === "on_connect"
         ? ["on_connect"]
         : ["on_connect", "on_publish", "on_unpublish"];
@@ -127,7 +127,7 @@ test("grant: who was refused has not ended; who was never asked about has, if he
     const never = access.grant(requestOf(told), parts());
     never.askHooks(() => {});
     never.end();
-    await access.settle(5000);
+    await access.waitDelivered(5000);
     assert.deepEqual(hooks.actions, ["on_connect", "on_publish"]);
     const began = access.grant(requestOf(told), parts());
     began.askHooks(() => {});
@@ -156,10 +156,10 @@ test("session: a stream that nobody has is kept while hooks are asked about it",
     release();
     await until("the answer", 5000, () => stream.published);
     assert.equal([...server.hub.streams][0], stream);
-    await server.host.access.settle(5000);
+    await server.host.access.waitDelivered(5000);
     assert.deepEqual(hooks.actions, ["on_connect", "on_publish"], "it goes on");
     end(peer);
-    await server.host.access.settle(5000);
+    await server.host.access.waitDelivered(5000);
     assert.deepEqual(hooks.actions, ["on_connect", "on_publish", "on_unpublish", "on_close"]);
     server.pass(10_000);
     assert.equal([...server.hub.streams].length, 0, "nothing is left of it");
@@ -188,7 +188,7 @@ test("F8: a stream is kept, and hooks are not asked, while the other threads mak
       else await until("the answer", 5000, () => stream.published);
       assert.equal([...server.hub.streams][0], stream);
       end(peer);
-      await server.host.access.settle(5000);
+      await server.host.access.waitDelivered(5000);
       const asked = ["on_connect", "on_publish", "on_unpublish", "on_close"];
       assert.deepEqual(hooks.actions, kept ? ["on_close"] : asked);
       server.pass(10_000);
@@ -238,13 +238,13 @@ test("F8: a newcomer is announced again if another publisher had the stream, her
         // The first one: nobody was there before it.
         const first = publish("10.0.0.1");
         await until("the first", 5000, () => first.session.role !== null);
-        await access.settle(5000);
+        await access.waitDelivered(5000);
         asked.length = 0;
         hooks.clear();
       }
       const peer = publish("10.0.0.2");
       await until("the answer", 5000, () => peer.session.role !== null);
-      await access.settle(5000);
+      await access.waitDelivered(5000);
       const again = here || there;
       assert.deepEqual(
         asked,
@@ -267,13 +267,13 @@ test("F8: who was put out is refused without asking hooks or other threads", () 
       const peer = publish(address);
       await until(`${address}`, 5000, () => peer.session.role !== null);
     }
-    await server.host.access.settle(5000);
+    await server.host.access.waitDelivered(5000);
     hooks.clear();
     asked.length = 0;
     const refused = publish("10.0.0.1");
     for (const ms of CLEAR_LOOKS_MS) server.clock.advance(ms);
     refused.assertClosed(ErrorCode.STREAM_BUSY, /being published/);
-    await server.host.access.settle(5000);
+    await server.host.access.waitDelivered(5000);
     assert.deepEqual(asked, []);
     assert.ok(!hooks.actions.includes("on_publish"));
   }));
@@ -301,7 +301,7 @@ test("session: hooks that do not come to an end do not keep a client for ever", 
     peer.assertClosed(ErrorCode.TIMEOUT, /no verdict within 35000 ms/);
     end(peer);
     release();
-    await server.host.access.settle(5000);
+    await server.host.access.waitDelivered(5000);
     assert.deepEqual(hooks.actions, ["on_connect", "on_close"]);
     server.pass(10_000);
     assert.equal([...server.hub.streams].length, 0);
@@ -382,7 +382,7 @@ test("F8: a newcomer is asked about when the last publisher's on_unpublish has b
     await until("the newcomer's answer", 5000, () => answers === 4);
     const order = delivered.filter((action) => action !== "on_connect" && action !== "on_play");
     assert.deepEqual(order, ["on_publish", "on_unpublish", "on_publish"]);
-    await access.settle(5000);
+    await access.waitDelivered(5000);
   }));
 
 test("F8: accepted while another publisher had the stream: said again behind the other one's end", () =>
@@ -408,9 +408,9 @@ test("F8: accepted while another publisher had the stream: said again behind the
       await hooks.received(5);
       if (leaves) next.end();
       elsewhere.resolve();
-      await access.settle(5000);
+      await access.waitDelivered(5000);
       if (!leaves) next.end();
-      await access.settle(5000);
+      await access.waitDelivered(5000);
       const said = hooks.calls.filter(({ body }) => body.action !== "on_connect")
         .map(({ body }) => `${body.action} ${body.client_id}`);
       const asked = ["on_publish client01", "on_publish client02", "on_unpublish client01"];
@@ -442,7 +442,7 @@ test("F8: said again only if hooks were asked, and if there are both of them", (
       const request = requestOf(urls(actions));
       const grant = asks ? await accepted(access, request) : access.grant(request, parts());
       grant.begin(() => Promise.resolve());
-      await access.settle(5000);
+      await access.waitDelivered(5000);
       assert.deepEqual(hooks.actions, expected, `${actions} ${asks}`);
     }
   }));
@@ -472,7 +472,7 @@ test("F8: what is said again waits for this thread's departures and for those of
       assert.equal(taken(), false, slow);
       held.resolve();
       await until("it is said again", 5000, taken);
-      await access.settle(5000);
+      await access.waitDelivered(5000);
       assert.equal(hooks.actions.at(-1), "on_publish");
     }
   }));
@@ -518,7 +518,7 @@ test("F8: a newcomer waits for ends of publishers alone, and of those that hooks
     assert.equal(departed, false);
     held.resolve();
     await within5s("its end", departure);
-    await access.settle(5000);
+    await access.waitDelivered(5000);
   }));
 
 /** `promise`, which must settle long before the limit of departures. */

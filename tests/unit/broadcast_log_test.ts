@@ -317,7 +317,7 @@ const commands = [
     new Step("noise", (_, real) => {
       for (let i = 0; i < 4; i++) {
         real.noise.media(MessageType.VIDEO, 0, new Uint8Array(40_000).fill(0xee));
-        real.noise.settle();
+        real.noise.readDone();
       }
       real.noise.tick();
     }),

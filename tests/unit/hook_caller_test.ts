@@ -230,7 +230,7 @@ test("H48: who is asked about does not wait for those who are told of", () =>
     slow.resolve();
     await Promise.all(told);
     assert.equal(server.calls.filter(({ path }) => path === "/tell").length, 50, "late, not lost");
-    await scene.caller.settle(LONG_MS);
+    await scene.caller.waitDelivered(LONG_MS);
     assert.equal(scene.caller.pending, 0);
   }));
 
@@ -262,7 +262,7 @@ test("H48: a full queue has one line, and one with the number when it has caught
     assert.equal(await Promise.race([scene.ask("new", "/ask"), sleep(200)]), undefined, "asks on");
     slow.resolve();
     await Promise.all(told);
-    await scene.caller.settle(LONG_MS);
+    await scene.caller.waitDelivered(LONG_MS);
     assert.equal(server.calls.filter(({ path }) => path === "/tell").length, 5);
     assert.equal(
       lines().filter((line) => / 7 calls to the hook server .* were lost/.test(line)).length,
@@ -300,9 +300,9 @@ test("hooks: at the end what is still to be told gets a little time, and no more
   const bench = new Bench({ timeoutMs: LONG_MS });
   bench.caller.tell(bench.event(silent.url));
   // Well before the call itself would end.
-  await within("the little time", LIMIT_MS, bench.caller.settle(100));
+  await within("the little time", LIMIT_MS, bench.caller.waitDelivered(100));
   assert.equal(bench.caller.pending, 1);
   silent.stop();
-  await within("the end of the call", LIMIT_MS, bench.caller.settle(LONG_MS));
+  await within("the end of the call", LIMIT_MS, bench.caller.waitDelivered(LONG_MS));
   assert.equal(bench.caller.pending, 0);
 });

@@ -394,7 +394,7 @@ Deno.test("the message type of what comes does not matter to a header's cache", 
   // The same bytes as audio and as video are two headers.
   scene.live.media(MessageType.VIDEO, 0, payloads.videoHeader(1));
   scene.live.media(MessageType.AUDIO, 0, payloads.audioHeader(1));
-  scene.live.settle();
+  scene.live.readDone();
   assert.equal(taken(scene.join()), "AH1 VH1");
 });
 

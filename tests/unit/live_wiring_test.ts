@@ -41,7 +41,7 @@ Deno.test("other threads get what came before new headers with the old ones, in 
     else scene.live.media(type, 1010, payload);
     assert.deepEqual(parts.map(entriesOf), [1], `${name}: the frame goes first`);
     assert.equal(parts[0].headers, null, `${name}: with the headers that the thread has`);
-    scene.live.settle();
+    scene.live.readDone();
     assert.deepEqual(parts.map(entriesOf), [1, 1], name);
     assert.notEqual(parts[1].headers, null, name);
   }
@@ -54,7 +54,7 @@ Deno.test("F17: other threads get the frames of the old codec before a codec wit
   scene.live.media(MessageType.AUDIO, 1020, mp3);
   assert.deepEqual(parts.map(entriesOf), [1], "the AAC frame goes first");
   assert.equal(parts[0].headers, null, "with the headers that the thread has");
-  scene.live.settle();
+  scene.live.readDone();
   assert.deepEqual(parts.map(entriesOf), [1, 1]);
   assert.notEqual(parts[1].headers, null);
 });

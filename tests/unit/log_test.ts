@@ -16,12 +16,12 @@ import { newConnectionId, newEntryId, newServerId } from "../../src/log/ids.ts";
 import { LINE_MAX_BYTES } from "../../src/log/limits.ts";
 import { colourLine, formatLine, type LogLine } from "../../src/log/line.ts";
 import { connectionLog, serverLog } from "../../src/log/log.ts";
-import { closeLog, openLog, reopenLog } from "../../src/log/tank.ts";
+import { closeLog, openLog, reopenLog } from "../../src/log/sink.ts";
 import { PEER_TEXT_MAX } from "../../src/log/limits.ts";
 import { peerText, redactQuery, sanitize } from "../../src/log/text.ts";
 
 const LOG_MODULE = new URL("../../src/log/log.ts", import.meta.url).href;
-const TANK_MODULE = new URL("../../src/log/tank.ts", import.meta.url).href;
+const TANK_MODULE = new URL("../../src/log/sink.ts", import.meta.url).href;
 
 const LINE: LogLine = {
   time: Date.UTC(2026, 10, 22, 14, 7, 37, 399),

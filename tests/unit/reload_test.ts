@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Config } from "../../src/config/types.ts";
 import { serverLog } from "../../src/log/log.ts";
-import { closeLog } from "../../src/log/tank.ts";
+import { closeLog } from "../../src/log/sink.ts";
 import { ConfigSource, Reloader, type ReloadTarget } from "../../src/app/reload.ts";
 
 /** A server that goes over to a configuration when the test lets it. */

@@ -609,13 +609,13 @@ test("server: a worker tells the publisher's thread how many play here, once a s
     newestKeyframe: null,
     gopStart: null,
     hasPictures: false,
-    goOn: null,
+    resumeAt: null,
     time: 0,
     highest: 0,
     absolute: false,
   };
-  const feed = { kind: "begin", epoch: 1, outlet: 1, part } as const;
-  link.fromPeer(2, { kind: "feed", key: stream.key, feed });
+  const mirror = { kind: "begin", epoch: 1, sender: 1, part } as const;
+  link.fromPeer(2, { kind: "mirror", key: stream.key, message: mirror });
   for (let i = 0; i < 3; i++) new FakePlayer(stream);
   assert.deepEqual(told, [0, 1], "nobody at first; the first one at once: somebody plays");
   scene.seconds(2);

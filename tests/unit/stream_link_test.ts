@@ -19,7 +19,7 @@ import { ManualClock } from "./support/manual_clock.ts";
 
 type Begin = Extract<MirrorMessage, { kind: "begin" }>;
 
-/** A feed's first message, with nothing in it: headers and entries are others' business. */
+/** A part's first message, with nothing in it: headers and entries are others' business. */
 function begin(epoch: number, changes: Partial<Begin["part"]> = {}): Begin {
   const part = {
     pieces: [],
@@ -28,13 +28,13 @@ function begin(epoch: number, changes: Partial<Begin["part"]> = {}): Begin {
     newestKeyframe: null,
     gopStart: null,
     hasPictures: false,
-    goOn: null,
+    resumeAt: null,
     time: 0,
     highest: 0,
     absolute: false,
     ...changes,
   };
-  return { kind: "begin", epoch, outlet: 10 * epoch, part };
+  return { kind: "begin", epoch, sender: 10 * epoch, part };
 }
 
 const END: MirrorMessage = { kind: "end", ended: false };
@@ -63,8 +63,8 @@ class Scene {
     return this.hub.obtain(`live/${name}`, vhostOf(), "live", name);
   }
 
-  feed(from: number, feed: MirrorMessage): void {
-    this.link.fromPeer(from, { kind: "feed", key: this.stream.key, feed });
+  part(from: number, part: MirrorMessage): void {
+    this.link.fromPeer(from, { kind: "mirror", key: this.stream.key, message: part });
   }
 
   /** A client claims the stream and publishes when it may; the number of the claim. */
@@ -82,7 +82,7 @@ class Scene {
   grant(id: number, epoch: number, watchers: number[] = []): void {
     const time = new SharedArrayBuffer(8);
     const { key } = this.stream;
-    const grant = { kind: "grant", id, key, epoch, watchers, time, putOut: [] } as const;
+    const grant = { kind: "grant", id, key, epoch, watchers, time, evicted: [] } as const;
     this.link.fromCoordinator(grant);
   }
 
@@ -101,14 +101,14 @@ class Scene {
 
 Deno.test("a worker keeps a stream that was granted to it and that it cannot take yet", () => {
   const scene = new Scene();
-  scene.feed(2, begin(1));
+  scene.part(2, begin(1));
   const publisher = new FakePublisher(scene.stream);
   const id = scene.claim(publisher);
   assert.equal(scene.yields(), true, "only a claim");
   scene.grant(id, 2);
   assert.deepEqual(scene.answers, [], "worker 2's last messages have not come");
   assert.equal(scene.yields(), false, "promised to its own client");
-  scene.feed(2, END);
+  scene.part(2, END);
   assert.deepEqual(scene.answers, [true]);
   assert.equal(scene.stream.published, true);
 });
@@ -135,34 +135,37 @@ Deno.test("who was put out goes with the answer", () => {
   scene.grant(scene.claim(publisher), 1);
   assert.equal(scene.yields(), true);
   const [answer] = scene.coordinator;
-  assert.deepEqual(answer.kind === "yielded" && answer.putOut, [{ address: "10.0.0.1", agoMs: 0 }]);
+  assert.deepEqual(answer.kind === "yielded" && answer.evicted, [{
+    address: "10.0.0.1",
+    agoMs: 0,
+  }]);
 });
 
 Deno.test("what a worker has sent too early is forgotten with it", () => {
   const scene = new Scene();
-  scene.feed(2, begin(1));
-  scene.feed(3, begin(2));
+  scene.part(2, begin(1));
+  scene.part(3, begin(2));
   scene.link.fromCoordinator({ kind: "gone", worker: 3 });
-  assert.equal(scene.stream.mirrored, true, "worker 2 still feeds it");
-  scene.feed(2, END);
+  assert.equal(scene.stream.mirrored, true, "worker 2 still parts it");
+  scene.part(2, END);
   assert.equal(scene.stream.mirrored, false, "worker 3 is not there any more");
   // The next worker is not kept waiting for one that never ends.
-  scene.feed(4, begin(3));
+  scene.part(4, begin(3));
   assert.equal(scene.stream.mirrored, true);
-  scene.feed(4, END);
+  scene.part(4, END);
   assert.equal(scene.stream.mirrored, false);
 });
 
 Deno.test("what came too early is next, the oldest grant first", () => {
   const scene = new Scene();
   const player = new FakePlayer(scene.stream);
-  scene.feed(2, begin(1));
-  scene.feed(4, begin(3));
-  scene.feed(3, begin(2));
-  scene.feed(3, END);
+  scene.part(2, begin(1));
+  scene.part(4, begin(3));
+  scene.part(3, begin(2));
+  scene.part(3, END);
   scene.peers.length = 0;
-  scene.feed(2, END);
-  // Each of those that feed it is told how many play it here.
+  scene.part(2, END);
+  // Each of those that part it is told how many play it here.
   const told = scene.peers.map(([worker, message]) => [worker, message.kind]);
   assert.deepEqual(told, [[3, "audience"], [4, "audience"]]);
   assert.equal(scene.stream.mirrored, true, "worker 4 has not ended");
@@ -170,12 +173,12 @@ Deno.test("what came too early is next, the oldest grant first", () => {
   assert.deepEqual(scene.peers.at(-1), [4, { kind: "audience", key: "live/s", players: 0 }]);
 });
 
-Deno.test("the end of the worker that feeds a stream is the end of the feed, and of no other", () => {
+Deno.test("the end of the worker that parts a stream is the end of the part, and of no other", () => {
   const scene = new Scene();
-  scene.feed(2, begin(1));
+  scene.part(2, begin(1));
   scene.link.fromCoordinator({ kind: "gone", worker: 5 });
   assert.equal(scene.stream.mirrored, true);
-  scene.feed(3, begin(2));
+  scene.part(3, begin(2));
   scene.link.fromCoordinator({ kind: "gone", worker: 2 });
   assert.equal(scene.stream.mirrored, true, "worker 3 is next");
   scene.link.fromCoordinator({ kind: "gone", worker: 3 });
@@ -236,7 +239,7 @@ Deno.test("a GOP whose beginning was freed in the mirror is none there", () => {
     at: 0,
     entries: entries(count),
   });
-  scene.feed(2, begin(1, { pieces: [piece(1, 4)], newestKeyframe: 1, gopStart: 1 }));
+  scene.part(2, begin(1, { pieces: [piece(1, 4)], newestKeyframe: 1, gopStart: 1 }));
   const { gop, log } = scene.stream;
   assert.deepEqual([gop.newestKeyframe, gop.start], [1, 1]);
   // No room: all that it has, but for what is to come, goes.
@@ -244,11 +247,11 @@ Deno.test("a GOP whose beginning was freed in the mirror is none there", () => {
   log.trim(log.head);
   assert.equal(log.tail, 4);
   const part = { ...begin(1).part, pieces: [piece(2, 2)], newestKeyframe: -3, gopStart: -3 };
-  scene.feed(2, { kind: "more", part });
+  scene.part(2, { kind: "more", part });
   assert.deepEqual([gop.newestKeyframe, gop.start], [-1, -1]);
   // Entry 0 of a part is the first one that is there.
   const next = { ...begin(1).part, pieces: [piece(3, 1)], newestKeyframe: -2, gopStart: 0 };
-  scene.feed(2, { kind: "more", part: next });
+  scene.part(2, { kind: "more", part: next });
   assert.deepEqual([gop.newestKeyframe, gop.start], [4, 6]);
   assert.ok((log.flagsAt(6) & Entry.KEYFRAME) === 0);
 });
@@ -363,17 +366,17 @@ Deno.test("the coordinator hears of each stream that comes and goes", () => {
       ["unwatch", "live/t"],
     ],
   );
-  // A feed of a stream that is forgotten is nobody's.
-  scene.feed(2, begin(1));
+  // A part of a stream that is forgotten is nobody's.
+  scene.part(2, begin(1));
   assert.equal(scene.stream.mirrored, false);
 });
 
-Deno.test("a worker's players are told to the worker that feeds it, when their number has changed", () => {
+Deno.test("a worker's players are told to the worker that parts it, when their number has changed", () => {
   const scene = new Scene();
   const players = [new FakePlayer(scene.stream)];
   scene.link.tick();
-  assert.equal(scene.peers.length, 0, "nobody feeds it");
-  scene.feed(2, begin(1));
+  assert.equal(scene.peers.length, 0, "nobody parts it");
+  scene.part(2, begin(1));
   players.push(new FakePlayer(scene.stream));
   for (let i = 0; i < 3; i++) scene.link.tick();
   const told = scene.peers.map((
@@ -382,14 +385,14 @@ Deno.test("a worker's players are told to the worker that feeds it, when their n
   assert.deepEqual(told, [[2, 1], [2, 2]]);
 });
 
-Deno.test("players that go between two publishers are told to the worker that feeds the next", () => {
+Deno.test("players that go between two publishers are told to the worker that parts the next", () => {
   const scene = new Scene();
   const player = new FakePlayer(scene.stream);
-  scene.feed(2, begin(1));
-  scene.feed(2, END);
+  scene.part(2, begin(1));
+  scene.part(2, END);
   player.leave();
   scene.peers.length = 0;
   // The worker's count of them has outlived its publisher.
-  scene.feed(2, begin(2));
+  scene.part(2, begin(2));
   assert.deepEqual(scene.peers, [[2, { kind: "audience", key: "live/s", players: 0 }]]);
 });

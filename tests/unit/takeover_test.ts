@@ -16,7 +16,7 @@ Deno.test("takeover if_stalled: only after 2 s of silence", () => {
 Deno.test("takeover replace: the newcomer wins, and who was put out stays out while the other sends", () => {
   const rule = new TakeoverRule("replace");
   assert.equal(rule.allows("10.0.0.2", 1000, 1000), true);
-  rule.putOut("10.0.0.1", 1000);
+  rule.evict("10.0.0.1", 1000);
   for (let now = 2000; now < 10 * REVENGE_MS; now += 5000) {
     assert.equal(rule.allows("10.0.0.1", now, now), false, `at ${now} ms`);
   }
@@ -24,14 +24,14 @@ Deno.test("takeover replace: the newcomer wins, and who was put out stays out wh
 
 Deno.test("takeover replace: who was put out may come back once the other has stalled, or long after", () => {
   const rule = new TakeoverRule("replace");
-  rule.putOut("10.0.0.1", 1000);
+  rule.evict("10.0.0.1", 1000);
   assert.equal(rule.allows("10.0.0.1", 2000, 2000 + STALLED_MS), true);
   assert.equal(rule.allows("10.0.0.1", 1000 + REVENGE_MS, 1000 + REVENGE_MS), true);
 });
 
 Deno.test("takeover replace: a third encoder is not hit by the feud of two", () => {
   const rule = new TakeoverRule("replace");
-  rule.putOut("10.0.0.1", 1000);
+  rule.evict("10.0.0.1", 1000);
   assert.equal(rule.allows("10.0.0.3", 1500, 1500), true);
 });
 
@@ -39,7 +39,7 @@ Deno.test("takeover replace: so many addresses are remembered at most", () => {
   const rule = new TakeoverRule("replace");
   let most = 0;
   for (let i = 0; i < 1000; i++) {
-    rule.putOut(`10.0.${i >> 8}.${i & 255}`, 1000 + i);
+    rule.evict(`10.0.${i >> 8}.${i & 255}`, 1000 + i);
     most = Math.max(most, rule.remembered(2000).length);
   }
   assert.equal(most, 64);

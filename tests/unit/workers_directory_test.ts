@@ -76,11 +76,11 @@ Deno.test("the answer of a worker that has not been asked is nothing", () => {
 
 Deno.test("who was put out is told to the next owner", () => {
   const scene = new Scene();
-  const putOut = [{ address: "10.0.0.1", agoMs: 1 }];
+  const evicted = [{ address: "10.0.0.1", agoMs: 1 }];
   scene.claim(1, 10);
   scene.claim(2, 20);
-  scene.directory.yielded(1, "s", true, putOut);
-  assert.deepEqual(scene.grants.at(-1)?.putOut, putOut);
+  scene.directory.yielded(1, "s", true, evicted);
+  assert.deepEqual(scene.grants.at(-1)?.evicted, evicted);
 });
 
 Deno.test("an owner is told of those that come to know its stream, and of those that forget it", () => {

@@ -285,19 +285,19 @@ Deno.test("whatever happens, a player gets the same bytes in every worker", asyn
             for (let i = 0; i < at; i++) {
               stream.media(MessageType.VIDEO, now + i, payloads.frame(id, size));
             }
-            stream.settle();
+            stream.readDone();
           } else if (what === "sound") {
             for (let i = 0; i < at * 30; i++) {
               stream.media(MessageType.AUDIO, now, payloads.audio(id, 10));
             }
-            stream.settle();
+            stream.readDone();
           } else if (what === "keyframe") {
             publisher.video(now, payloads.keyframe(id, size));
           } else if (what === "header") {
             stream.media(MessageType.VIDEO, now, payloads.videoHeader(at));
             stream.media(MessageType.VIDEO, now, payloads.keyframe(id, size));
             stream.media(MessageType.VIDEO, now, payloads.videoHeader(at + 1));
-            stream.settle();
+            stream.readDone();
           } else if (what === "metadata") {
             publisher.data(now, payloads.metadata({ width: at }));
             publisher.data(now, payloads.data("onTextData", id));

@@ -171,7 +171,7 @@ export class HeaderCache {
   }
 
   /**
-   * All of it for a joining player, in the format of its rendition: metadata, audio, video. Players that
+   * All of it for a joining player, in the format of its output: metadata, audio, video. Players that
    * join at the same place share the bytes, which never change.
    * @param time Of the sequence headers, ms.
    * @param metadataTime Of the metadata, ms.

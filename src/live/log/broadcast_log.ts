@@ -236,7 +236,7 @@ export class BroadcastLog {
     if (!segment) return;
     segment.lent--;
     if (held) segment.held = true;
-    if (segment.lent === 0 && this.#lent.delete(number)) this.#letGo(segment);
+    if (segment.lent === 0 && this.#lent.delete(number)) this.#release(segment);
   }
 
   /**
@@ -270,11 +270,11 @@ export class BroadcastLog {
       this.tail = Math.max(this.tail, segment.endEntry);
       this.#bytes -= segment.bytes.length;
       if (segment.lent > 0) this.#lent.set(segment.number, segment);
-      else this.#letGo(segment);
+      else this.#release(segment);
     }
   }
 
-  #letGo(segment: Segment): void {
+  #release(segment: Segment): void {
     if (segment.giveBack) segment.giveBack(segment.held);
     else if (!segment.held) this.#pool.give(segment.bytes);
   }

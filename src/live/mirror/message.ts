@@ -37,7 +37,7 @@ export interface MirrorPart {
   readonly gopStart: number | null;
   readonly hasPictures: boolean;
   /** The first entry that players which wait for a keyframe go on from. */
-  readonly goOn: number | null;
+  readonly resumeAt: number | null;
   /** Present and highest stream time, ms. */
   readonly time: number;
   readonly highest: number;
@@ -45,14 +45,14 @@ export interface MirrorPart {
   readonly absolute: boolean;
 }
 
-/** From an outlet to its inlet, in order. */
+/** From an sender to its receiver, in order. */
 export type MirrorMessage =
   | {
     readonly kind: "begin";
     /** Grows from publisher to publisher, whichever thread they are in. */
     readonly epoch: number;
-    /** Number of the outlet, for the segments that go back to it. */
-    readonly outlet: number;
+    /** Number of the sender, for the segments that go back to it. */
+    readonly sender: number;
     readonly part: MirrorPart;
   }
   | { readonly kind: "more"; readonly part: MirrorPart }

@@ -13,7 +13,7 @@ import { FIELDS, type MirrorMessage, type MirrorPart, type MirrorPiece } from ".
 /** No entry, no segment. */
 const NONE = -1;
 
-/** What an inlet has to know of the stream that it adds entries to. */
+/** What an receiver has to know of the stream that it adds entries to. */
 export interface CopyTarget {
   readonly log: BroadcastLog;
   readonly clock: Pick<Clock, "now">;
@@ -58,9 +58,9 @@ export class MirrorReceiver {
       entry === null || entry + first < log.tail ? NONE : entry + first;
     for (const piece of part.pieces) this.#add(piece);
     gop.mirror(local(part.newestKeyframe), local(part.gopStart), part.hasPictures);
-    if (part.goOn === null) return;
+    if (part.resumeAt === null) return;
     this.#target.appended();
-    this.#target.resumeAt(first + part.goOn);
+    this.#target.resumeAt(first + part.resumeAt);
   }
 
   #add({ segment, memory, at, entries }: MirrorPiece): void {
@@ -80,7 +80,7 @@ export class MirrorReceiver {
 /** A stream as the copy of one that is published in another thread. */
 export class Mirror {
   readonly #stream: LiveStream;
-  #inlet: MirrorReceiver | null = null;
+  #receiver: MirrorReceiver | null = null;
 
   constructor(stream: LiveStream) {
     this.#stream = stream;
@@ -94,17 +94,17 @@ export class Mirror {
     if (message.kind === "end") return this.end(message.ended);
     if (message.kind === "begin") {
       this.#stream.beginCopy();
-      this.#inlet = new MirrorReceiver(this.#stream, giveBack);
+      this.#receiver = new MirrorReceiver(this.#stream, giveBack);
     }
-    if (!this.#inlet) return;
-    this.#inlet.take(message.part);
+    if (!this.#receiver) return;
+    this.#receiver.take(message.part);
     this.#stream.copied();
   }
 
   /** The publisher in another thread has gone, or that thread has. */
   end(ended = false): void {
-    if (!this.#inlet) return;
-    this.#inlet = null;
+    if (!this.#receiver) return;
+    this.#receiver = null;
     this.#stream.endCopy(ended);
   }
 }

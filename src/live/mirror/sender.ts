@@ -19,7 +19,7 @@ export class MirrorSender implements Follower {
   readonly reads = true;
   /** It is its players that need the stream. */
   readonly needsStream = false;
-  /** Not given to any other outlet of this thread. */
+  /** Not given to any other sender of this thread. */
   readonly number = nextOutlet++;
   /** Players on the other side. */
   audience = 0;
@@ -32,7 +32,7 @@ export class MirrorSender implements Follower {
   #cursor = 0;
   /** The mirror has too much, or waits for a keyframe: it gets nothing. */
   #suspended = false;
-  #goOn = NONE;
+  #resumeAt = NONE;
   #tell = false;
   #sentHeaders: HeaderCache | null = null;
   #sentVersion = 0;
@@ -64,10 +64,10 @@ export class MirrorSender implements Follower {
     this.#active = true;
     this.#cursor = gop.start >= 0 ? gop.start : log.head;
     this.#suspended = false;
-    this.#segment = this.#goOn = NONE;
+    this.#segment = this.#resumeAt = NONE;
     this.#sentHeaders = null;
     this.#tell = true;
-    this.#post({ kind: "begin", epoch: this.#epoch(), outlet: this.number, part: this.#part() });
+    this.#post({ kind: "begin", epoch: this.#epoch(), sender: this.number, part: this.#part() });
   }
 
   /** Nobody publishes any more. */
@@ -83,7 +83,7 @@ export class MirrorSender implements Follower {
     if (!this.#active) return;
     if (this.#suspended && !this.#source.gop.hasPictures) this.resumeAt(this.#source.log.head);
     if (this.#suspended) return;
-    if (this.#cursor === this.#source.log.head && this.#goOn === NONE) return;
+    if (this.#cursor === this.#source.log.head && this.#resumeAt === NONE) return;
     if (this.#lentBytes > MAX_LENT_BYTES) this.#suspended = true;
     else this.#post({ kind: "more", part: this.#part() });
   }
@@ -92,10 +92,10 @@ export class MirrorSender implements Follower {
   resumeAt(entry: number): void {
     if (!this.#active) return;
     if (!this.#suspended) {
-      if (this.#goOn === NONE) this.#goOn = entry;
+      if (this.#resumeAt === NONE) this.#resumeAt = entry;
     } else if (this.#lentBytes <= MAX_LENT_BYTES / 2) {
       this.#suspended = false;
-      this.#cursor = this.#goOn = entry;
+      this.#cursor = this.#resumeAt = entry;
       this.#segment = NONE;
       this.#tell = true;
     }
@@ -145,12 +145,12 @@ export class MirrorSender implements Follower {
       newestKeyframe: relative(gop.newestKeyframe),
       gopStart: relative(gop.start),
       hasPictures: gop.hasPictures,
-      goOn: relative(this.#goOn),
+      resumeAt: relative(this.#resumeAt),
       time: timeline.last,
       highest: timeline.highest,
       absolute,
     };
-    this.#goOn = NONE;
+    this.#resumeAt = NONE;
     this.#tell = false;
     return part;
   }

@@ -5,7 +5,7 @@
 
 import type { VhostConfig } from "../../config/types.ts";
 import { STALLED_MS } from "../limits.ts";
-import { CLEAR, type Clearance, givesUp, type PutOut, TakeoverRule } from "./takeover.ts";
+import { CLEAR, type Clearance, type Evicted, givesUp, TakeoverRule } from "./takeover.ts";
 
 /** Who publishes a stream. */
 export interface Publisher {
@@ -16,7 +16,7 @@ export interface Publisher {
   /** It is an origin, which has corrected the timestamps already. */
   readonly timeCorrected?: boolean;
   /** The stream has got its first player. */
-  wanted(): void;
+  hasAudience(): void;
   /** Reads at once what its peer has sent: that may be the end of the publish. */
   catchUp(): void;
   /** Another publisher takes the stream over: ends this one, with `unpublish`, before it returns. */
@@ -108,7 +108,7 @@ export class Publication {
     const present = this.#publisher;
     if (!present) return true;
     if (!this.#takeover.allows(newcomer, present.lastBytesAt, nowMs)) return false;
-    if (nowMs - present.lastBytesAt < STALLED_MS) this.#takeover.putOut(present.address, nowMs);
+    if (nowMs - present.lastBytesAt < STALLED_MS) this.#takeover.evict(present.address, nowMs);
     present.replaced();
     return true;
   }
@@ -176,12 +176,12 @@ export class Publication {
   }
 
   /** Who has been put out here, for whoever decides about the stream next. */
-  putOut(nowMs: number): readonly PutOut[] {
+  evicted(nowMs: number): readonly Evicted[] {
     return this.#takeover.remembered(nowMs);
   }
 
   /** Goes on from what was remembered elsewhere. */
-  remember(putOut: readonly PutOut[], nowMs: number): void {
-    this.#takeover.remember(putOut, nowMs);
+  remember(evicted: readonly Evicted[], nowMs: number): void {
+    this.#takeover.remember(evicted, nowMs);
   }
 }

@@ -11,7 +11,7 @@ import type { Takeover } from "../../config/types.ts";
 import { MAX_REMEMBERED, REVENGE_MS, STALLED_MS } from "../limits.ts";
 
 /** An address that has lost the stream to another one. */
-export interface PutOut {
+export interface Evicted {
   readonly address: string;
   /** ms since it was put out, or has last tried to come back. */
   readonly agoMs: number;
@@ -38,7 +38,7 @@ export class TakeoverRule {
   /** May be exchanged at any time. */
   policy: Takeover;
   /** When an address that was put out has last tried to come back. */
-  readonly #putOut = new Map<string, number>();
+  readonly #evicted = new Map<string, number>();
 
   constructor(policy: Takeover) {
     this.policy = policy;
@@ -56,25 +56,25 @@ export class TakeoverRule {
     if (this.policy === "deny") return false;
     if (nowMs - lastBytesAt >= STALLED_MS) return true;
     if (this.policy === "if_stalled") return false;
-    const since = this.#putOut.get(newcomer);
+    const since = this.#evicted.get(newcomer);
     if (since === undefined || nowMs - since >= REVENGE_MS) return true;
-    this.#putOut.set(newcomer, nowMs);
+    this.#evicted.set(newcomer, nowMs);
     return false;
   }
 
   /** Who has been put out, and how many ms ago: for whoever decides about the stream next. */
-  remembered(nowMs: number): readonly PutOut[] {
-    return Array.from(this.#putOut, ([address, at]) => ({ address, agoMs: nowMs - at }));
+  remembered(nowMs: number): readonly Evicted[] {
+    return Array.from(this.#evicted, ([address, at]) => ({ address, agoMs: nowMs - at }));
   }
 
   /** Goes on from what another rule remembered. */
-  remember(putOut: readonly PutOut[], nowMs: number): void {
-    for (const { address, agoMs } of putOut) this.putOut(address, nowMs - agoMs);
+  remember(evicted: readonly Evicted[], nowMs: number): void {
+    for (const { address, agoMs } of evicted) this.evict(address, nowMs - agoMs);
   }
 
   /** A publisher from `address` has been put out while it was sending. */
-  putOut(address: string, nowMs: number): void {
-    if (this.#putOut.size >= MAX_REMEMBERED) this.#putOut.clear();
-    this.#putOut.set(address, nowMs);
+  evict(address: string, nowMs: number): void {
+    if (this.#evicted.size >= MAX_REMEMBERED) this.#evicted.clear();
+    this.#evicted.set(address, nowMs);
   }
 }

@@ -24,7 +24,7 @@ import type { Player, PlayerOptions, PlayerSink } from "../play/player.ts";
 import { Publication, type Publisher, type Replaceable } from "../publication/publication.ts";
 import type { SegmentPool } from "../log/segment_pool.ts";
 import { StreamStats } from "../stream_stats.ts";
-import type { Clearance, PutOut } from "../publication/takeover.ts";
+import type { Clearance, Evicted } from "../publication/takeover.ts";
 
 export type { Publisher, Replaceable } from "../publication/publication.ts";
 
@@ -218,8 +218,8 @@ export class LiveStream implements ReadStream, IngestHost {
   }
 
   /** Who has been put out here, for whoever decides about the stream next. */
-  get putOut(): readonly PutOut[] {
-    return this.#publication.putOut(this.clock.now());
+  get evicted(): readonly Evicted[] {
+    return this.#publication.evicted(this.clock.now());
   }
 
   /**
@@ -283,7 +283,7 @@ export class LiveStream implements ReadStream, IngestHost {
   }
 
   /** Gives it back. */
-  letGo(): void {
+  release(): void {
     if (this.#publication.release()) this.#shared.listener?.unpublished(this);
   }
 
@@ -300,10 +300,10 @@ export class LiveStream implements ReadStream, IngestHost {
   }
 
   /** The stream has been elsewhere: its time, ms, and who was put out there. */
-  inherit(time: number, putOut: readonly PutOut[]): void {
+  inherit(time: number, evicted: readonly Evicted[]): void {
     const { timeline } = this.ingest;
     timeline.follow(timeline.last, time);
-    this.#publication.remember(putOut, this.clock.now());
+    this.#publication.remember(evicted, this.clock.now());
   }
 
   // ---- ingest
@@ -322,7 +322,7 @@ export class LiveStream implements ReadStream, IngestHost {
   }
 
   /** All that the publisher's socket had for now is in: flush, now or when the pacer says. */
-  settle(): void {
+  readDone(): void {
     this.#followers.pull();
     this.#outputs.flushDue(this.ingest.newestVideo);
   }
@@ -362,7 +362,7 @@ export class LiveStream implements ReadStream, IngestHost {
   /** Such entries have been added. */
   copied(): void {
     this.appended();
-    this.settle();
+    this.readDone();
   }
 
   /** The publisher elsewhere is gone. `ended`: players are to be told. */
@@ -401,7 +401,7 @@ export class LiveStream implements ReadStream, IngestHost {
    */
   join(sink: PlayerSink, options: PlayerOptions, rendering: Rendering | null = null): Player {
     const player = this.#outputs.add(sink, options, rendering);
-    if (this.playerCount === 1) this.#publication.publisher?.wanted();
+    if (this.playerCount === 1) this.#publication.publisher?.hasAudience();
     this.playerlessSince = this.idleSince = null;
     if (this.localPlayers === 1) this.#shared.listener?.audienceChanged(this);
     player.begin();
@@ -419,7 +419,7 @@ export class LiveStream implements ReadStream, IngestHost {
   /** A follower begins; at its end `unfollow`. */
   follow(follower: Follower): void {
     this.#followers.add(follower);
-    if (follower.needsStream) this.#publication.publisher?.wanted();
+    if (follower.needsStream) this.#publication.publisher?.hasAudience();
     if (this.published) follower.begin();
   }
 
@@ -433,7 +433,7 @@ export class LiveStream implements ReadStream, IngestHost {
       this.playerlessSince ??= this.clock.now();
     } else if (this.playerlessSince !== null) {
       this.playerlessSince = null;
-      this.#publication.publisher?.wanted();
+      this.#publication.publisher?.hasAudience();
     }
   }
 

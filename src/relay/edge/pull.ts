@@ -211,7 +211,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
     this.#drop();
     this.#enter("over");
     if (pulled) this.#log.info(`edge pull ${this.#name} ends: ${why}`);
-    this.stream.letGo();
+    this.stream.release();
     this.stream.unreserve();
     this.#host.over();
   }
@@ -234,7 +234,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
 
   // ---- `Publisher`
 
-  wanted(): void {}
+  hasAudience(): void {}
 
   catchUp(): void {}
 
@@ -283,7 +283,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
     const bytes = this.#attempt?.recvBytes ?? 0;
     this.stream.pulledBytes += bytes - this.#counted;
     this.#counted = bytes;
-    if (this.#state === "live") this.stream.settle();
+    if (this.#state === "live") this.stream.readDone();
   }
 
   override unpublished(): void {

@@ -62,7 +62,7 @@ export class EdgePublishPhase extends BasePhase implements UplinkOwner, Replacea
     if (!this.#uplink.publish(type, timestamp, payload)) this.#waits = true;
   }
 
-  override settle(): void {
+  override readDone(): void {
     this.#lastBytesAt = this.session.host.clock.now();
     if (this.#waits && !this.#left) this.session.socket.pauseReading();
   }

@@ -102,7 +102,7 @@ export interface Phase {
   /** An audio, video or data message. */
   media(message: Message): void;
   /** The messages that came in one piece have been handed over; `bytes` were read. */
-  settle(bytes: number): void;
+  readDone(bytes: number): void;
   /** Everything that was sent is through. */
   writable(): void;
   /** Once a second; clock ms. */
@@ -123,7 +123,7 @@ export abstract class BasePhase implements Phase {
   abstract command(command: Command): void;
   abstract tick(nowMs: number): void;
   media(_message: Message): void {}
-  settle(_bytes: number): void {}
+  readDone(_bytes: number): void {}
   writable(): void {}
   farewell(): void {}
   leave(): void {}

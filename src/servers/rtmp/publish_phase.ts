@@ -130,9 +130,9 @@ export class PublishPhase extends BasePhase implements Publisher {
     if (!this.#videoLogged || !this.#audioLogged) this.#logHeaders();
   }
 
-  override settle(bytes: number): void {
+  override readDone(bytes: number): void {
     this.lastBytesAt = this.session.host.clock.now();
-    this.#stream.settle();
+    this.#stream.readDone();
     if (this.#mergesReads) {
       if (bytes < SMALL_READ_BYTES) this.#pauseReading(this.#stream.vhost.publish.mrLatencyMs);
     } else if (this.#stream.playerCount === 0 && !this.#stream.followed) {
@@ -141,7 +141,7 @@ export class PublishPhase extends BasePhase implements Publisher {
   }
 
   /** `Publisher`: somebody plays the stream from now on. */
-  wanted(): void {
+  hasAudience(): void {
     this.session.host.idleReaders.remove(this.session.socket);
   }
 

@@ -270,7 +270,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
     ask((refusal) => {
       if (answered || this.#closed) return false;
       answered = true;
-      if (waits) this.#goOn(consultation, () => then(refusal));
+      if (waits) this.#resume(consultation, () => then(refusal));
       else then(refusal);
       return true;
     });
@@ -330,7 +330,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   }
 
   /** The answer has come: what the peer has sent since is next. */
-  #goOn({ kept }: Consultation, then: () => void): void {
+  #resume({ kept }: Consultation, then: () => void): void {
     this.#consultation = null;
     this.#guard(() => {
       then();
@@ -410,7 +410,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
     else if (this.#budget.holds && rest.length > 0) this.#budget.hold(rest);
     else if (!this.#closed && this.#budget.end()) this.#waitForTurn();
     this.flush();
-    if (!this.#closed) this.#phase?.settle(bytes.length);
+    if (!this.#closed) this.#phase?.readDone(bytes.length);
   }
 
   get #speaker(): Speaker {

@@ -10,7 +10,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { startCluster } from "../../../src/app/cluster.ts";
 import { loadConfig } from "../../../src/config/file/load.ts";
-import { openLog } from "../../../src/log/tank.ts";
+import { openLog } from "../../../src/log/sink.ts";
 
 const { config } = loadConfig(process.argv[2], (path) => readFileSync(path, "utf8"), {});
 await openLog(config.log);

@@ -11,7 +11,7 @@ import { Buffer } from "node:buffer";
 import net from "node:net";
 import process from "node:process";
 import { faults } from "../../../src/runtime/fault_guard.ts";
-import { closeLog, openLog } from "../../../src/log/tank.ts";
+import { closeLog, openLog } from "../../../src/log/sink.ts";
 import { connectTcp } from "../../../src/net/connect.ts";
 import { listenHttp } from "../../../src/net/http_listener.ts";
 import { runClock } from "../../../src/net/run_clock.ts";

@@ -140,7 +140,7 @@ export class FakeWorkers {
       case "release":
         return directory.release(from, message.key, message.epoch);
       case "yielded":
-        return directory.yielded(from, message.key, message.yes, message.putOut);
+        return directory.yielded(from, message.key, message.yes, message.evicted);
     }
   }
 

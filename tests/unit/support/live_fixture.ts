@@ -86,7 +86,7 @@ export class FakePublisher implements Publisher {
     this.caughtUp++;
   }
 
-  wanted(): void {}
+  hasAudience(): void {}
 
   replaced(): void {
     this.replacements++;
@@ -104,17 +104,17 @@ export class FakePublisher implements Publisher {
 
   video(time: number, payload: Uint8Array): void {
     this.#stream.media(MessageType.VIDEO, time, payload);
-    this.#stream.settle();
+    this.#stream.readDone();
   }
 
   audio(time: number, payload: Uint8Array): void {
     this.#stream.media(MessageType.AUDIO, time, payload);
-    this.#stream.settle();
+    this.#stream.readDone();
   }
 
   data(time: number, payload: Uint8Array): boolean {
     const known = this.#stream.data(MessageType.DATA_AMF0, time, payload);
-    this.#stream.settle();
+    this.#stream.readDone();
     return known;
   }
 

@@ -1,5 +1,5 @@
 /**
- * The owner's side of a feed: how much of its memory another thread may have, and where it goes on; and
+ * The owner's side of a mirror: how much of its memory another thread may have, and where it goes on; and
  * the mirror's: what of it is still there.
  * @module
  */
@@ -27,16 +27,16 @@ const FRAME_BYTES = 150 * 1024;
 class Scene {
   readonly fixture = new Fixture();
   readonly stream = this.fixture.stream();
-  readonly outlets = new MirrorSenders(this.stream);
+  readonly senders = new MirrorSenders(this.stream);
   readonly publisher = new FakePublisher(this.stream);
   readonly posted: MirrorMessage[] = [];
   /** What the other thread has: number of the segment and bytes, in order. */
   readonly lent: [number, number][] = [];
-  #outlet = -1;
+  #sender = -1;
   #time = 0;
 
   constructor() {
-    this.outlets.open(OTHER, (_, message) => this.#post(message));
+    this.senders.open(OTHER, (_, message) => this.#post(message));
     this.publisher.start();
     this.publisher.headers();
   }
@@ -62,14 +62,14 @@ class Scene {
   giveBack(bytes: number): void {
     while (this.lentBytes > bytes) {
       const [segment] = this.lent.splice(0, 1);
-      this.outlets.returned(OTHER, this.#outlet, segment[0], false);
+      this.senders.returned(OTHER, this.#sender, segment[0], false);
     }
   }
 
   #post(message: MirrorMessage): void {
     this.posted.push(message);
     if (message.kind === "end") return;
-    if (message.kind === "begin") this.#outlet = message.outlet;
+    if (message.kind === "begin") this.#sender = message.sender;
     for (const { segment, memory } of message.part.pieces) {
       if (memory) this.lent.push([segment, memory.byteLength]);
     }
@@ -95,8 +95,8 @@ Deno.test("a thread that has too much gets nothing before it has given half of i
   assert.deepEqual(others, []);
   assert.equal(message.kind, "more");
   // Its first entry is the keyframe; players that wait go on there, in memory that is told anew.
-  const { goOn, newestKeyframe, pieces } = message.part;
-  assert.deepEqual([goOn, newestKeyframe], [0, 0]);
+  const { resumeAt, newestKeyframe, pieces } = message.part;
+  assert.deepEqual([resumeAt, newestKeyframe], [0, 0]);
   assert.notEqual(pieces[0].memory, null);
   assert.equal(pieces[0].entries.length, 4, "that one entry");
   assert.equal(pieces[0].segment, last[0], "in a segment that it has");
@@ -125,8 +125,8 @@ Deno.test("memory that a thread had goes back to the pool, unless a write may st
     assert.equal(fixture.pool.freeBytes, 0);
     // It says that it is through with everything, or it ends without a word.
     if (returned) scene.giveBack(0);
-    scene.outlets.close(OTHER);
-    assert.equal(scene.outlets.cursor, Infinity);
+    scene.senders.close(OTHER);
+    assert.equal(scene.senders.cursor, Infinity);
     scene.publisher.stop();
     assert.equal(stream.log.bytes, 0);
     assert.equal(fixture.pool.freeBytes > 0, returned);
@@ -164,7 +164,7 @@ function part(segment: number, isNew: boolean, at: number, entries: number): Mir
     newestKeyframe: null,
     gopStart: null,
     hasPictures: true,
-    goOn: null,
+    resumeAt: null,
     time: 0,
     highest: 0,
     absolute: false,
@@ -176,7 +176,7 @@ Deno.test("a mirror knows of a GOP as long as it has its first frame, whatever t
   const gop = new Gop(true, 0);
   const timeline = new Timeline("full");
   const [wentOn, back]: [number[], number[]] = [[], []];
-  const inlet = new MirrorReceiver({
+  const receiver = new MirrorReceiver({
     log,
     clock: { now: () => 0 },
     ingest: {
@@ -191,21 +191,21 @@ Deno.test("a mirror knows of a GOP as long as it has its first frame, whatever t
     appended: () => {},
     resumeAt: (entry) => wentOn.push(entry),
   }, (segment) => back.push(segment));
-  inlet.take({ ...part(7, true, 0, 5), newestKeyframe: 0, gopStart: 0, goOn: 1 });
+  receiver.take({ ...part(7, true, 0, 5), newestKeyframe: 0, gopStart: 0, resumeAt: 1 });
   assert.deepEqual([gop.newestKeyframe, gop.start, wentOn], [0, 0, [1]]);
-  inlet.take({ ...part(8, true, 0, 2), newestKeyframe: 0, gopStart: -5 });
+  receiver.take({ ...part(8, true, 0, 2), newestKeyframe: 0, gopStart: -5 });
   assert.deepEqual([gop.newestKeyframe, gop.start], [5, 0]);
   // For want of room the first segment goes.
   log.trim(5);
   assert.deepEqual([log.tail, back], [5, [7]]);
-  inlet.take({ ...part(8, false, 20, 1), newestKeyframe: -2, gopStart: -7 });
+  receiver.take({ ...part(8, false, 20, 1), newestKeyframe: -2, gopStart: -7 });
   assert.deepEqual(
     [gop.newestKeyframe, gop.start],
     [5, -1],
     "the oldest entry that is left is one",
   );
-  inlet.take({ ...part(8, false, 30, 1), newestKeyframe: -4, gopStart: -3, goOn: 0 });
+  receiver.take({ ...part(8, false, 30, 1), newestKeyframe: -4, gopStart: -3, resumeAt: 0 });
   assert.deepEqual([gop.newestKeyframe, gop.start, wentOn], [-1, 5, [1, 8]]);
-  inlet.take(part(8, false, 40, 1));
+  receiver.take(part(8, false, 40, 1));
   assert.deepEqual([gop.newestKeyframe, gop.start], [-1, -1], "the owner has none");
 });
