@@ -19,7 +19,7 @@ export class Departures {
 
   /**
    * A publisher of the stream `key` has gone; `delivered` settles when the hook servers know. `hasten` is
-   * called when somebody waits for that.
+   * called when a caller waits for it.
    */
   add(key: string, delivered: Promise<void>, hasten: () => void = () => {}): void {
     const calls = this.#byStream.get(key) ?? new Map<Promise<void>, () => void>();

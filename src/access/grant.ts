@@ -128,11 +128,11 @@ export class Grant {
     const action = this.#end;
     const urls = this.#told;
     if (urls.length === 0 || !(this.#begun || this.#asking)) return;
-    // While it is asked about nobody knows yet: the answer comes first, what ends the connection after.
+    // While hooks are being asked the answer is not known: it is delivered first, then what ends the connection.
     const due = () => this.#begun || this.#counted;
     const event = { action, urls, body: this.#body(action), log: this.#parts.log };
     const told = this.#caller.tell(event, due);
-    // One that was not accepted has put no stream online: nobody waits for it.
+    // A client that was not accepted has put no stream online, so nothing waits for it.
     if (action !== "on_unpublish" || !due()) return;
     const hasten = () => this.#caller.hasten(this.#parts.log.id);
     this.#departures.add(this.#request.key, told, hasten);

@@ -1,5 +1,5 @@
 /**
- * Calls hook URLs: asking ones, whose answer somebody waits for, and telling ones, which nobody does.
+ * Calls hook URLs: asking ones, whose answer a client waits for, and telling ones, whose answer no client needs.
  * @module
  */
 
@@ -61,7 +61,7 @@ export class HookCaller {
   readonly #servers = new Map<string, HookServer>();
   /** The last event of each client that has one under way. */
   readonly #last = new Map<string, Promise<unknown>>();
-  /** Clients of whose events somebody waits for the delivery: they go among the asking ones. */
+  /** Clients whose events a newcomer waits for: they take the turns of asking calls. */
   readonly #hastened = new Set<string>();
 
   constructor(userAgent: string, limits: Partial<CallerLimits> = {}) {
@@ -78,7 +78,7 @@ export class HookCaller {
    * Asks one URL after the other; the first that does not say yes ends it. It fails closed: whatever goes
    * wrong is a no.
    * @param deadline `runClock` ms by which all must have answered.
-   * @param wanted Whether anybody still waits for the answer.
+   * @param wanted Whether the client still waits for the answer.
    * @returns Whether all have said yes.
    */
   ask(event: HookEvent, deadline: number, wanted: () => boolean): Promise<boolean> {
@@ -108,7 +108,7 @@ export class HookCaller {
     });
   }
 
-  /** Somebody waits until what there is to tell of a client has been told. */
+  /** A newcomer waits until the hook servers know the end of this client. */
   hasten(client: string): void {
     if (!this.#last.has(client)) return;
     this.#hastened.add(client);

@@ -1,6 +1,6 @@
 /**
  * The calls to one hook server. Asking ones, whose answer a client waits for, and telling ones, for which
- * nobody waits, have turns of their own: however many clients leave, those who come are asked about (H48).
+ * no client waits, have turns of their own: however many clients leave, those who come are asked about (H48).
  * @module
  */
 
@@ -86,7 +86,7 @@ export class CallQueue {
     });
   }
 
-  /** Somebody waits for what a client's telling call has to say: it goes on among the asking ones. */
+  /** A newcomer waits for a telling call of this client: the call moves to the asking ones. */
   hasten(client: string): void {
     const start = this.#telling.waiting.get(client);
     if (!start) return;

@@ -1,5 +1,5 @@
 /**
- * Signed URLs: `stream?expires=UNIX&sign=HEX` shows that whoever made the URL knows the secret. Ours, not
+ * Signed URLs: `stream?expires=UNIX&sign=HEX` shows that the maker of the URL knows the secret. Ours, not
  * SRS's; it needs no hook server.
  *
  *     sign = HMAC-SHA256(secret, "ACTION KEY EXPIRES") in hex
@@ -54,7 +54,7 @@ export function checkSignature(
   const valid = secrets.filter((secret) =>
     timingSafeEqual(hmac(secret, action, key, expires), given)
   );
-  // Before the time: whoever has no valid signature learns nothing else.
+  // Before the time: a client without a valid signature learns nothing else.
   if (valid.length === 0) return refused(`wrong signature to ${action} ${key}`);
   const late = Math.floor(nowMs / 1000) - Number(expires);
   return late > 0 ? refused(`expired ${late} s ago`) : null;

@@ -158,7 +158,7 @@ function parse(args: readonly string[]) {
     });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    // Node's text goes on with hints about "--" that are of no use here.
+    // Node's text continues with hints about "--" that are of no use here.
     const [problem] = message.split(/\. |\n/);
     throw new UsageError(
       `${problem}${optionHint(args, Object.keys(OPTIONS))}; -h lists the options`,

@@ -12,7 +12,7 @@ import { serverLog } from "../log/log.ts";
 export interface DrainTarget {
   /** Connections of clients. */
   readonly clients: number;
-  /** No new clients; asks those who can be asked to connect anew, at `reconnectTo` or the same address. */
+  /** No new clients; asks clients that support it to reconnect, at `reconnectTo` or the same address. */
   drain(reconnectTo: string | null): void;
 }
 
@@ -27,7 +27,7 @@ const CLOCK: DrainClock = {
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 
-/** Drains; resolves when the server may stop. `ended`: somebody has lost patience. */
+/** Drains; resolves when the server may stop. `ended`: a second signal ends the drain. */
 export async function drain(
   target: DrainTarget,
   grace: GraceConfig,

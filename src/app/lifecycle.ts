@@ -92,7 +92,7 @@ export class Lifecycle implements ServerControl {
 
   // ---- inside
 
-  /** Somebody does not want to wait: hook servers and clients are told no more. */
+  /** A second signal: hook servers and clients are told no more. */
   #hasten(signal: string): void {
     if (this.#hastens) return;
     this.#hastens = true;
@@ -126,7 +126,7 @@ export class Lifecycle implements ServerControl {
     if (!server) return;
     this.#state = "stopping";
     this.#manager?.stopping();
-    // Whatever hangs: whoever restarts the server waits for its end.
+    // Whatever hangs: the restart waits for this process to end.
     setTimeout(() => this.#exit(), STOP_LIMIT_MS);
     await Promise.race([this.#ended(server), this.#hurry.promise]);
     this.#removePidFile();

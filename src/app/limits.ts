@@ -31,7 +31,7 @@ export const STOP_POLL_MS = 10;
 export const REFUSAL_LOG_MS = 10_000;
 /**
  * ms for which a player of a draining server may be without a publisher. It would wait for ever for one:
- * let go, most connect anew, and find the server that has taken over.
+ * closed, most reconnect, and find the server that has taken over.
  */
 export const ORPHAN_MS = 3000;
 

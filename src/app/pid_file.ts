@@ -1,5 +1,5 @@
 /**
- * The pid file. `pid FILE` may name a file that is none, or a link that somebody else has put there: only
+ * The pid file. `pid FILE` may name a file that is none, or a link that another user has put there: only
  * a file that holds a process number is written over, and only one that holds ours is removed (H61).
  * @module
  */
@@ -121,7 +121,7 @@ function whyNotOurs(text: string, state: Stats, processes: Processes): string | 
   if (other === null) return null;
   // After a power failure another program may have the number, which must not keep the server from starting.
   if (other.begunMs !== null && other.begunMs > state.mtimeMs + CLOCK_SLACK_MS) return null;
-  // One that drains, or ends while its successor starts.
+  // A server that drains, or ends while its successor starts.
   if (other.isSameProgram) return null;
   return `it belongs to process ${pid}, which runs and is not srs-edge`;
 }

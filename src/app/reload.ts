@@ -1,5 +1,5 @@
 /**
- * Reading the configuration anew while the server runs: all of it takes effect, or nothing does.
+ * Reading the configuration again while the server runs: all of it takes effect, or nothing does.
  * @module
  */
 

@@ -55,7 +55,7 @@ const TICK_MS = BEAT_MS;
 const SUMMARIES_PER_TICK = 20;
 
 const ORPHAN_REASON = "its stream has ended, and the server drains";
-/** What clients that are asked to connect anew are told. */
+/** What clients that are asked to reconnect are told. */
 const RECONNECT_REASON = "The server is about to stop.";
 
 /** What the keys of the RTMP ports begin with. */
@@ -221,7 +221,7 @@ export class Server {
   }
 
   /**
-   * Goes over to another configuration without dropping anybody: ports are opened and released, streams
+   * Goes over to another configuration without dropping a client: ports are opened and released, streams
    * and connections take their new settings. What needs a restart is not looked at.
    * @throws Error with the cure when a port or certificate cannot be had; nothing has changed then.
    */
@@ -243,9 +243,9 @@ export class Server {
   }
 
   /**
-   * No new clients: releases the RTMP ports, and asks those clients that can do it to connect anew, to
-   * `reconnectTo` or, when that is null, at the same address. From here on players are let go whose
-   * stream has ended: nobody can publish it again here.
+   * No new clients: releases the RTMP ports, and asks those clients that support it to reconnect, to
+   * `reconnectTo` or, when that is null, at the same address. From here on players are closed whose
+   * stream has ended: no publisher can come back here.
    */
   drain(reconnectTo: string | null): void {
     this.#orphans = new Map();
@@ -254,7 +254,7 @@ export class Server {
     this.#drainTick(CLOCK.now());
   }
 
-  /** Has a stream here although nobody asks for it, until the result is called. */
+  /** Has a stream here although no client asks for it, until the result is called. */
   keep(key: string, vhost: VhostConfig, app: string, name: string): () => void {
     const stream = this.#hub.obtain(key, vhost, app, name);
     stream.reserve();
@@ -272,7 +272,7 @@ export class Server {
     this.#loop.stop();
     this.#orphans ??= new Map();
     this.#ports.release();
-    // Deno gives a listener's descriptor back a turn later: a client that is sent away and connects anew
+    // Deno gives a listener's descriptor back a turn later: a client that is sent away and reconnects
     // at once must not reach this process again.
     await nextTurn();
     const sessions = this.#registry.sessions;
@@ -301,7 +301,7 @@ export class Server {
     }
   }
 
-  /** HTTP first: whoever sees the RTMP port open finds everything there. */
+  /** HTTP first: a client that sees the RTMP port open finds everything there. */
   async #listen(config: Config): Promise<void> {
     const http = await this.#http?.prepare(config);
     const rtmp = (this.#listens ? config.listen : []).map((address): WantedPort => {

@@ -14,7 +14,7 @@ const ONE_TRACK = 0;
 const MANY_TRACKS = 1;
 const MANY_CODECS = 2;
 const FOURCC_BYTES = 4;
-/** The track that everybody plays. */
+/** The track that every player plays. */
 const MAIN_TRACK = 0;
 
 /**

@@ -5,20 +5,20 @@
 
 /**
  * Bytes of segments that a mirror may have at a time: what a log may hold, and what is on the way. One
- * that has more is stuck; it loses what comes, and goes on at a keyframe when it has caught up.
+ * that has more is stuck; it loses what comes, and resumes at a keyframe when it has caught up.
  */
 export const MAX_LENT_BYTES = 80 * 1024 * 1024;
 
 /**
- * ms of audio behind the last picture after which a stream is audio only. Still pictures and slow cameras
- * send one in up to 10 s, and an encoder that drops pictures for want of bandwidth is as long without
+ * ms of audio behind the last picture after which a stream is audio only. Slide shows and slow cameras
+ * send one in up to 10 s, and an encoder that drops frames for want of bandwidth is as long without
  * one; whatever the number of audio messages (SRS counts 115, which are 2.5 s). Until then the GOP is
- * kept, so that nobody who joins has to wait.
+ * kept, so that no joining player has to wait.
  */
-export const PICTURES_GONE_MS = 30_000;
+export const VIDEO_GONE_MS = 30_000;
 
 /** ms of audio from the beginning after which a publisher without a picture is audio only. */
-export const NO_PICTURES_MS = 3000;
+export const NO_VIDEO_MS = 3000;
 
 /**
  * Longest GOP that joiners are given, ms, whatever `gop_cache_max_frames` says: a keyframe every 5 min
@@ -59,7 +59,7 @@ export const STALLED_MS = 2000;
  */
 export const CLEAR_LOOKS_MS: readonly number[] = [20, 80];
 
-/** ms for which who was put out may not put the other out; each attempt starts it anew. */
+/** ms for which an evicted publisher may not evict the other; each attempt starts the time again. */
 export const REVENGE_MS = 60_000;
 
 /** Addresses remembered for that. */
@@ -78,7 +78,7 @@ export const MAX_HEADER_BYTES = 64 * 1024;
 export const MAX_KEPT_BYTES = 128 * 1024;
 
 /**
- * With only one kind queued, this many messages are let go all the same (SRS). Data messages wait for
+ * With only one kind queued, this many messages are released all the same (SRS). Data messages wait for
  * the media before them, as many as that too.
  */
 export const PURE_MESSAGES = 10;
@@ -115,11 +115,11 @@ export const SEGMENT_SLOW_MS = 8000;
 export const TIMER_SLACK_MS = 1;
 
 /**
- * With an interval longer than this (ms) sound waits for the next picture and leaves in the same write:
+ * With an interval longer than this (ms) audio waits for the next picture and leaves in the same write:
  * 25 writes a second cost a third of the 68 that it takes to send each message by itself.
  */
 export const RIDE_INTERVAL_MS = 4;
-/** ms that sound waits for a picture at most: one frame interval of slow video. */
+/** ms that audio waits for a picture at most: one frame interval of slow video. */
 export const RIDE_MS = 50;
 /** Below this (ms) a delay is not worth a timer, whose grain is 1 ms. */
 export const MIN_DELAY_MS = 1;

@@ -3,7 +3,7 @@
  * @module
  */
 
-/** An address, of IPv6 its /64: whoever has one address there has all of them. */
+/** An address, of IPv6 its /64: a host that has one address there has all of them. */
 export function addressGroup(address: string): string {
   const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address) ?? [];
   if (mapped !== undefined) return mapped;

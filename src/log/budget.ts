@@ -17,7 +17,7 @@ export interface LineRate {
   readonly perSecond: number;
 }
 
-/** A usual connection has ten to twenty lines; one that changes channel has six for each change. */
+/** A usual connection has ten to twenty lines; a player that changes channel has six for each change. */
 export const CONNECTION_LINES: LineRate = { burst: 200, perSecond: 2 };
 
 /**
@@ -63,7 +63,7 @@ class Allowance {
 export class LineBudget {
   readonly #now: () => number;
   readonly #addresses = new Map<string, Allowance>();
-  /** Addresses of which lines were left out that nobody has told yet. */
+  /** Addresses whose left-out lines have not been reported yet. */
   readonly #untold = new Set<string>();
   #toldAt = -Infinity;
 

@@ -1,6 +1,6 @@
 /**
- * Whether a fault that nobody catches ends the process: then the log's last lines are written at once, and
- * waited for. Where the process outlives it, that would stop the log and everybody else.
+ * Whether an uncaught fault ends the process: then the log's last lines are written at once, and
+ * waited for. Where the process outlives it, that would stop the log and every client.
  * @module
  */
 

@@ -1,7 +1,7 @@
 /**
  * Connections that are driven by system calls: those of players, which are sent much and say little.
  *
- * Sending is one `send(2)` of the shared view, with nothing allocated and nobody called back. What comes
+ * Sending is one `send(2)` of the shared view, with nothing allocated and no callback. What comes
  * in, and room for what did not go through, is looked for by one timer for all of them: a player's
  * "pause" may wait for some ms, and a connection that has something to send is looked at more often.
  * @module
@@ -167,7 +167,7 @@ export class DirectSockets {
   readonly #into = new Uint8Array(RECEIVE_BYTES);
   /** Those of them that want to be looked at soon. */
   readonly #waiting = new Set<DirectSocket>();
-  /** To be closed after this look: until then nobody else may get their numbers. */
+  /** To be closed after this look: until then no other connection may get their numbers. */
   readonly #left: number[] = [];
   #count = 0;
   #looking = false;

@@ -1,6 +1,6 @@
 /**
- * How many files and sockets this process may open, and who may have how many of them (H36, H37). Nobody may
- * take the last one: Deno 2.9 accepts nobody any more once it had to do without, and Bun spins.
+ * How many files and sockets this process may open, and who may have how many of them (H36, H37). No part may
+ * take the last one: Deno 2.9 stops accepting for good once it had to do without, and Bun spins.
  *
  *     max_connections   RTMP connections and HTTP players
  *     HTTP              connections that play nothing
@@ -17,7 +17,7 @@ import { type Config, HOOK_ACTIONS } from "../config/types.ts";
 import { limitHttpConnections } from "./http_listener.ts";
 import { limitOutgoing } from "./outgoing.ts";
 
-/** ... and these at least: without an answer nobody could find out what is the matter. */
+/** ... and these at least: without an answer no user could find out what is the matter. */
 const MIN_HTTP_CONNECTIONS = 16;
 /** Calls to one hook server at a time: see `MAX_ASKING_CALLS` and `MAX_TELLING_CALLS`. */
 const CALLS_PER_HOOK_SERVER = 48;

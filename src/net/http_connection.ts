@@ -117,7 +117,7 @@ export class HttpConnection implements TcpHandler {
 
   /**
    * A client that has said all it has to say may wait for the answer, or be gone: that does not show. What
-   * is answered goes on; what is only waited for need not (H39).
+   * is answered continues; what is only waited for need not (H39).
    */
   onEnd(): boolean {
     if (this.#closed || this.idle || this.#link?.isWebSocket) return false;

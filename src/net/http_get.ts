@@ -67,7 +67,7 @@ export class HttpGet {
     let error: Error | null = null;
     const giveBack = takeOutgoing();
     try {
-      // Not within the constructor: whoever makes one has no handler ready yet.
+      // Not within the constructor: the caller has no handler ready yet.
       await Promise.resolve();
       if (!giveBack) throw new ConnectError("other", noPlace(url.host));
       const response = await this.#fetch(url, options);

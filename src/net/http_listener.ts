@@ -118,7 +118,7 @@ class HttpConnections implements HttpConnectionHost {
 
 /**
  * When there are as many as may be, the oldest idle one of the address that has most goes: who opens
- * connections without end loses his own, and everybody else is let in (H36).
+ * connections without end loses its own, and all others are let in (H36).
  */
 function makeRoom(): void {
   if (open.size < room) return;

@@ -27,7 +27,7 @@ export const REQUEST_TIMEOUT_S = 10;
 /** Seconds in which a client must take something of an answer. */
 export const ANSWER_STALL_S = 30;
 /**
- * Seconds for which a stream goes on without a byte after its client has closed its sending side: one that
+ * Seconds for which a stream continues without a byte after its client has closed its sending side: one that
  * is gone altogether shows that by a reset as soon as it is sent something, and not before.
  */
 export const HALF_CLOSED_S = 2;

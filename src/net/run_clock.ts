@@ -1,14 +1,14 @@
 /**
  * Time in which this process ran. A box that sleeps, a container that is paused, a machine that is moved
  * and a process that is stopped by a signal all come back late, with bytes of their peers waiting in the
- * sockets: no deadline may pass because of time in which nobody could read them (F5).
+ * sockets: no deadline may pass because of time in which the server could not read them (F5).
  * @module
  */
 
 import { BEAT_MS, EARLY_MS, LATE_MS } from "./limits.ts";
 
 /**
- * A clock that stands still while the process does: the live core's `Clock`. While nobody beats, it is the
+ * A clock that stands still while the process does: the live core's `Clock`. While `beat` is not called, it is the
  * system's.
  */
 export class RunClock {
@@ -18,7 +18,7 @@ export class RunClock {
   #beatAt = 0;
   /** ms of all pauses. */
   #skipped = 0;
-  /** What `now` last said: it goes on from there after a pause. */
+  /** What `now` last said: it continues from there after a pause. */
   #last = 0;
   #paused = false;
 

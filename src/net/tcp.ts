@@ -1,7 +1,7 @@
 /**
  * The TCP adapter: a connection as the rest of the server sees it. `node:net` is native on both runtimes
  * and was measured to be the cheapest of their interfaces on Deno, and as cheap as the native one on Bun;
- * cheaper still are system calls, for the connections of players and of publishers whom nobody plays.
+ * cheaper still are system calls, for the connections of players and of publishers without players.
  * @module
  */
 
@@ -81,7 +81,7 @@ export interface TcpHandler {
   /** Everything given to `send` is through. */
   onWritable(): void;
   /**
-   * The peer says no more, and may still listen. True: what it is to be sent goes on. Where nothing is
+   * The peer says no more, and may still listen. True: what it is to be sent continues. Where nothing is
    * said here, the connection is closed.
    */
   onEnd?(): boolean;
@@ -334,7 +334,7 @@ export class NetSocket implements TcpSocket, DirectOwner {
   #startReading(): void {
     if (!this.#stopped) return;
     this.#stopped = false;
-    // In this order: whoever waits is told of what is there already.
+    // In this order: a waiting caller is told of what is there already.
     if (this.#socket) startReading(this.#socket);
     this.#resetLowWater();
   }
@@ -363,7 +363,7 @@ function duplicate(libc: Libc, socket: net.Socket): number {
   return socket instanceof tls.TLSSocket ? -1 : libc.duplicate(socket);
 }
 
-/** `::ffff:1.2.3.4` is 1.2.3.4 to everybody but the kernel. */
+/** `::ffff:1.2.3.4` is 1.2.3.4 to all but the kernel. */
 export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }
@@ -418,7 +418,7 @@ export async function canReusePort(): Promise<boolean> {
 }
 
 /**
- * Makes sure that nobody listens on an address, as a listener alone on its port does by itself: with
+ * Makes sure that no process listens on an address, as a listener alone on its port does by itself: with
  * `reusePort` two servers would share it, and each would have half of the clients.
  * @throws Error with the address and the cure when the address cannot be had.
  */

@@ -22,7 +22,7 @@ export { MessagePort };
 /** What becomes of a thread. */
 export interface ThreadEvents {
   message(message: unknown): void;
-  /** An exception that nobody caught; `ended` follows. */
+  /** An uncaught exception; `ended` follows. */
   failed(error: Error): void;
   /** The thread is over, and so are its sockets. */
   ended(): void;
@@ -55,7 +55,7 @@ export class Thread {
       events.failed(error instanceof Error ? error : new Error(String(error)));
     });
     this.#worker.on("exit", () => {
-      // On Deno a thread that is terminated goes on to the end of what it does.
+      // On Deno a terminated thread continues to the end of what it does.
       void openLibc().then((libc) => this.#terminated ? libc?.endAll(left) : libc?.closeAll(left));
       events.ended();
     });

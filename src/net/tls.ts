@@ -146,7 +146,7 @@ class Handshake {
     this.#over = true;
     const { hostname, port } = this.#connection.remoteAddr;
     this.#connection.close();
-    // The runtime goes on with the handshake of a connection that is closed before its end.
+    // The runtime continues the handshake of a connection that is closed before its end.
     this.#cutter.cut({ host: hostname, port });
   }
 

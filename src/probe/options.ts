@@ -34,7 +34,7 @@ const OPTIONS = {
 /** The command line makes no sense; the message says what to do. */
 export class ProbeUsageError extends Error {}
 
-/** Seconds that are measured unless said otherwise, where nobody sits before a terminal. */
+/** Seconds that are measured unless said otherwise, where there is no terminal. */
 const DEFAULT_SECONDS = 10;
 const DEFAULT_FPS = 25;
 const MAX_FPS = 240;

@@ -35,7 +35,7 @@ const RUN = randomBytes(4).readUInt32BE(0);
 /** What a run has under way. */
 interface Running {
   readonly player: PlayProbe;
-  /** Why it ended by itself; null: it goes on. */
+  /** Why it ended by itself; null: it runs. */
   readonly end: ProbeEnd | null;
   readonly publishing: PublishFigures | null;
   close(): void;

@@ -1,5 +1,5 @@
 /**
- * The stamp in every picture of the synthetic stream: when it was made. Whoever plays the stream can
+ * The stamp in every picture of the synthetic stream: when it was made. A player of the stream can
  * read it and show the delay from end to end, a web page too.
  *
  * It is an H.264 SEI message of user data (ITU-T H.264 D.1.6), the first NAL unit of its access unit:

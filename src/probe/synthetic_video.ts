@@ -18,7 +18,7 @@ export const VIDEO_HEIGHT = HEIGHT_MBS * 16;
 const PROFILE_BASELINE = 66;
 /** Constraint sets 0 and 1: constrained baseline, which every decoder can do. */
 const CONSTRAINTS = 0xc0;
-/** Level 4: 20 Mbit/s, and more pictures a second than anybody asks for. */
+/** Level 4: 20 Mbit/s, and more pictures a second than a probe asks for. */
 const LEVEL = 40;
 const FRAME_NUM_BITS = 16;
 

@@ -1,6 +1,6 @@
 /**
  * The archive for people who unpack and run, and the Debian package. Both are reproducible: names in
- * order, nobody's user, the commit's time.
+ * order, no user's name, the commit's time.
  * @module
  */
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

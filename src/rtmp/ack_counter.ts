@@ -3,7 +3,7 @@
  * @module
  */
 
-/** A sum that would pass this starts anew (SRS, Q53). */
+/** A sum that would pass this starts at 0 again (SRS, Q53). */
 const MAX_TOTAL = 0xf0000000;
 
 /** Counts a peer's bytes, those of its handshake included. */

@@ -27,7 +27,7 @@ import { ChunkStream, controlValue, type Message, MessageType, readU32 } from ".
 export const DEFAULT_CHUNK_SIZE = 128;
 /** Smallest chunk size accepted from a peer: the standard's (SRS refuses less than 128). */
 const MIN_CHUNK_SIZE = 1;
-/** What OBS had announced before it reconnected, and goes on using (Q14). */
+/** What OBS had announced before it reconnected, and still uses (Q14). */
 const STALE_CHUNK_SIZE = 4096;
 /** How a connect command begins: an AMF0 string (02), 7 bytes long. */
 const CONNECT_BEGIN = [0x02, 0x00, 0x07, ...new TextEncoder().encode("connect")];
@@ -90,7 +90,7 @@ export class ChunkReader {
   #fresh = true;
   #partialBytes = 0;
   #allocatedBytes = 0;
-  /** The buffer of the message that `next` has returned, if nobody needs it after that. */
+  /** The buffer of the message that `next` has returned, if it is not needed after that. */
   #spent: Uint8Array = NO_BYTES;
 
   /** The peer's current chunk size, bytes. */
@@ -149,7 +149,7 @@ export class ChunkReader {
 
   /**
    * Old OBS versions reconnect with the chunk size of the connection before (Q14): where the header of
-   * the second chunk of `connect` should be, that command goes on.
+   * the second chunk of `connect` should be, that command continues.
    */
   #recogniseStaleChunkSize(): void {
     const { id, buffer, have, length } = this.#current;
@@ -356,7 +356,7 @@ export class ChunkReader {
     this.#partialBytes += count;
     const wanted = stream.have + count;
     if (wanted > stream.buffer.length) {
-      // Grows with what has arrived; the announced length is a promise that nobody has to keep (H1).
+      // Grows with what has arrived; the announced length is a promise that the peer need not keep (H1).
       const before = stream.buffer.length;
       this.#grow(stream, wanted);
       this.#allocatedBytes += stream.buffer.length - before;

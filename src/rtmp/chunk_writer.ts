@@ -159,7 +159,7 @@ export class MessageWriter {
     );
   }
 
-  /** What was gathered, in memory that is nobody else's: a socket may hold on to it. Starts anew. */
+  /** What was gathered, in memory of its own: a socket may keep it. Starts with an empty buffer. */
   take(): Uint8Array {
     const bytes = this.#buffer.subarray(0, this.#length);
     this.#buffer = NO_BYTES;

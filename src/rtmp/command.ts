@@ -176,7 +176,7 @@ export function onFcStatus(
 }
 
 /**
- * `NetConnection.Connect.ReconnectRequest`: the client is to go on until the next keyframe, connect anew
+ * `NetConnection.Connect.ReconnectRequest`: the client is to continue until the next keyframe, reconnect
  * and then leave (Enhanced RTMP v2). `tcUrl`: where; null: the address that it has.
  */
 export function reconnectRequest(description: string, tcUrl: string | null): Uint8Array {

@@ -17,7 +17,7 @@ export const MAX_MESSAGE_SIZE = 0xffffff;
 export const MAX_PARTIAL_BYTES = MAX_MESSAGE_SIZE + 1024 * 1024;
 /** Chunk streams remembered at a time. Encoders use 3 to 8; the protocol would allow 65597. */
 export const MAX_CHUNK_STREAMS = 64;
-/** Assembly buffers kept for the next message, bytes per connection; larger ones are let go. */
+/** Assembly buffers kept for the next message, bytes per connection; larger ones are freed. */
 export const KEPT_BUFFER_BYTES = 1024 * 1024;
 /** Smallest assembly buffer, bytes: a connect command. A player never needs more. */
 export const MIN_BUFFER_BYTES = 512;

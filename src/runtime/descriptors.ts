@@ -24,7 +24,7 @@ export class DescriptorSet {
     return true;
   }
 
-  /** It is nobody's any more. */
+  /** It has no owner any more. */
   delete(fd: number): void {
     if (fd < MAX_DESCRIPTORS) Atomics.and(this.#words, fd >> 5, ~(1 << (fd & 31)));
   }

@@ -34,7 +34,7 @@ export class FaultGuard {
   }
 
   /**
-   * Takes a fault that somebody else has caught. The first of its kind is logged, and each after which their
+   * Takes a fault that has been caught elsewhere. The first of its kind is logged, and each after which their
    * number is ten times as large.
    */
   note(what: string, error: unknown): void {
@@ -49,7 +49,7 @@ export class FaultGuard {
   }
 
   /**
-   * From now on no exception and no rejection that nobody catches ends this process, or this thread: it is
+   * From now on no uncaught exception and no unhandled rejection ends this process, or this thread: it is
    * the net below timers, callbacks of the runtime, messages of threads and promises.
    */
   watchProcess(): void {

@@ -183,7 +183,7 @@ export class Libc {
 
   /**
    * Ends the connections that a thread has left which may run on for a while: it still knows their
-   * descriptors, and nobody else may get these numbers.
+   * descriptors, and no other connection may get these numbers.
    */
   endAll(left: DescriptorSet): void {
     for (const fd of left.take()) this.#c.shutdown(fd, SHUT_RDWR);
@@ -195,7 +195,7 @@ export class Libc {
     return this.#c.getpeername(fd, address, this.#length) === 0;
   }
 
-  /** Ends a connection in both directions, whoever has the descriptor. */
+  /** Ends a connection in both directions, whichever part has the descriptor. */
   cutOff(fd: number): void {
     this.#c.shutdown(fd, SHUT_RDWR);
   }
@@ -210,7 +210,7 @@ export class Libc {
     this.#set(fd, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
   }
 
-  /** Bytes that must have come before anybody who waits for them is woken. */
+  /** Bytes that must have come before a waiting reader is woken. */
   setReceiveLowWater(fd: number, bytes: number): void {
     this.#set(fd, SOL_SOCKET, SO_RCVLOWAT, bytes);
   }
@@ -246,7 +246,7 @@ export class Libc {
   }
 
   /**
-   * The beginning of a file below `/proc`, which Deno does not let anybody read who may not do everything;
+   * The beginning of a file below `/proc`, which Deno lets only a program with all permissions read;
    * null when it is not there.
    */
   readText(path: string): string | null {
@@ -373,7 +373,7 @@ function throughDeno(): (library: string) => Functions {
     Object.entries(FUNCTIONS).map(([name, parameters]) => [name, { parameters, result: "i32" }]),
   );
   return (path) => {
-    // Without a question to whoever sits at the terminal.
+    // Without a question at the terminal.
     const { state } = deno.permissions.querySync({ name: "ffi", path });
     if (state !== "granted") throw new Error(`${path} may not be loaded`);
     return deno.dlopen(path, functions).symbols;

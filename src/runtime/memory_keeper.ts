@@ -1,6 +1,6 @@
 /**
  * Gives memory back after a burst. The collectors of both runtimes weigh the objects of their heap, not
- * the buffers behind them: tens of megabytes of read buffers and of large messages that nobody needs any
+ * the buffers behind them: tens of megabytes of read buffers and of large messages that are not needed any
  * more stay until the heap itself has grown, on a quiet server for ever.
  * @module
  */

@@ -29,7 +29,7 @@ export interface Processes {
   look(pid: number): OtherProcess | null;
 }
 
-/** Where nothing can be found out, every number may be somebody's. */
+/** Where nothing can be found out, every number may be another process's. */
 const UNKNOWN: OtherProcess = { begunMs: null, isSameProgram: false };
 
 /**
@@ -43,7 +43,7 @@ export async function runningProcesses(): Promise<Processes> {
   return { look: (pid) => known ? lookAt(proc, pid) : UNKNOWN };
 }
 
-/** Reads below `/proc`: Deno allows that to nobody who may not do everything, the C library does. */
+/** Reads below `/proc`: Deno allows that only with all permissions, the C library always. */
 class Proc {
   readonly #libc: Libc | null;
 

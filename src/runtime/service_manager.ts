@@ -46,12 +46,12 @@ function throughDeno(path: string): Notify {
   const { listenDatagram }: DenoDatagrams = Deno;
   if (!listenDatagram) throw new Error("Deno has unix datagrams only with --unstable-net");
   if (path.startsWith("@")) throw new Error("Deno has no abstract unix sockets");
-  // Deno wants an address for the sender too, which is a file; nobody answers, so it may go at once.
+  // Deno wants an address for the sender too, which is a file; no answer comes, so it may go at once.
   const own = `${process.env.RUNTIME_DIRECTORY || tmpdir()}/notify-${process.pid}.sock`;
   const socket = listenDatagram({ transport: "unixpacket", path: own });
   unlinkSync(own);
   return (state) => {
-    // Whoever does not listen does not want to know.
+    // A manager that does not listen does not want to know.
     socket.send(new TextEncoder().encode(state), { transport: "unixpacket", path }).catch(() => {});
   };
 }

@@ -33,7 +33,7 @@ export function reportOf(view: ServerView): Report {
 
 /** Where the figures come from. */
 export interface ReportSource {
-  /** Asks all workers anew; each that answers replaces its report. */
+  /** Asks all workers again; each that answers replaces its report. */
   refresh(): Promise<void>;
   /** The newest report of each worker that is there. */
   readonly reports: Iterable<Report>;
@@ -90,7 +90,7 @@ export class MergedView implements ServerView {
 
   /**
    * Lets go of what is kept of streams that no worker knows any more; to be called when all have reported.
-   * Their names are chosen by clients, and nobody may ever ask for the list of streams.
+   * Their names are chosen by clients, and the list of streams may never be asked for.
    */
   forget(): void {
     if (this.#goneOfStream.size + this.#streamIds.size === 0) return;
@@ -234,7 +234,7 @@ const NO_FIGURES: ServerFigures = {
   relays: NO_RELAY_FIGURES,
 };
 
-/** What a worker reports that has had nobody yet. */
+/** What a worker reports before its first client. */
 export const EMPTY_REPORT: Report = {
   connections: 0,
   recvBytes: 0,

@@ -35,7 +35,7 @@ export interface Session {
   summary(nowMs: number): string;
   /** The server stops, or has another reason to end it in an orderly way. */
   shutdown(reason?: string): void;
-  /** Asks it to connect anew; FLV has no words for that. */
+  /** Asks it to reconnect; FLV has no words for that. */
   requestReconnect?(description: string, tcUrl: string | null): boolean;
   /** Drops the connection at once. */
   kick(): void;

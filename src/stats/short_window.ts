@@ -16,7 +16,7 @@ export interface Counters {
 
 /** What became of them in the window. */
 export interface Recent {
-  /** Pictures a second. */
+  /** Frames a second. */
   readonly fps: number;
   /** kbit/s. */
   readonly recvKbps: number;

@@ -34,7 +34,7 @@ export interface VhostView extends Traffic {
   readonly streams: number;
 }
 
-/** What is known of a stream's pictures; names and texts as in the API (SRS). */
+/** What is known of a stream's video; names and texts as in the API (SRS). */
 export interface VideoFigures {
   /** `H264`, `HEVC`. */
   readonly codec: string;
@@ -47,7 +47,7 @@ export interface VideoFigures {
   readonly height: number;
 }
 
-/** What is known of a stream's sound; names and texts as in the API (SRS). */
+/** What is known of a stream's audio; names and texts as in the API (SRS). */
 export interface AudioFigures {
   /** `AAC`, `MP3`, `Opus`. */
   readonly codec: string;
@@ -63,11 +63,11 @@ export interface StreamEdge {
   readonly uptimeMs: number | null;
   /** Players, the waiting ones included. */
   readonly players: number;
-  /** Pictures a second of the main video track. */
+  /** Frames a second of the main video track. */
   readonly fps: number;
   /** Bits of a luma sample; null: not known. */
   readonly bitDepth: number | null;
-  /** Tracks of the publisher; 0: none has come, or nobody publishes. */
+  /** Tracks of the publisher; 0: none has come, or there is no publisher. */
   readonly videoTracks: number;
   readonly audioTracks: number;
   /** kbit/s from the publisher and to all players. */

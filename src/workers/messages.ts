@@ -63,9 +63,9 @@ export type ToCoordinator =
     readonly key: string;
     readonly address: string | null;
   }
-  /** The answer to `clear`, once the end of whoever has gone is delivered. */
+  /** The answer to `clear`, once the end of the publisher that has gone is delivered. */
   | { readonly kind: "cleared"; readonly id: number; readonly found: Clearance }
-  /** Nobody publishes there any more. */
+  /** The publisher there has gone. */
   | { readonly kind: "release"; readonly key: string; readonly epoch: number }
   /** The answer to `yield`. */
   | {

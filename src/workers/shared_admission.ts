@@ -1,5 +1,5 @@
 /**
- * Limits on connections that hold over all workers: the counters are in shared memory, and whoever
+ * Limits on connections that hold over all workers: the counters are in shared memory, and a thread that
  * changes them holds a lock for about a microsecond.
  *
  *     int32   0: the lock, 1..: connections of each worker

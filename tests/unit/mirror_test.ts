@@ -163,7 +163,7 @@ function part(segment: number, isNew: boolean, at: number, entries: number): Mir
     tell: false,
     newestKeyframe: null,
     gopStart: null,
-    hasPictures: true,
+    hasVideo: true,
     resumeAt: null,
     time: 0,
     highest: 0,

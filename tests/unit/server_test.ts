@@ -608,7 +608,7 @@ test("server: a worker tells the publisher's thread how many play here, once a s
     tell: false,
     newestKeyframe: null,
     gopStart: null,
-    hasPictures: false,
+    hasVideo: false,
     resumeAt: null,
     time: 0,
     highest: 0,

@@ -27,7 +27,7 @@ function begin(epoch: number, changes: Partial<Begin["part"]> = {}): Begin {
     tell: false,
     newestKeyframe: null,
     gopStart: null,
-    hasPictures: false,
+    hasVideo: false,
     resumeAt: null,
     time: 0,
     highest: 0,

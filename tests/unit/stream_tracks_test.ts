@@ -187,7 +187,7 @@ Deno.test("F33, F9: pictures of a side track do not keep a stream of sound waiti
     publisher.video(time, SIDE_KEYFRAME);
     fixture.clock.advance(20);
   }
-  assert.equal(live.gop.hasPictures, false);
+  assert.equal(live.gop.hasVideo, false);
   // An FLV player, who has the main tracks alone, is promised sound and no pictures.
   assert.deepEqual(live.kinds, { audio: true, video: false });
 });

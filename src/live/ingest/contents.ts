@@ -1,5 +1,5 @@
 /**
- * Whether a publisher sends sound, pictures, or both: an FLV stream begins with two flags that say so,
+ * Whether a publisher sends audio, video, or both: an FLV stream begins with two flags that say so,
  * and browsers wait in vain for what is promised and does not come.
  * @module
  */

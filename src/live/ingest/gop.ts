@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MAX_GOP_MS, NO_PICTURES_MS, PICTURES_GONE_MS } from "../limits.ts";
+import { MAX_GOP_MS, NO_VIDEO_MS, VIDEO_GONE_MS } from "../limits.ts";
 
 /** Follows one publisher's messages. */
 export class Gop {
@@ -12,15 +12,15 @@ export class Gop {
   newestKeyframe = -1;
   /** Where a joiner starts when `gop_cache` is on; without one, at the head. */
   start = -1;
-  /** Pictures have come, and have not given way to sound alone. */
-  hasPictures = false;
+  /** Video has come, and has not given way to audio alone. */
+  hasVideo = false;
 
   #cache: boolean;
   #maxFrames: number;
   #frames = 0;
   /** Stream time of the keyframe at `start`, ms. */
   #startTime = 0;
-  /** Stream time and clock of the last picture, or of the first sound before any, ms; null: neither. */
+  /** Stream time and clock of the last picture, or of the first audio before any, ms; null: neither. */
   #pictureTime: number | null = null;
   #pictureNow = 0;
   /** It has been found to be audio only. */
@@ -42,7 +42,7 @@ export class Gop {
   /** A new publisher begins. */
   restart(): void {
     this.forget();
-    this.hasPictures = false;
+    this.hasVideo = false;
     this.#pictureTime = null;
     this.#audioOnly = false;
   }
@@ -55,10 +55,10 @@ export class Gop {
   }
 
   /** What another thread found out about the same messages. */
-  mirror(newestKeyframe: number, start: number, hasPictures: boolean): void {
+  mirror(newestKeyframe: number, start: number, hasVideo: boolean): void {
     this.newestKeyframe = newestKeyframe;
     this.start = start;
-    this.hasPictures = hasPictures;
+    this.hasVideo = hasVideo;
   }
 
   /** A keyframe is entry `entry`; `time` of the stream, `now` of the clock, ms. */
@@ -78,7 +78,7 @@ export class Gop {
   }
 
   /** Audio has come; true when it is the message that makes the stream audio only. */
-  sound(time: number, now: number): boolean {
+  audio(time: number, now: number): boolean {
     if (this.#pictureTime === null) {
       this.#pictureTime = time;
       this.#pictureNow = now;
@@ -86,10 +86,10 @@ export class Gop {
     // By both clocks: timestamps may jump, and what a stalled network held back comes all at once.
     const passed = Math.min(time - this.#pictureTime, now - this.#pictureNow);
     const audioOnly = !this.#audioOnly &&
-      passed > (this.hasPictures ? PICTURES_GONE_MS : NO_PICTURES_MS);
+      passed > (this.hasVideo ? VIDEO_GONE_MS : NO_VIDEO_MS);
     if (audioOnly) {
       this.forget();
-      this.hasPictures = false;
+      this.hasVideo = false;
       this.#audioOnly = true;
     }
     this.#count(time);
@@ -97,7 +97,7 @@ export class Gop {
   }
 
   #notePicture(time: number, now: number): void {
-    this.hasPictures = true;
+    this.hasVideo = true;
     this.#audioOnly = false;
     this.#pictureTime = time;
     this.#pictureNow = now;

@@ -15,7 +15,7 @@ import { type Audience, sameBytes, type TrackHeader, TrackHeaders } from "./trac
 /** Bytes of a message that tell its codec: the extended header and its FourCC. */
 const SAMPLE_BYTES = 8;
 
-/** The track that everybody plays. */
+/** The track that every player plays. */
 const MAIN_TRACK = 0;
 
 /** A codec that cannot be told. */

@@ -255,7 +255,7 @@ export class Ingest {
     this.#noteContents(true, main, flags);
     const time = this.#stamp(trackKey(true, track), timestamp, flags);
     const entry = this.#writeMedia(MessageType.VIDEO, time, payload, main, frame, flags);
-    // The figures and the GOP are those of the track that everybody plays.
+    // The figures and the GOP are those of the track that every player plays.
     if (!main || flags & Entry.HEADER) return;
     if (!(frame & NO_PICTURE)) this.videoFrames++;
     if (flags & Entry.KEYFRAME) {
@@ -286,8 +286,8 @@ export class Ingest {
     const time = this.#stamp(trackKey(false, track), timestamp, flags);
     const entry = this.#writeMedia(MessageType.AUDIO, time, payload, main, frame, flags);
     if (!main) return;
-    // The pictures have ended, or never were: nobody need wait for a keyframe.
-    if (this.gop.sound(time, this.#clock.now())) this.#host.resumeAt(entry);
+    // Video has ended, or never was: no player need wait for a keyframe.
+    if (this.gop.audio(time, this.#clock.now())) this.#host.resumeAt(entry);
   }
 
   /** Players of FLV, who are promised what is in the stream, have the main tracks alone. */

@@ -187,7 +187,7 @@ export class Timeline {
       if (track.wasLarge) track.slowStep = step;
       track.wasLarge = true;
     } else {
-      // A slow camera goes on at its pace: other tracks that jump with it keep their distance.
+      // A slow camera keeps its pace: other tracks that jump with it keep their distance.
       const isSlow = track.slowStep > 0 && track.slowStep <= JUMP_TOGETHER_MS;
       const substitute = isSlow ? track.slowStep : SUBSTITUTE_STEP_MS;
       track.lastOutput += substitute;

@@ -10,7 +10,7 @@ import { MAX_HEADER_BYTES, MAX_HEADERS, MAX_KEPT_BYTES } from "../limits.ts";
 /** A codec that cannot be told. */
 const NO_CODEC = 0;
 
-/** Who gets a message: everybody, or only players that do, or do not, understand multitrack ones. */
+/** Who gets a message: all players, or only players that do, or do not, understand multitrack ones. */
 export type Audience = "all" | "multitrack" | "main track";
 
 /** A header, as it is also sent to another thread. */

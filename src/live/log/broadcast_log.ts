@@ -57,7 +57,7 @@ interface Segment {
   lent: number;
   /** It belongs to another log, which is told here when it is done with; null: our own. */
   readonly giveBack: GiveBack | null;
-  /** Its owner may still be writing to it, and this log goes on in it. */
+  /** Its owner may still be writing to it, and this log continues in it. */
   growing: boolean;
   /** The last view of it, and the entries that are its beginning and its end. */
   view: Uint8Array;
@@ -161,7 +161,7 @@ export class BroadcastLog {
   }
 
   /**
-   * An entry without bytes, for a message that nobody is going to read, and its number. Everything
+   * An entry without bytes, for a message that no player is going to read, and its number. Everything
    * before it is trimmed.
    */
   pass(flags: number, timestamp: number, nowMs: number): number {

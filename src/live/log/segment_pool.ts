@@ -1,5 +1,5 @@
 /**
- * Memory for broadcast logs, used again instead of being collected and zeroed anew.
+ * Memory for broadcast logs, used again instead of being collected and zeroed.
  * @module
  */
 
@@ -14,7 +14,7 @@ export interface SegmentMemory {
   give(bytes: Uint8Array): void;
 }
 
-/** Memory that is left to the collector, for bytes of which nobody says when they are through. */
+/** Memory that is left to the collector, for bytes whose end of use is not reported. */
 export const COLLECTED_MEMORY: SegmentMemory = {
   take: (size) => new Uint8Array(size),
   give: () => {},
@@ -52,7 +52,7 @@ export class SegmentPool implements SegmentMemory {
     return free;
   }
 
-  /** Takes memory back that nobody refers to any more; what it has no use for is freed. */
+  /** Takes memory back that nothing refers to any more; what it has no use for is freed. */
   give(bytes: Uint8Array): void {
     const size = bytes.length;
     if (size > MAX_SEGMENT_BYTES) return freeLarge(bytes);

@@ -35,7 +35,7 @@ export interface MirrorPart {
   /** Entries are counted from the first one of this part; null: there is none. */
   readonly newestKeyframe: number | null;
   readonly gopStart: number | null;
-  readonly hasPictures: boolean;
+  readonly hasVideo: boolean;
   /** The first entry that players which wait for a keyframe go on from. */
   readonly resumeAt: number | null;
   /** Present and highest stream time, ms. */

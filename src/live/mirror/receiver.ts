@@ -57,7 +57,7 @@ export class MirrorReceiver {
     const local = (entry: number | null) =>
       entry === null || entry + first < log.tail ? NONE : entry + first;
     for (const piece of part.pieces) this.#add(piece);
-    gop.mirror(local(part.newestKeyframe), local(part.gopStart), part.hasPictures);
+    gop.mirror(local(part.newestKeyframe), local(part.gopStart), part.hasVideo);
     if (part.resumeAt === null) return;
     this.#target.appended();
     this.#target.resumeAt(first + part.resumeAt);

@@ -27,7 +27,7 @@ export class MirrorSender implements Follower {
   readonly #source: LiveStream;
   readonly #epoch: () => number;
   readonly #post: (message: MirrorMessage) => void;
-  /** Somebody publishes. */
+  /** The stream has a publisher. */
   #active = false;
   #cursor = 0;
   /** The mirror has too much, or waits for a keyframe: it gets nothing. */
@@ -36,7 +36,7 @@ export class MirrorSender implements Follower {
   #tell = false;
   #sentHeaders: HeaderCache | null = null;
   #sentVersion = 0;
-  /** The segment that the mirror goes on in; `NONE`: what comes next does not follow the last. */
+  /** The segment in which the mirror continues; `NONE`: what comes next does not follow the last. */
   #segment = NONE;
   /** Bytes of the segments that the mirror has, by number; one may be there more than once. */
   readonly #lent = new Map<number, { bytes: number; times: number }>();
@@ -58,7 +58,7 @@ export class MirrorSender implements Follower {
     return this.#active && !this.#suspended ? this.#cursor : Infinity;
   }
 
-  /** Somebody publishes: the mirror gets what a joining player would, then what comes. */
+  /** A publisher begins: the mirror gets what a joining player would, then what comes. */
   begin(): void {
     const { log, gop } = this.#source;
     this.#active = true;
@@ -70,7 +70,7 @@ export class MirrorSender implements Follower {
     this.#post({ kind: "begin", epoch: this.#epoch(), sender: this.number, part: this.#part() });
   }
 
-  /** Nobody publishes any more. */
+  /** The publisher has gone. */
   end(ended = false): void {
     if (!this.#active) return;
     this.pull();
@@ -81,7 +81,7 @@ export class MirrorSender implements Follower {
   /** Something new may be in the log. */
   pull(): void {
     if (!this.#active) return;
-    if (this.#suspended && !this.#source.gop.hasPictures) this.resumeAt(this.#source.log.head);
+    if (this.#suspended && !this.#source.gop.hasVideo) this.resumeAt(this.#source.log.head);
     if (this.#suspended) return;
     if (this.#cursor === this.#source.log.head && this.#resumeAt === NONE) return;
     if (this.#lentBytes > MAX_LENT_BYTES) this.#suspended = true;
@@ -144,7 +144,7 @@ export class MirrorSender implements Follower {
       tell: changed && this.#tell,
       newestKeyframe: relative(gop.newestKeyframe),
       gopStart: relative(gop.start),
-      hasPictures: gop.hasPictures,
+      hasVideo: gop.hasVideo,
       resumeAt: relative(this.#resumeAt),
       time: timeline.last,
       highest: timeline.highest,

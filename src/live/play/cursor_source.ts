@@ -78,17 +78,17 @@ export abstract class CursorSource implements PlayerSource {
     return Math.max(spanMs, this.stream.clock.now() - log.arrivalAt(entry));
   }
 
-  /** Where a player at `cursor` that lags too far goes on; null: it must wait for a keyframe. */
+  /** Where a player at `cursor` that lags too far resumes; null: it must wait for a keyframe. */
   resumePoint(cursor: number): number | null {
     const { gop } = this.stream;
     const keyframe = gop.newestKeyframe;
     if (keyframe > cursor && this.lagOf(keyframe) <= this.queueLengthMs) return keyframe;
-    return gop.hasPictures ? null : this.log.head;
+    return gop.hasVideo ? null : this.log.head;
   }
 
   /**
    * Where a sink that is at the beginning of a stream can start, at entry `from` or later: at the first
-   * keyframe, with the sound that came before it; with `newest` at the last one. Null: it must wait for
+   * keyframe, with the audio that came before it; with `newest` at the last one. Null: it must wait for
    * the next keyframe.
    */
   startPoint(from: number, newest: boolean): number | null {
@@ -99,7 +99,7 @@ export abstract class CursorSource implements PlayerSource {
     while (picture < head && (this.log.flagsAt(picture) & Entry.HEADER) !== 0) {
       picture = this.log.nextWith(Entry.VIDEO, picture + 1, head);
     }
-    if (picture === head) return gop.hasPictures ? null : from;
+    if (picture === head) return gop.hasVideo ? null : from;
     if ((this.log.flagsAt(picture) & Entry.KEYFRAME) !== 0) return from;
     const keyframe = this.log.nextWith(Entry.KEYFRAME, picture, head);
     return keyframe < head ? keyframe : null;

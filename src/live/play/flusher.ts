@@ -14,7 +14,7 @@ import type { DelayHistogram } from "../delay_histogram.ts";
 export class Flusher {
   /** Everything before this entry has been offered to the players. */
   flushed = 0;
-  /** Nobody publishes: after what is left, flushing costs nothing any more. */
+  /** The publisher has gone: after what is left, flushing costs nothing any more. */
   stopped = true;
   /** `send_min_interval`, ms; 0 = whole flushes. May be exchanged at any time. */
   oneEachMs: number;
@@ -52,13 +52,13 @@ export class Flusher {
 
   /**
    * Something new may be in the log: flushes it, now or when the pacer says.
-   * @param soundOnly It is sound, and pictures are to be expected.
+   * @param audioOnly It is audio, and video is to be expected.
    */
-  flushDue(soundOnly: boolean): void {
+  flushDue(audioOnly: boolean): void {
     const unsent = this.#log.head - this.flushed;
     if (unsent === 0) return;
     const now = this.#clock.now();
-    const wait = this.#pacer.delay(now, unsent, this.#log.arrivalAt(this.flushed), soundOnly);
+    const wait = this.#pacer.delay(now, unsent, this.#log.arrivalAt(this.flushed), audioOnly);
     if (wait === 0) return this.flush();
     // What has come now may have to go sooner than what the timer was set for.
     if (this.#cancelTimer && now + wait < this.#timerDue - TIMER_SLACK_MS) {

@@ -58,10 +58,10 @@ export class Output extends CursorSource {
 
   /** Flushes what is new, now or when the pacer says. `newestVideo`: entry of the newest picture. */
   flushDue(newestVideo: number): void {
-    this.flusher.flushDue(this.stream.gop.hasPictures && newestVideo < this.flusher.flushed);
+    this.flusher.flushDue(this.stream.gop.hasVideo && newestVideo < this.flusher.flushed);
   }
 
-  /** Nobody publishes any more: what is left goes out. */
+  /** The publisher has gone: what is left goes out. */
   stop(): void {
     this.flusher.stopped = true;
     this.flusher.flush();

@@ -19,7 +19,7 @@ function pacerSettings({ minLatency, play }: VhostConfig): PacerSettings {
 
 /** How far players are behind. */
 export interface Lag {
-  /** ms of the one that is farthest behind. */
+  /** ms by which the slowest player is behind. */
   readonly mostMs: number;
   /** How many of them are behind by more than a threshold. */
   readonly players: number;

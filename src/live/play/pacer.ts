@@ -58,15 +58,15 @@ export class Pacer {
 
   /**
    * ms to wait before flushing `unsent` messages, the oldest of which came at `oldestMs`; 0 = now.
-   * @param soundOnly They are sound, and pictures are to be expected.
+   * @param audioOnly They are audio, and video is to be expected.
    */
-  delay(nowMs: number, unsent: number, oldestMs: number, soundOnly = false): number {
+  delay(nowMs: number, unsent: number, oldestMs: number, audioOnly = false): number {
     const { minLatency, mwLatencyMs, mwMsgs, sendMinIntervalMs } = this.settings;
     const ceiling = oldestMs + mwLatencyMs - (minLatency ? this.#ownShare : 0) - nowMs;
     let wait: number;
     if (sendMinIntervalMs > 0) wait = this.#lastFlush + sendMinIntervalMs - nowMs;
     else if (!minLatency || unsent <= mwMsgs) wait = ceiling;
-    else wait = Math.min(ceiling, this.#paced(nowMs, oldestMs, soundOnly));
+    else wait = Math.min(ceiling, this.#paced(nowMs, oldestMs, audioOnly));
     return wait < MIN_DELAY_MS ? 0 : wait;
   }
 
@@ -78,10 +78,10 @@ export class Pacer {
     return 2 * this.#cost <= this.settings.mwLatencyMs ? this.#cost : 0;
   }
 
-  #paced(nowMs: number, oldestMs: number, soundOnly: boolean): number {
+  #paced(nowMs: number, oldestMs: number, audioOnly: boolean): number {
     const interval = this.intervalMs;
     const next = this.#lastFlush + interval - nowMs;
-    const rides = soundOnly && interval > RIDE_INTERVAL_MS;
+    const rides = audioOnly && interval > RIDE_INTERVAL_MS;
     return rides ? Math.max(next, oldestMs + RIDE_MS - nowMs) : next;
   }
 

@@ -11,7 +11,7 @@ import type { StreamStats } from "../stream_stats.ts";
 export interface PlayerSink {
   /**
    * Sends bytes, which must not change until they are through. False: they are not all through yet;
-   * whoever owns the sink calls `Player.writable` when they are.
+   * the sink's owner calls `Player.writable` when they are.
    */
   send(bytes: Uint8Array): boolean;
 }
@@ -274,7 +274,7 @@ export class Player {
 
   /**
    * The entries from `first` to the cursor have been sent. The first ones are never the end as well,
-   * however long the GOP: `join` has not returned yet, and nobody can end what he does not have.
+   * however long the GOP: `join` has not returned yet, and the caller cannot end what it does not have.
    */
   #checkEnd(first: number): void {
     const { log } = this.#stream;

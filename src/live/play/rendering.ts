@@ -1,5 +1,5 @@
 /**
- * A rendering: a format of players that do not take the log's own bytes. Whoever joins a player names it,
+ * A rendering: a format of players that do not take the log's own bytes. The caller that joins a player names it,
  * and nothing else knows of it.
  * @module
  */

@@ -28,7 +28,7 @@ export type Replaceable = Pick<Publisher, "lastBytesAt" | "replaced">;
 
 /** The publishers of one stream. Times are ms of the clock. */
 export class Publication {
-  /** When an origin has said that the stream has ended; null: it has not, or it goes on again. */
+  /** When an origin has said that the stream has ended; null: it has not, or it is live again. */
   endedAt: number | null = null;
   /** Its entries come ready-made from a publisher elsewhere. */
   copied = false;
@@ -175,7 +175,7 @@ export class Publication {
     this.#reserved--;
   }
 
-  /** Who has been put out here, for whoever decides about the stream next. */
+  /** Who has been evicted here, for the thread that decides about the stream next. */
   evicted(nowMs: number): readonly Evicted[] {
     return this.#takeover.remembered(nowMs);
   }

@@ -3,7 +3,7 @@
  *
  * An encoder that has lost its network comes back before the server knows that the old connection is
  * dead, and SRS tells it "stream busy". Here it takes its stream over. Two encoders that fight for one
- * name must not make it change hands for ever: who has been put out stays out while the other sends.
+ * name must not make it change hands for ever: an evicted publisher stays out while the other sends.
  * @module
  */
 
@@ -13,7 +13,7 @@ import { MAX_REMEMBERED, REVENGE_MS, STALLED_MS } from "../limits.ts";
 /** An address that has lost the stream to another one. */
 export interface Evicted {
   readonly address: string;
-  /** ms since it was put out, or has last tried to come back. */
+  /** ms since it was evicted, or has last tried to come back. */
   readonly agoMs: number;
 }
 
@@ -37,7 +37,7 @@ export function givesUp(policy: Takeover, lastBytesAt: number, nowMs: number): b
 export class TakeoverRule {
   /** May be exchanged at any time. */
   policy: Takeover;
-  /** When an address that was put out has last tried to come back. */
+  /** When an evicted address has last tried to come back. */
   readonly #evicted = new Map<string, number>();
 
   constructor(policy: Takeover) {
@@ -50,7 +50,7 @@ export class TakeoverRule {
   }
 
   /**
-   * Whether a publisher from `newcomer` may put out one that has last sent something at `lastBytesAt`.
+   * Whether a publisher from `newcomer` may evict one that has last sent something at `lastBytesAt`.
    */
   allows(newcomer: string, lastBytesAt: number, nowMs: number): boolean {
     if (this.policy === "deny") return false;
@@ -62,7 +62,7 @@ export class TakeoverRule {
     return false;
   }
 
-  /** Who has been put out, and how many ms ago: for whoever decides about the stream next. */
+  /** Who has been evicted, and how many ms ago: for the thread that decides about the stream next. */
   remembered(nowMs: number): readonly Evicted[] {
     return Array.from(this.#evicted, ([address, at]) => ({ address, agoMs: nowMs - at }));
   }
@@ -72,7 +72,7 @@ export class TakeoverRule {
     for (const { address, agoMs } of evicted) this.evict(address, nowMs - agoMs);
   }
 
-  /** A publisher from `address` has been put out while it was sending. */
+  /** A publisher from `address` has been evicted while it was sending. */
   evict(address: string, nowMs: number): void {
     if (this.#evicted.size >= MAX_REMEMBERED) this.#evicted.clear();
     this.#evicted.set(address, nowMs);

@@ -45,7 +45,7 @@ export interface LiveShared {
   readonly clock: Clock;
   readonly pool: SegmentPool;
   readonly budget: FlushBudget;
-  /** Who wants to know about them; null: nobody. */
+  /** Who wants to know about them; null: no listener. */
   readonly listener: HubListener | null;
   /** Version of this server, for the metadata that players get. */
   readonly version: string;
@@ -202,7 +202,7 @@ export class LiveStream implements ReadStream, IngestHost {
     return this.#publication.copied;
   }
 
-  /** Clock ms at which an origin has said that it has ended; null: it has not, or it goes on again. */
+  /** Clock ms at which an origin has said that it has ended; null: it has not, or it is live again. */
   get endedAt(): number | null {
     return this.#publication.endedAt;
   }
@@ -217,7 +217,7 @@ export class LiveStream implements ReadStream, IngestHost {
     return this.#publication.held;
   }
 
-  /** Who has been put out here, for whoever decides about the stream next. */
+  /** Who has been evicted here, for the thread that decides about the stream next. */
   get evicted(): readonly Evicted[] {
     return this.#publication.evicted(this.clock.now());
   }
@@ -299,7 +299,7 @@ export class LiveStream implements ReadStream, IngestHost {
     this.#noteIdle();
   }
 
-  /** The stream has been elsewhere: its time, ms, and who was put out there. */
+  /** The stream has been elsewhere: its time, ms, and who was evicted there. */
   inherit(time: number, evicted: readonly Evicted[]): void {
     const { timeline } = this.ingest;
     timeline.follow(timeline.last, time);

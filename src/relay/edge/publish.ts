@@ -17,7 +17,7 @@ import {
 } from "../../clients/upstream_handler.ts";
 import type { UpstreamHandler, UpstreamPeer } from "../../clients/upstream_handler.ts";
 
-/** Whoever feeds an uplink. */
+/** The publisher's side of an uplink. */
 export interface UplinkOwner {
   /** What was given to `publish` is through. */
   uplinkWritable(): void;

@@ -1,5 +1,5 @@
 /**
- * An edge's pull of one stream: while somebody plays it here, it is had from
+ * An edge's pull of one stream: while a client plays it here, it comes from
  * an origin, whatever becomes of the connection or of the origin.
  *
  *     claiming -> connecting -> waiting -> live
@@ -38,7 +38,7 @@ import type { UpstreamHandler, UpstreamPeer } from "../../clients/upstream_handl
 export type PullState =
   | "claiming"
   | "connecting"
-  /** Connected; nobody publishes at the origin. */
+  /** Connected; the stream has no publisher at the origin. */
   | "waiting"
   | "live"
   | "pausing"
@@ -92,7 +92,7 @@ const DEAD: ReadonlySet<EndReason> = new Set(["silent", "timeout", "stalled", "p
 
 /** The pull of one stream. */
 export class EdgePull extends UpstreamListener implements Publisher {
-  /** `Publisher`: no peer's, so that nobody is taken for the same one. */
+  /** `Publisher`: no peer's, so that no client is taken for it. */
   readonly address = "origin";
   readonly timeCorrected = true;
   readonly stream: LiveStream;
@@ -123,7 +123,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
   #lastError: string | null = null;
   #cancelPause: () => void = () => {};
 
-  /** Begins, at once. `waits`: whoever wants it plays only when it is live, and says so again till then. */
+  /** Begins, at once. `waits`: the client plays only when it is live, and asks again until then. */
   constructor(
     stream: LiveStream,
     tour: OriginTour,
@@ -179,7 +179,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
     this.#checkMedia(nowMs);
   }
 
-  /** Somebody is about to play; `waits`: when it is live. */
+  /** A client is about to play; `waits`: when it is live. */
   wantedBy(hops: readonly string[], waits = true): void {
     if (waits) this.#wantedAt = this.#host.clock.now();
     const all = [...new Set([...this.hops, ...hops])];
@@ -197,7 +197,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
     if (empty && !waited && !this.#wasLive && !this.stream.active) this.stop("its player has gone");
   }
 
-  /** Asks anew, unless media flow: the origin has not been told of all servers behind us (H34). */
+  /** Asks again, unless media flow: the origin has not been told of all servers behind us (H34). */
   #restart(): void {
     if (!this.#attempt || this.#state === "live") return;
     this.#drop();
@@ -268,7 +268,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
   override media(message: Message): void {
     const { type, timestamp, payload } = message;
     const isMedia = type === MessageType.AUDIO || type === MessageType.VIDEO;
-    // Other data, such as |RtmpSampleAccess, come for streams too that nobody publishes: they are passed
+    // Other data, such as |RtmpSampleAccess, come for streams without a publisher too: they are passed
     // on, but do not make a stream live.
     const counts = isMedia ? payload.length > 0 : this.#isMetadata || this.#state === "live";
     this.#isMetadata = false;
@@ -358,7 +358,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
     try {
       this.#attempt = this.#host.open(this.#tour, this.hops, this);
     } catch (error) {
-      // Nobody above could do better: it may be a timer that has called.
+      // No caller could do better: it may be a timer.
       this.#log.error(`edge pull ${this.#name}`, undefined, error);
       this.#failed({ reason: "fault", text: "internal fault", redirect: null, error });
     }

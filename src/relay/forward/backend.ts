@@ -1,5 +1,5 @@
 /**
- * `forward { backend URL; }`: somebody else says, for every stream that begins, where
+ * `forward { backend URL; }`: another server says, for every stream that begins, where
  * it is copied to.
  * @module
  */

@@ -216,7 +216,7 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
     try {
       this.#attempt = this.#host.open(this.#stream.vhost.chunkSize, this);
     } catch (error) {
-      // Nobody above could do better: it may be a timer that has called.
+      // No caller could do better: it may be a timer.
       this.#log.error(`forward ${this.#what}`, undefined, error);
       this.#failed("internal fault");
     }
@@ -249,7 +249,7 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
     });
   }
 
-  /** The destination wants another message stream than the one in our chunks: they are made anew. */
+  /** The destination wants another message stream than the one in our chunks: they are made again. */
   #rewrite(attempt: ForwardAttempt, bytes: Uint8Array): boolean {
     const { chunkSize } = this.#stream.vhost;
     let through = true;

@@ -30,7 +30,7 @@ import { FlvSession, type FlvSessionHost } from "./session.ts";
 const MEDIA_HEADERS = {
   "Content-Type": "video/x-flv",
   "Cache-Control": "no-store",
-  // What follows the stream on its connection is nothing, whoever ends it.
+  // Nothing follows the stream on its connection, whichever side ends it.
   "Connection": "close",
   // nginx collects an answer in its buffers unless told not to: audio alone would arrive in lumps.
   "X-Accel-Buffering": "no",
@@ -199,14 +199,14 @@ function maySeeNames(c: Context<HttpEnv>, config: Config): boolean {
   return !isRebound(c, { ...rules, guarded: false, loopback: false });
 }
 
-/** Whether a vhost has no rule that keeps anybody from a stream, and no secret in its streams' names (H49). */
+/** Whether a vhost has no rule that keeps a client from a stream, and no secret in its streams' names (H49). */
 function everybodyMayPlay({ play, publish, security, refer, hooks, edge }: VhostConfig): boolean {
   return play.secrets.length === 0 && publish.secrets.length === 0 && !security.enabled &&
     !refer.enabled && !edge?.tokenTraverse &&
     Object.values(hooks).every((urls) => urls.length === 0);
 }
 
-/** Nobody publishes it: says what there is instead. */
+/** The stream has no publisher: says what there is instead. */
 function notLive(
   c: Context<HttpEnv>,
   { hub, config }: FlvHost,
@@ -214,7 +214,7 @@ function notLive(
   target: FlvTarget,
 ): Response {
   const { vhost } = target;
-  // Where not everybody may play, or the API wants a password, names are not for everybody.
+  // Where not every client may play, or the API wants a password, names are not for all.
   const open = everybodyMayPlay(vhost) && config.httpApi.auth === null && maySeeNames(c, config);
   const live = [...open ? hub.streams : []]
     .filter((stream) => stream.active && vhostInKey(stream.key) === vhostInKey(target.key))

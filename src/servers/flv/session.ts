@@ -86,7 +86,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
   readonly #cancelOpenTimeout: () => void;
   /** Since when (clock ms) the link has not taken what it was given; null: it has. */
   #stalledSince: number | null = null;
-  /** Since when (clock ms) nobody publishes; null: somebody does. */
+  /** Since when (clock ms) there is no publisher; null: there is one. */
   #abandonedSince: number | null = null;
   #over = false;
   #finished = false;

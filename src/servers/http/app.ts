@@ -105,7 +105,7 @@ function routedPath(request: Request): string {
   return getPath(request).replace(/\/{2,}/g, "/");
 }
 
-/** The app of a listener. A path that nobody serves gets a plain 404. */
+/** The app of a listener. A path without a handler gets a plain 404. */
 export function createApp(view: ServerView, options: AppOptions = {}): Hono<HttpEnv> {
   const { roles = API_ALONE, crossdomain = true, auth = null, metrics = null } = options;
   const { listen = "", dir = null, mounts = [], now = Date.now } = options;

@@ -52,7 +52,7 @@ export function endpointsOf({ httpApi, httpServer, exporter }: Config): Endpoint
   return [...found.values()].map(({ endpoint }) => endpoint);
 }
 
-/** Where a server of this configuration listens; the exporter's own port is nobody's business. */
+/** Where a server of this configuration listens; the exporter's own port is left out. */
 function listening(config: Config): Listening {
   const web = endpointsOf(config).filter(({ roles }) => roles.has("api") || roles.has("server"));
   const of = (wanted: boolean) => {
@@ -177,7 +177,7 @@ export class HttpPorts {
         );
         return this.#openLater(address, open);
       }
-      // A second server on the same machine must not fail for an API that nobody asked for.
+      // A second server on the same machine must not fail for an API that the file does not ask for.
       if (httpApi.asked || roles.size > 1 || !roles.has("api")) throw error;
       serverLog.warn(`no HTTP API: ${reason}`);
       return null;

@@ -1,5 +1,5 @@
 /**
- * Publishers whose streams nobody plays. Nobody waits for what they send, so their sockets are read
+ * Publishers whose streams have no player. No client waits for what they send, so their sockets are read
  * together, a few times a second, and the kernel keeps the bytes in the meantime: a fraction of the
  * wake-ups, and one timer for all of them.
  * @module

@@ -14,7 +14,7 @@ export const IDENTIFY_TIMEOUT_MS = 30_000;
  * back sooner is no end.
  */
 export const END_TOLD_AFTER_MS = 3000;
-/** ms that whoever has to allow something may take, before the client is sent away. */
+/** ms that a step of access may take, before the client is sent away. */
 export const VERDICT_TIMEOUT_MS = 10_000;
 /** ms that all hooks together may take: a little more than they limit themselves to. */
 export const HOOKS_TIMEOUT_MS = 35_000;
@@ -49,7 +49,7 @@ export const MAX_PENDING_ANSWERS = 256 * 1024;
 export const SMALL_READ_BYTES = 4096;
 /**
  * A read larger than this (bytes) shows a stream that could fill its socket's buffer while it is left
- * there because nobody plays it.
+ * there because it has no player.
  */
 export const IDLE_GATHER_MAX_BYTES = 60 * 1024;
 /** ms for which such a stream is read at once again: a full buffer would slow its encoder down. */

@@ -44,7 +44,7 @@ export class PlayPhase extends BasePhase implements PlayerSink {
   /** The end of the stream that the client was told of last, see `LiveStream.endedAt`. */
   #toldEnd: number | null;
 
-  /** Answers the client and joins the stream, whether or not somebody publishes it. */
+  /** Answers the client and joins the stream, whether or not it has a publisher. */
   static start(session: SessionContext, request: PlayRequest, grant: Grant): PlayPhase {
     const { target, stream, durationMs } = request;
     const { vhost, key } = target;
@@ -159,7 +159,7 @@ export class PlayPhase extends BasePhase implements PlayerSink {
       `mw=${Math.round(this.#stream.flushIntervalMs)}/${mwLatencyMs}/${mwMsgs}`;
   }
 
-  /** The stream has ended at the origin, and nobody has published it again since (S10). */
+  /** The stream has ended at the origin, and has had no publisher since (S10). */
   #tellEnd(nowMs: number): void {
     const { endedAt, active } = this.#stream;
     if (this.session.info.hops.length > 0) {

@@ -22,7 +22,7 @@ import type { Target } from "./target.ts";
 
 /** Commands with which FMLE-style clients end a publish. */
 const FMLE_END = new Set(["FCUnpublish", "releaseStream", "FCPublish"]);
-/** Commands with which a Flash-style client goes on to something else (SRS: any command does). */
+/** Commands with which a Flash-style client turns to something else (SRS: any command does). */
 const FLASH_END = new Set(["FCUnpublish", "releaseStream", "FCPublish", "publish", "play"]);
 
 /**
@@ -56,7 +56,7 @@ export class PublishPhase extends BasePhase implements Publisher {
   #audioLogged = false;
   /** Cancels the running pause of `mr`; null: none is running. */
   #cancelPause: (() => void) | null = null;
-  /** Clock ms before which nothing is gathered although nobody plays. */
+  /** Clock ms before which nothing is gathered although there is no player. */
   #gatherFrom = 0;
 
   /** Takes the stream and answers the client; a refusal when it is being published already. */
@@ -140,7 +140,7 @@ export class PublishPhase extends BasePhase implements Publisher {
     }
   }
 
-  /** `Publisher`: somebody plays the stream from now on. */
+  /** `Publisher`: the stream has a player from now on. */
   hasAudience(): void {
     this.session.host.idleReaders.remove(this.session.socket);
   }
@@ -182,7 +182,7 @@ export class PublishPhase extends BasePhase implements Publisher {
     }
   }
 
-  /** Whoever shows the encoder's state sees an end, not a fault. */
+  /** An encoder's status line shows an end, not a fault. */
   override farewell(): void {
     const code = "NetStream.Unpublish.Success";
     status(this.session, onStatus("status", code, "The server is about to stop."));
@@ -215,7 +215,7 @@ export class PublishPhase extends BasePhase implements Publisher {
     return vhost.publish.mr && !vhost.minLatency;
   }
 
-  /** Nobody waits for what comes: it may gather a little, unless it is much. */
+  /** No player waits for what comes: it may gather a little, unless it is much. */
   #gatherIdle(bytes: number): void {
     const { socket, host } = this.session;
     if (bytes > IDLE_GATHER_MAX_BYTES) {

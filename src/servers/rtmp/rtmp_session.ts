@@ -174,7 +174,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
   }
 
   /**
-   * Asks a publisher or player to connect anew, once; `tcUrl`: where, null: at the same address. False
+   * Asks a publisher or player to reconnect, once; `tcUrl`: where, null: at the same address. False
    * when it has not announced that it can, has been asked, or has nothing to take elsewhere.
    */
   requestReconnect(description: string, tcUrl: string | null): boolean {

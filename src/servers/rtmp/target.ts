@@ -21,7 +21,7 @@ export interface ConnectInfo {
   readonly enhanced: boolean;
   /** It understands messages with several tracks (`capsEx`). */
   readonly multitrack: boolean;
-  /** It can be asked to connect anew (`capsEx`). */
+  /** It can be asked to reconnect (`capsEx`). */
   readonly reconnect: boolean;
   /** Servers that the request has come through (H34). */
   readonly hops: readonly string[];

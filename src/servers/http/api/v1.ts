@@ -246,7 +246,7 @@ function sortedById<T>(entries: ReadonlyMap<string, T>): T[] {
   return [...entries].sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0).map(([, entry]) => entry);
 }
 
-/** Headers that are not for anybody's eyes. */
+/** Headers that hold secrets. */
 const PRIVATE_HEADERS = new Set(["authorization", "cookie", "proxy-authorization"]);
 
 /** `/api/v1/tests/requests`: what the server has understood of the request. */

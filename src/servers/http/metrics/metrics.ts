@@ -32,7 +32,7 @@ export function metricsText(
   options: MetricsOptions,
 ): string {
   const out = new Exposition();
-  // Each is made for whoever asks.
+  // Each is made when it is asked for.
   const { figures, totals, vhosts, streams } = view;
   const clients = [...vhosts.values()].reduce((sum, vhost) => sum + vhost.clients, 0);
   writeInfo(out, view, options);

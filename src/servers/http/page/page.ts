@@ -20,7 +20,7 @@ interface Page {
 
 /**
  * The routes: `/` for browsers, who say that they take `text/html` (API clients, who do not, get what
- * comes after), and `/console/` for everybody, where SRS has its page.
+ * comes after), and `/console/` for all clients, where SRS has its page.
  */
 export function pageRoutes(): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>();

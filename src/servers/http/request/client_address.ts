@@ -27,11 +27,11 @@ export function proxyHeaders(header: (name: string) => string | undefined): Prox
 
 /**
  * The client's address: the peer's, unless the peer is a trusted proxy; then the address which that proxy
- * names, and so on. SRS believes the first entry of `X-Forwarded-For` whoever sends it, so that anybody can
+ * names, and so on. SRS believes the first entry of `X-Forwarded-For` of any sender, so that a client can
  * choose the address that rules and hooks see.
  *
  * A proxy passes on the headers that it does not know, so that one of two that contradict each other may be
- * the client's own word. Null: they do, or a header does not say who the client is; nobody is to be let in
+ * the client's own word. Null: they do, or a header does not say who the client is; no client is to be let in
  * by such a request (H41). A header that `named` says is believed alone.
  */
 export function clientAddress(

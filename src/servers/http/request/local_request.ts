@@ -19,7 +19,7 @@ export function isLoopbackAddress(address: string): boolean {
   return /^(::ffff:)?127(\.\d{1,3}){3}$/i.test(address) || address === "::1";
 }
 
-/** Whether a server is asked for by a name, which may be anybody's; browsers always say one. */
+/** Whether a server is asked for by a name, which may be a stranger's; browsers always say one. */
 export function isNamed(host: string): boolean {
   return host !== "" && !BY_ADDRESS.test(host);
 }
@@ -34,7 +34,7 @@ export function askedHosts(c: Context): string[] {
 }
 
 /**
- * Whether a program or browser on this machine has sent the request, and no proxy here for somebody else
+ * Whether a program or browser on this machine has sent the request, and no proxy here for another client
  * (H43). A proxy that hides itself cannot be told from a program: it takes a password then.
  */
 export function isFromThisMachine(c: Context<HttpEnv>): boolean {
@@ -59,7 +59,7 @@ export const REBOUND =
   "IP address: give http_api an auth { } block, or name the site in http_server { trusted_origins }.\n";
 
 /**
- * Whether this machine's API is asked under a name that may be anybody's: a foreign page can have its own
+ * Whether this machine's API is asked under a name that may be a stranger's: a foreign page can have its own
  * name resolved to 127.0.0.1 and be of the same origin then (DNS rebinding, H63).
  */
 export function isRebound(c: Context<HttpEnv>, rules: ReadRules): boolean {
