@@ -130,7 +130,7 @@ export class Server {
     this.#admission = worker?.admission ?? new Admission(config);
     this.#link = worker?.link ?? null;
     this.#listens = worker?.listens ?? true;
-    this.#hub = new Hub(CLOCK, VERSION, this.#link);
+    this.#hub = new Hub(CLOCK, VERSION, this.#link ? [this.#link] : [], this.#link !== null);
     this.#loop = new LoopLag(() => performance.now());
     const { identity, listen } = worker ?? { identity: newIdentity(), listen: config.listen };
     const claims = this.#link ?? NO_CLAIMS;

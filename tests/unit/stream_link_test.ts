@@ -48,7 +48,7 @@ class Scene {
     coordinator: (message) => void this.coordinator.push(message),
     peer: (worker, message) => void this.peers.push([worker, message]),
   });
-  readonly hub = new Hub(this.clock, "1.2.3", this.link);
+  readonly hub = new Hub(this.clock, "1.2.3", [this.link], true);
   readonly stream: LiveStream;
   /** Answers to claims: true for a grant. */
   readonly answers: boolean[] = [];

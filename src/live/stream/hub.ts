@@ -18,10 +18,15 @@ export class Hub {
   readonly #streams = new Map<string, LiveStream>();
   readonly #gone = new StreamStats();
 
-  /** `listener`: the link to other threads, which need shared memory; null: there are none. */
-  constructor(clock: Clock, version: string, listener: HubListener | null = null) {
-    const pool = new SegmentPool(listener !== null);
-    this.#shared = { clock, version, pool, budget: new FlushBudget(), listener };
+  /** `sharedMemory`: other threads read what the streams' logs are in. */
+  constructor(
+    clock: Clock,
+    version: string,
+    listeners: readonly HubListener[] = [],
+    sharedMemory = false,
+  ) {
+    const pool = new SegmentPool(sharedMemory);
+    this.#shared = { clock, version, pool, budget: new FlushBudget(), listeners };
   }
 
   /** Every stream known now. */
@@ -48,7 +53,7 @@ export class Hub {
     if (known) return known;
     const stream = new LiveStream(this.#shared, vhost, app, name, key);
     this.#streams.set(key, stream);
-    this.#shared.listener?.obtained(stream);
+    for (const listener of this.#shared.listeners) listener.obtained(stream);
     return stream;
   }
 
@@ -70,7 +75,7 @@ export class Hub {
       this.#streams.delete(stream.key);
       this.#gone.addAll(stream.stats);
       gone.push(stream);
-      this.#shared.listener?.forgotten(stream);
+      for (const listener of this.#shared.listeners) listener.forgotten(stream);
     }
     return gone;
   }

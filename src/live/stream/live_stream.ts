@@ -28,14 +28,17 @@ import type { Clearance, Evicted } from "../publication/takeover.ts";
 
 export type { Publisher, Replaceable } from "../publication/publication.ts";
 
-/** Who is told what becomes of the streams. */
+/**
+ * Who is told what becomes of the streams. What makes something of its own of every stream, such as
+ * recordings, is one, and follows those that it wants when they are obtained.
+ */
 export interface HubListener {
   /** There is a stream more. */
   obtained(stream: LiveStream): void;
   /** Its first player here has come, or the last one has gone. */
-  audienceChanged(stream: LiveStream): void;
+  audienceChanged?(stream: LiveStream): void;
   /** Its publisher has gone. Another one may be about to take over. */
-  unpublished(stream: LiveStream): void;
+  unpublished?(stream: LiveStream): void;
   /** It has neither publisher nor player here any more. */
   forgotten(stream: LiveStream): void;
 }
@@ -45,8 +48,8 @@ export interface LiveShared {
   readonly clock: Clock;
   readonly pool: SegmentPool;
   readonly budget: FlushBudget;
-  /** Who wants to know about them; null: no listener. */
-  readonly listener: HubListener | null;
+  /** Who wants to know about them. */
+  readonly listeners: readonly HubListener[];
   /** Version of this server, for the metadata that players get. */
   readonly version: string;
 }
@@ -245,7 +248,7 @@ export class LiveStream implements ReadStream, IngestHost {
     this.#followers.end(ended);
     this.#publication.leave(ended, this.clock.now());
     this.#stop();
-    this.#shared.listener?.unpublished(this);
+    this.#tell("unpublished");
   }
 
   /** See `Publication.clear`. */
@@ -284,7 +287,7 @@ export class LiveStream implements ReadStream, IngestHost {
 
   /** Gives it back. */
   release(): void {
-    if (this.#publication.release()) this.#shared.listener?.unpublished(this);
+    if (this.#publication.release()) this.#tell("unpublished");
   }
 
   /** A client may be about to publish: it must not be forgotten. Once for each `unreserve`. */
@@ -403,7 +406,7 @@ export class LiveStream implements ReadStream, IngestHost {
     const player = this.#outputs.add(sink, options, rendering);
     if (this.playerCount === 1) this.#publication.publisher?.hasAudience();
     this.playerlessSince = this.idleSince = null;
-    if (this.localPlayers === 1) this.#shared.listener?.audienceChanged(this);
+    if (this.localPlayers === 1) this.#tell("audienceChanged");
     player.begin();
     return player;
   }
@@ -413,7 +416,7 @@ export class LiveStream implements ReadStream, IngestHost {
     if (!this.#outputs.remove(player)) return;
     if (this.playerCount === 0) this.playerlessSince = this.clock.now();
     this.#noteIdle();
-    if (this.localPlayers === 0) this.#shared.listener?.audienceChanged(this);
+    if (this.localPlayers === 0) this.#tell("audienceChanged");
   }
 
   /** A follower begins; at its end `unfollow`. */
@@ -477,5 +480,9 @@ export class LiveStream implements ReadStream, IngestHost {
     if (!this.#publication.expected && this.localPlayers === 0) {
       this.idleSince ??= this.clock.now();
     }
+  }
+
+  #tell(what: "unpublished" | "audienceChanged"): void {
+    for (const listener of this.#shared.listeners) listener[what]?.(this);
   }
 }

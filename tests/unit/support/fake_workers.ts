@@ -56,7 +56,7 @@ export class FakeWorkers {
           }
         }),
     });
-    const worker = { number, hub: new Hub(this.clock, "1.2.3", link), link, alive: true };
+    const worker = { number, hub: new Hub(this.clock, "1.2.3", [link], true), link, alive: true };
     link.attach(worker.hub);
     this.#workers.set(number, worker);
     return worker;

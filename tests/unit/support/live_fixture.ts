@@ -39,7 +39,7 @@ export class Fixture {
   /** Another stream beside the others. */
   stream(play: Partial<PlayConfig> = {}, vhost: Partial<VhostConfig> = {}): LiveStream {
     const { clock, pool, budget } = this;
-    const shared = { clock, pool, budget, version: VERSION, listener: null };
+    const shared = { clock, pool, budget, version: VERSION, listeners: [] };
     return new LiveStream(shared, vhostOf(play, vhost), "live", "livestream", "live/livestream");
   }
 }
