@@ -22,11 +22,10 @@ import { RtmpError } from "../../rtmp/error.ts";
 import { MAX_HOPS } from "../../rtmp/limits.ts";
 import type { Message } from "../../rtmp/message.ts";
 import { MessageType } from "../../rtmp/message.ts";
-import { Backoff } from "../../clients/backoff.ts";
 import { IDLE_LINGER_MS, LINGER_MS, RECLAIM_MS } from "./limits.ts";
-import { MEDIA_TIMEOUT_MS, RETRY_PAUSE_MS } from "../../clients/limits.ts";
+import { MEDIA_TIMEOUT_MS } from "../../clients/limits.ts";
 import type { OriginTour } from "./origins.ts";
-import { RepeatedLine } from "../../clients/repeated_line.ts";
+import { Retry } from "../../clients/retry.ts";
 import {
   type EndReason,
   type UpstreamEnd,
@@ -98,13 +97,11 @@ export class EdgePull extends UpstreamListener implements Publisher {
   readonly stream: LiveStream;
   /** Ids of the servers that the origin has been told of (H34). */
   hops: readonly string[];
-  retries = 0;
 
   readonly #host: PullHost;
   readonly #tour: OriginTour;
   readonly #log: Log;
-  readonly #backoff: Backoff;
-  readonly #failures: RepeatedLine;
+  readonly #retry: Retry;
   #state: PullState = "claiming";
   #stateSince: number;
   #attempt: PullAttempt | null = null;
@@ -120,8 +117,6 @@ export class EdgePull extends UpstreamListener implements Publisher {
   /** Bytes of the present connection that are counted. */
   #counted = 0;
   #isLoop = false;
-  #lastError: string | null = null;
-  #cancelPause: () => void = () => {};
 
   /** Begins, at once. `waits`: the client plays only when it is live, and asks again until then. */
   constructor(
@@ -140,11 +135,16 @@ export class EdgePull extends UpstreamListener implements Publisher {
     this.#host = host;
     this.#tour = tour;
     this.#log = log;
-    this.#backoff = new Backoff(host.random);
-    this.#failures = new RepeatedLine(host.clock);
+    const { clock, random } = host;
+    this.#retry = new Retry({ clock, random, log, again: () => this.#connect() });
     this.#stateSince = host.clock.now();
     stream.reserve();
     this.#claim();
+  }
+
+  /** Attempts after the first one. */
+  get retries(): number {
+    return this.#retry.count;
   }
 
   get state(): PullState {
@@ -161,8 +161,8 @@ export class EdgePull extends UpstreamListener implements Publisher {
       state: this.#state,
       origin: this.#attempt?.name ?? null,
       sinceMs: this.#host.clock.now() - this.#stateSince,
-      retries: this.retries,
-      lastError: this.#lastError,
+      retries: this.#retry.count,
+      lastError: this.#retry.lastError,
     };
   }
 
@@ -219,7 +219,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
   /** The origin answers, and has nothing (S7): it is asked no more where there is another one. */
   #checkMedia(nowMs: number): void {
     if (this.#state !== "waiting" && this.#state !== "live") return;
-    const doublings = Math.min(this.#backoff.failures, MAX_IDLE_DOUBLINGS);
+    const doublings = Math.min(this.#retry.failures, MAX_IDLE_DOUBLINGS);
     const limit = this.#tour.hasOthers ? MEDIA_TIMEOUT_MS * 2 ** doublings : MEDIA_TIMEOUT_MS;
     if (nowMs - this.#mediaAt < limit) return;
     const text = `${this.#attempt?.name}: no media for ${limit} ms`;
@@ -254,7 +254,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
     const now = this.#host.clock.now();
     this.#mediaAt = now;
     this.#enter("waiting");
-    this.#failures.forget();
+    this.#retry.accepted();
     this.#log.info(
       `edge pull ${this.#name}: connected to origin ${this.#attempt?.name} after ` +
         `${Math.round(now - this.#attemptAt)} ms`,
@@ -302,7 +302,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
     if (!this.#attempt) return;
     this.#unpublish();
     // An HTTP server says no more than that there is nothing any more.
-    if (end.reason === "not-found" && this.retries > 0 && !this.stream.active) {
+    if (end.reason === "not-found" && this.#retry.count > 0 && !this.stream.active) {
       this.stream.noteEnd();
     }
     if (end.error !== null) this.#log.error(`edge pull ${this.#name}`, undefined, end.error);
@@ -393,7 +393,7 @@ export class EdgePull extends UpstreamListener implements Publisher {
 
   /** Ends the present connection without a word about it. `ended`: see `#unpublish`. */
   #drop(ended = false): void {
-    this.#cancelPause();
+    this.#retry.cancel();
     this.#unpublish(ended);
     const attempt = this.#attempt;
     this.#attempt = null;
@@ -402,31 +402,24 @@ export class EdgePull extends UpstreamListener implements Publisher {
 
   /** The attempt is over: what is next, and when. */
   #failed(end: UpstreamEnd): void {
-    const { clock } = this.#host;
     this.#attempt = null;
-    const workedMs = this.#firstMediaAt === null ? 0 : clock.now() - this.#firstMediaAt;
-    let pauseMs = 0;
-    if (this.#isLoop) {
-      pauseMs = RETRY_PAUSE_MS;
-    } else if (this.#backoff.worked(workedMs)) {
-      this.#tour.newRound();
-      if (DEAD.has(end.reason)) this.#tour.advance();
-    } else if (!this.#tour.advance()) {
-      pauseMs = this.#backoff.next();
-    }
-    this.#lastError = peerText(end.text);
-    const { host, port } = this.#tour.origin;
-    const origin = port === null ? host : formatAddress({ host, port });
-    const line = this.#failures.line(
-      `edge pull ${this.#name} ended (${end.reason}): ${this.#lastError}; next try ` +
-        `${pauseMs === 0 ? "at once" : `in ${pauseMs} ms`}, at ${origin}`,
-      `${end.reason} ${end.text}`,
-    );
-    if (line !== null) this.#log.warn(line);
+    const workedMs = this.#firstMediaAt === null ? 0 : this.#host.clock.now() - this.#firstMediaAt;
     this.#enter("pausing");
-    this.#cancelPause = clock.after(pauseMs, () => {
-      this.retries++;
-      this.#connect();
+    this.#retry.failed({
+      line: (why) => `edge pull ${this.#name} ended (${end.reason}): ${why}`,
+      why: end.text,
+      same: `${end.reason} ${end.text}`,
+      workedMs,
+      isLoop: this.#isLoop,
+      stable: () => {
+        this.#tour.newRound();
+        if (DEAD.has(end.reason)) this.#tour.advance();
+      },
+      another: () => this.#tour.advance(),
+      where: () => {
+        const { host, port } = this.#tour.origin;
+        return `, at ${port === null ? host : formatAddress({ host, port })}`;
+      },
     });
   }
 

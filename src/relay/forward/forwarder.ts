@@ -24,9 +24,7 @@ import {
   wireType,
 } from "../../rtmp/chunk_writer.ts";
 import { STREAM_ID } from "../../rtmp/message.ts";
-import { Backoff } from "../../clients/backoff.ts";
-import { RETRY_PAUSE_MS } from "../../clients/limits.ts";
-import { RepeatedLine } from "../../clients/repeated_line.ts";
+import { Retry } from "../../clients/retry.ts";
 import type { Upstream } from "../../clients/upstream.ts";
 import { type UpstreamEnd, UpstreamListener } from "../../clients/upstream_handler.ts";
 import type { UpstreamHandler, UpstreamPeer } from "../../clients/upstream_handler.ts";
@@ -75,13 +73,11 @@ export interface ForwardView {
 export class Forwarder extends UpstreamListener implements PlayerSink {
   /** The destination without its secret. */
   readonly name: string;
-  retries = 0;
 
   readonly #stream: LiveStream;
   readonly #host: ForwardHost;
   readonly #log: Log;
-  readonly #backoff: Backoff;
-  readonly #failures: RepeatedLine;
+  readonly #retry: Retry;
   #follower: SinkFollower;
   #state: ForwardState = "connecting";
   #stateSince: number;
@@ -89,12 +85,10 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
   #attemptAt = 0;
   #sendingSince: number | null = null;
   #isLoop = false;
-  #lastError: string | null = null;
   /** Messages lost and bytes sent by cursors of earlier connections. */
   #dropped = 0;
   #sent = 0;
   #payload = new Uint8Array(0);
-  #cancelPause: () => void = () => {};
 
   /** Begins, at once; the stream's publisher has just come. */
   constructor(stream: LiveStream, name: string, host: ForwardHost, log: Log) {
@@ -103,11 +97,16 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
     this.#stream = stream;
     this.#host = host;
     this.#log = log;
-    this.#backoff = new Backoff(host.random);
-    this.#failures = new RepeatedLine(host.clock);
+    const { clock, random } = host;
+    this.#retry = new Retry({ clock, random, log, again: () => this.#connect() });
     this.#stateSince = host.clock.now();
     this.#follower = this.#follow();
     this.#connect();
+  }
+
+  /** Attempts after the first one. */
+  get retries(): number {
+    return this.#retry.count;
   }
 
   get state(): ForwardState {
@@ -123,7 +122,7 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
       droppedMessages: this.#dropped + this.#follower.droppedMessages,
       sentBytes: this.#sent,
       retries: this.retries,
-      lastError: this.#lastError,
+      lastError: this.#retry.lastError,
     };
   }
 
@@ -131,7 +130,7 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
   stop(): void {
     if (this.#state === "over") return;
     this.#enter("over");
-    this.#cancelPause();
+    this.#retry.cancel();
     const attempt = this.#attempt;
     this.#attempt = null;
     attempt?.close();
@@ -162,7 +161,7 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
     const now = this.#host.clock.now();
     this.#sendingSince = now;
     this.#enter("sending");
-    this.#failures.forget();
+    this.#retry.accepted();
     this.#log.info(
       `forward ${this.#what}: publishing after ${Math.round(now - this.#attemptAt)} ms`,
     );
@@ -231,21 +230,12 @@ export class Forwarder extends UpstreamListener implements PlayerSink {
     this.#unfollow();
     this.#follower = this.#follow();
     const workedMs = this.#sendingSince === null ? 0 : clock.now() - this.#sendingSince;
-    const pauseMs = this.#isLoop
-      ? RETRY_PAUSE_MS
-      : this.#backoff.worked(workedMs)
-      ? 0
-      : this.#backoff.next();
-    this.#lastError = peerText(this.#host.hide(text));
-    const line = this.#failures.line(
-      `forward ${this.#what} ended (${this.#lastError}); next try ` +
-        (pauseMs === 0 ? "at once" : `in ${pauseMs} ms`),
-      text,
-    );
-    if (line !== null) this.#log.warn(line);
-    this.#cancelPause = clock.after(pauseMs, () => {
-      this.retries++;
-      this.#connect();
+    this.#retry.failed({
+      line: (why) => `forward ${this.#what} ended (${why})`,
+      why: this.#host.hide(text),
+      same: text,
+      workedMs,
+      isLoop: this.#isLoop,
     });
   }
 
