@@ -330,7 +330,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   MAX_GOP_MS: "../unit/live_stream_test.ts: F9: a GOP of more than 5 min",
   MAX_KEPT_BYTES: "abuse_test.ts: H56",
   MAX_HEADERS: "abuse_test.ts: H56",
-  MAX_LENT_BYTES: "../unit/feed_test.ts: a thread that has too much gets nothing",
+  MAX_LENT_BYTES: "../unit/mirror_test.ts: a thread that has too much gets nothing",
   "CONNECTION_LINES.burst": "process_test.ts: H46",
   "CONNECTION_LINES.perSecond": "process_test.ts: H46",
   "ADDRESS_LINES.burst": "process_test.ts: H46",
