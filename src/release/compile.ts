@@ -5,20 +5,19 @@
  */
 import { closeSync, cpSync, mkdirSync, openSync, readSync, rmSync } from "node:fs";
 import { utimesSync, writeFileSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
 import { C_LIBRARIES } from "../runtime/libc.ts";
 import { VERSION } from "../runtime/version.ts";
 import { BuildError, run } from "./run.ts";
 import type { Runtime, Target } from "./targets.ts";
 
-/**
- * Entry points besides `src/main.ts`: programs of worker threads, which are loaded by their URL. Each is
- * bundled to a file of the same name beside main's.
- */
-const WORKER_PROGRAMS: readonly string[] = ["src/app/worker.ts"];
-
 const MAIN = "src/main.ts";
+
+/** The program of worker threads, which is loaded by its URL: `./worker.ts` of the module that starts it. */
+const WORKER = "src/app/worker.ts";
+/** Where that URL leads in a bundle, whose modules are all main's: the program is put there. */
+const BUNDLED_WORKER = "src/worker.ts";
 
 /** What the server may do, compiled in: it can never do more. Bun has nothing of the kind. */
 const PERMISSIONS = [
@@ -79,6 +78,10 @@ export function compile(runtime: Runtime, target: Target, dist: string, commit: 
     join(stage, "src/runtime/commit.ts"),
     `export const COMMIT: string = "${commit.hash}";\n`,
   );
+  writeFileSync(
+    join(stage, BUNDLED_WORKER),
+    `import "./${relative(dirname(BUNDLED_WORKER), WORKER)}";\n`,
+  );
   const output = resolve(executablePath(dist, target));
   if (runtime === "deno") compileDeno(stage, target, output, commit.time);
   else compileBun(stage, target, output);
@@ -90,14 +93,13 @@ export function compile(runtime: Runtime, target: Target, dist: string, commit: 
 function compileDeno(stage: string, { name }: Target, output: string, time: number): void {
   const deno = process.execPath;
   const bundle = join(stage, "bundle");
-  for (const program of [MAIN, ...WORKER_PROGRAMS]) {
+  for (const program of [MAIN, BUNDLED_WORKER]) {
     const file = join(bundle, program);
     run([deno, "bundle", "--quiet", "--minify", "--output", file, program], BUNDLE_CURE, {
       cwd: stage,
     });
     utimesSync(file, time, time); // It becomes part of the executable.
   }
-  const includes = WORKER_PROGRAMS.flatMap((program) => ["--include", program]);
   const flags = [
     "--quiet",
     "--no-check",
@@ -106,7 +108,7 @@ function compileDeno(stage: string, { name }: Target, output: string, time: numb
     ...DENO_FEATURES,
     V8_FLAGS,
   ];
-  const command = [deno, "compile", ...flags, "--target", name, ...includes];
+  const command = [deno, "compile", ...flags, "--target", name, "--include", BUNDLED_WORKER];
   // Without a package.json in sight: all that it names would be put in, tests' packages too.
   run([...command, "--output", output, MAIN], denortCure(name), { cwd: bundle });
 }
@@ -139,5 +141,5 @@ function compileBun(stage: string, { name }: Target, output: string): void {
   const closed = ["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
   const flags = ["--compile", "--minify", "--keep-names", "--bytecode", "--format=esm", ...closed];
   const command = ["bun", "build", ...flags, `--target=${name}`, ...base];
-  run([...command, "--outfile", output, MAIN, ...WORKER_PROGRAMS], BUN_CURE, { cwd: stage });
+  run([...command, "--outfile", output, MAIN, BUNDLED_WORKER], BUN_CURE, { cwd: stage });
 }

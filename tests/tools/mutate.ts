@@ -2,7 +2,7 @@
  * Which changes of the product no unit test notices: changes lines one at a time, in a copy of the tree,
  * and runs the tests of the part on each.
  *
- *     deno task mutate [--lines FROM-TO] [--every N] src/live/feed.ts ... [tests/unit/feed_test.ts ...]
+ *     deno task mutate [--lines FROM-TO] [--every N] src/live/mirror/sender.ts ... [tests/unit/mirror_test.ts ...]
  *
  * Without tests given these are all that import the file. `--every N` takes only every Nth change. Prints
  * each change that went unnoticed; ends with 1 if there is any. A change may be none at all (a limit of
