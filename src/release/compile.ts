@@ -78,10 +78,8 @@ export function compile(runtime: Runtime, target: Target, dist: string, commit: 
     join(stage, "src/runtime/commit.ts"),
     `export const COMMIT: string = "${commit.hash}";\n`,
   );
-  writeFileSync(
-    join(stage, BUNDLED_WORKER),
-    `import "./${relative(dirname(BUNDLED_WORKER), WORKER)}";\n`,
-  );
+  const worker = JSON.stringify(`./${relative(dirname(BUNDLED_WORKER), WORKER)}`);
+  writeFileSync(join(stage, BUNDLED_WORKER), `import ${worker};\n`);
   const output = resolve(executablePath(dist, target));
   if (runtime === "deno") compileDeno(stage, target, output, commit.time);
   else compileBun(stage, target, output);
