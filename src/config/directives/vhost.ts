@@ -119,7 +119,7 @@ export const PUBLISH = {
   }),
   kickoff_for_idle: decimal(
     0,
-    "Close a publisher that nobody has watched for so long; 0 = never.",
+    "Close a publisher that no client has watched for so long; 0 = never.",
     {
       ...applied,
       unit: "s",
