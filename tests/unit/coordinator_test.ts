@@ -11,6 +11,7 @@ import { canReusePort } from "../../src/net/tcp.ts";
 import { EMPTY_REPORT } from "../../src/stats/merged_view.ts";
 import type { Report, ServerView } from "../../src/stats/view.ts";
 import { Coordinator } from "../../src/workers/coordinator.ts";
+import { MAX_SILENT_PINGS } from "../../src/workers/limits.ts";
 import type { ToCoordinator, ToWorker, WorkerStart } from "../../src/workers/messages.ts";
 import type { WorkerParts } from "../../src/workers/part.ts";
 import { SharedAdmission } from "../../src/workers/shared_admission.ts";
@@ -316,6 +317,39 @@ scene("a reload is for all or for none", async (s) => {
   await answer(null);
   await refusedHere;
   assert.equal(coordinator.config, before);
+});
+
+scene("after a reload the limits are the new ones, in this thread too", async (s) => {
+  const coordinator = await s.start("max_connections 2;");
+  const reloaded = coordinator.reload(config("max_connections 1;"));
+  for (const thread of s.threads) {
+    await until("the question", SOON_MS, () => thread.of("reload").length === 1);
+    s.answer(thread, "reload", null);
+  }
+  await reloaded;
+  const admission = s.parts?.admission;
+  assert.equal(admission?.admit("127.0.0.1", 0), null);
+  assert.match(admission?.admit("127.0.0.1", 0) ?? "", /max_connections=1/);
+});
+
+scene("a worker that answers no more is ended, one that answers stays", async (s) => {
+  const pings: (() => void)[] = [];
+  const real = globalThis.setInterval;
+  globalThis.setInterval = ((ping: () => void) =>
+    pings.push(ping)) as unknown as typeof setInterval;
+  try {
+    await s.start();
+  } finally {
+    globalThis.setInterval = real;
+  }
+  const [ping] = pings;
+  for (let i = 0; i <= MAX_SILENT_PINGS; i++) {
+    ping();
+    s.threads[0].say({ kind: "pong" });
+    await Promise.resolve();
+  }
+  assert.equal(s.threads[0].of("ping").length, MAX_SILENT_PINGS + 1);
+  assert.deepEqual(s.threads.map(({ terminated }) => terminated), [false, true]);
 });
 
 scene("requests for figures at the same time are one question", async (s) => {

@@ -213,6 +213,15 @@ Deno.test("a connection that has worked for some time is had again at once", () 
   assert.equal(scene.attempts.length, 3);
 });
 
+Deno.test("a pull that is stopped during a pause asks no origin any more", () => {
+  const scene = new EdgeScene();
+  scene.attempt.fail("refused");
+  scene.pull.stop("no client wants it");
+  scene.clock.advance(10 * clientLimits.RETRY_PAUSE_MS);
+  assert.equal(scene.attempts.length, 1);
+  assert.equal(scene.pull.view.retries, 0);
+});
+
 Deno.test("failover: the next origin at once, each once before a pause", () => {
   const scene = new EdgeScene(3);
   for (const origin of ["o0", "o1"]) {

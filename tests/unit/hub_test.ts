@@ -97,3 +97,33 @@ Deno.test("a stream that is forgotten leaves no memory behind", () => {
   assert.equal(stream.log.bytes, 0);
   assert.equal(fixture.clock.pending, 0);
 });
+
+Deno.test("each listener hears of streams, of the first and last player, and of the publisher's end", () => {
+  const heard: string[] = [];
+  const all = {
+    obtained: ({ key }: LiveStream) => void heard.push(`obtained ${key}`),
+    audienceChanged: ({ localPlayers }: LiveStream) => void heard.push(`players ${localPlayers}`),
+    unpublished: ({ key }: LiveStream) => void heard.push(`unpublished ${key}`),
+    forgotten: ({ key }: LiveStream) => void heard.push(`forgotten ${key}`),
+  };
+  const few = {
+    obtained: () => void heard.push("few"),
+    forgotten: () => void heard.push("few"),
+  };
+  const clock = new ManualClock();
+  const hub = new Hub(clock, VERSION, [all, few]);
+  const stream = hub.obtain("a", vhostOf(), "live", "a");
+  assert.deepEqual(heard.splice(0), ["obtained a", "few"]);
+  const publisher = new FakePublisher(stream);
+  publisher.start();
+  const players = [new FakePlayer(stream), new FakePlayer(stream)];
+  assert.deepEqual(heard.splice(0), ["players 1"]);
+  for (const player of players) player.leave();
+  publisher.stop();
+  assert.deepEqual(heard.splice(0), ["players 0", "unpublished a"]);
+  for (let i = 0; i < 4; i++) {
+    clock.advance(SECOND_MS);
+    hub.tick();
+  }
+  assert.deepEqual(heard, ["forgotten a", "few"]);
+});

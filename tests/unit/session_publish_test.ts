@@ -633,3 +633,44 @@ Deno.test("kickoff_for_idle: nobody plays (streaming: 7)", () => {
   pass(3);
   peer.assertClosed(2056, /nobody has played/);
 });
+
+/** Notes the ends of its grants. */
+class EndingAccess extends Access {
+  ends = 0;
+
+  override grant(...args: Parameters<Access["grant"]>): Grant {
+    const grant = super.grant(...args);
+    const end = grant.end.bind(grant);
+    grant.end = () => {
+      this.ends++;
+      end();
+    };
+    return grant;
+  }
+}
+
+Deno.test("a publisher that was faster in the end keeps the stream, and the grant of the other ends", () => {
+  const server = new TestServer();
+  const answers: ((found: readonly string[]) => void)[] = [];
+  const access = new EndingAccess(IDENTITY, new HookCaller("srs-edge/1.2.3"));
+  Object.assign(server.host, {
+    access,
+    relay: {
+      ...NO_RELAYS,
+      destinations: (_client: unknown, answer: (found: readonly string[]) => void) =>
+        void answers.push(answer),
+    },
+  });
+  const peer = server.created();
+  peer.send(command("publish", 5, null, "s", "live"));
+  assert.equal(answers.length, 1);
+  const stream = server.hub.find("/live/s");
+  assert.ok(stream);
+  const faster = new FakePublisher(stream);
+  faster.start();
+  answers[0]([]);
+  peer.assertClosed(ErrorCode.STREAM_BUSY, /being published already/);
+  assert.equal(access.ends, 1);
+  assert.equal(stream.published, true);
+  assert.equal(faster.replacements, 0);
+});

@@ -38,8 +38,6 @@ export class IdentifyPhase extends BasePhase {
   #style: PublishStyle = "flash";
   /** The question whether the client may. */
   #question: Question | null = null;
-  /** The answer, which has not become a phase yet. */
-  #grant: Grant | null = null;
   /** What the client wants: the stream must not be forgotten until the client has it. */
   #wanted: StreamRequest | null = null;
 
@@ -151,7 +149,6 @@ export class IdentifyPhase extends BasePhase {
   ): void {
     this.#wanted = request;
     this.#question = askAccess(this.session, action, request, steps, (answer) => {
-      if (answer instanceof Grant) this.#grant = answer;
       this.session.enter(this.#orTell(action, () => {
         const phase = answer instanceof Grant ? start(answer) : answer;
         if ("code" in phase) throw new RtmpError(phase.code, phase.reason);
@@ -163,8 +160,6 @@ export class IdentifyPhase extends BasePhase {
   override leave(): void {
     this.#question?.cancel();
     this.#question = null;
-    if (this.#grant?.begun === false) this.#grant.end();
-    this.#grant = null;
     this.#wanted?.unreserve();
     this.#wanted = null;
   }
