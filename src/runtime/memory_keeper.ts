@@ -5,15 +5,7 @@
  * @module
  */
 
-import { MIN_GROWTH_BYTES } from "./limits.ts";
-
-/** ... and as a share of what there was: a collection of a large heap takes longer. */
-export const MIN_GROWTH_SHARE = 0.25;
-/**
- * ms from one collection to the next. Each stops the event loop for about 10 ms; the first may come in
- * the middle of a burst, when all is in use yet, so some more follow when nothing has grown since.
- */
-export const RESTS_MS = [5000, 10_000, 20_000];
+import { MIN_GROWTH_BYTES, MIN_GROWTH_SHARE, RESTS_MS } from "./limits.ts";
 
 /** Looks at the memory, and has it collected when it has grown. */
 export class MemoryKeeper {

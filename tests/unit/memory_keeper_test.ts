@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { MIN_GROWTH_BYTES } from "../../src/runtime/limits.ts";
-import { MemoryKeeper, MIN_GROWTH_SHARE, RESTS_MS } from "../../src/runtime/memory_keeper.ts";
+import { MIN_GROWTH_BYTES, MIN_GROWTH_SHARE, RESTS_MS } from "../../src/runtime/limits.ts";
+import { MemoryKeeper } from "../../src/runtime/memory_keeper.ts";
 
 const MB = 1024 * 1024;
 
@@ -39,6 +39,17 @@ Deno.test("what was in use at the first collection goes with a later one", () =>
   assert.equal(pass(1000), 1);
   state.kept = 50 * MB;
   pass(60_000);
+  assert.equal(state.resident, 50 * MB);
+});
+
+Deno.test("what was in use for 20 s, in a second burst, goes as well", () => {
+  const { state, pass } = scene();
+  pass(1000);
+  state.resident = state.kept = 200 * MB;
+  pass(20_000);
+  assert.equal(state.resident, 200 * MB);
+  state.kept = 50 * MB;
+  pass(20_000);
   assert.equal(state.resident, 50 * MB);
 });
 
