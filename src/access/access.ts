@@ -1,6 +1,6 @@
 /**
- * Access: may this client publish or play? One question for clients of every protocol, one list of steps in
- * one order, one answer: a grant, or a refusal.
+ * Access: may this client publish or play? One question for clients of every protocol, one list of
+ * steps in one order, one answer: a grant, or a refusal.
  *
  *     refer -> security -> signature      the vhost's rules
  *     stream                              is it live, or free to be published?

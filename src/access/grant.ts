@@ -128,7 +128,8 @@ export class Grant {
     const action = this.#end;
     const urls = this.#told;
     if (urls.length === 0 || !(this.#begun || this.#asking)) return;
-    // While hooks are being asked the answer is not known: it is delivered first, then what ends the connection.
+    // While hooks are being asked the answer is not known: it is delivered first, then what ends the
+    // connection.
     const due = () => this.#begun || this.#counted;
     const event = { action, urls, body: this.#body(action), log: this.#parts.log };
     const told = this.#caller.tell(event, due);

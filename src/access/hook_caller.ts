@@ -1,5 +1,6 @@
 /**
- * Calls hook URLs: asking ones, whose answer a client waits for, and telling ones, whose answer no client needs.
+ * Calls hook URLs: asking ones, whose answer a client waits for, and telling ones, whose answer no
+ * client needs.
  * @module
  */
 

@@ -1,6 +1,7 @@
 /**
- * The calls to one hook server. Asking ones, whose answer a client waits for, and telling ones, for which
- * no client waits, have turns of their own: however many clients leave, those who come are asked about (H48).
+ * The calls to one hook server. Asking ones, whose answer a client waits for, and telling ones, for
+ * which no client waits, have turns of their own: however many clients leave, those who come are asked
+ * about (H48).
  * @module
  */
 

@@ -4,8 +4,8 @@
  */
 
 /**
- * ms that one call may take; for an asking one its turn's wait is part of it (SRS: 30 s). Encoders give up after 10 to 30 s,
- * and a client that waits here holds a connection.
+ * ms that one call may take; for an asking one its turn's wait is part of it (SRS: 30 s). Encoders give
+ * up after 10 to 30 s, and a client that waits here holds a connection.
  */
 export const HOOK_TIMEOUT_MS = 10_000;
 /** ms for all calls before a client may publish or play: SRS's limit for one of them. */

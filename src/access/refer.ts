@@ -1,6 +1,6 @@
 /**
- * `refer { }`: from which sites' pages clients may come, by RTMP (`pageUrl`) and HTTP (`Referer`) alike; SRS
- * looks at RTMP alone.
+ * `refer { }`: from which sites' pages clients may come, by RTMP (`pageUrl`) and HTTP (`Referer`)
+ * alike; SRS looks at RTMP alone.
  * @module
  */
 

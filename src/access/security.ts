@@ -8,8 +8,8 @@ import type { AccessRule, Action, SecurityConfig } from "../config/types.ts";
 import { ErrorCode, type Refusal } from "../rtmp/error.ts";
 
 /**
- * Why an address may not; null: it may. The place of a rule in the file does not matter: an address that is
- * denied is out; then, with any `allow` at all (also of the other action), one has to match.
+ * Why an address may not; null: it may. The place of a rule in the file does not matter: an address
+ * that is denied is out; then, with any `allow` at all (also of the other action), one has to match.
  */
 export function checkSecurity(
   { enabled, allow, deny }: SecurityConfig,

@@ -50,8 +50,8 @@ export class Lifecycle implements ServerControl {
   }
 
   /**
-   * The server has started: from now on signals count. `manager` is told when it begins to end. `usr1`: what
-   * became of the runtime's SIGUSR1.
+   * The server has started: from now on signals count. `manager` is told when it begins to end. `usr1`:
+   * what became of the runtime's SIGUSR1.
    */
   begin(server: Server | Coordinator, manager: ServiceManager, usr1: DebuggerSignal): void {
     this.#server = server;

@@ -119,7 +119,8 @@ function whyNotOurs(text: string, state: Stats, processes: Processes): string | 
   if (pid === process.pid) return null;
   const other = processes.look(pid);
   if (other === null) return null;
-  // After a power failure another program may have the number, which must not keep the server from starting.
+  // After a power failure another program may have the number, which must not keep the server from
+  // starting.
   if (other.begunMs !== null && other.begunMs > state.mtimeMs + CLOCK_SLACK_MS) return null;
   // A server that drains, or ends while its successor starts.
   if (other.isSameProgram) return null;

@@ -22,7 +22,8 @@ export interface SignOptions {
 }
 
 /**
- * The URL with `expires` and `sign` in its query; without them when its vhost has no secret for the action.
+ * The URL with `expires` and `sign` in its query; without them when its vhost has no secret for the
+ * action.
  * @param nowMs Unix time, ms.
  * @throws {SignError}
  */

@@ -1,6 +1,6 @@
 /**
- * Where a server that we have turned to may send us on to (H60). It may be a stranger's, or taken over: it must
- * not have us ask for what only this machine or its network can reach.
+ * Where a server that we have turned to may send us on to (H60). It may be a stranger's, or taken over:
+ * it must not have us ask for what only this machine or its network can reach.
  * @module
  */
 

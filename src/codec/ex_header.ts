@@ -64,8 +64,8 @@ const MANY_TRACKS = 1;
 const MANY_TRACKS_MANY_CODECS = 2;
 
 /**
- * Follows ModEx and Multitrack. Returns `BROKEN_HEADER`, or a small integer to be read with `packetTypeOf`,
- * `fourCcOf`, `trackIdOf` and `bodyOffsetOf`.
+ * Follows ModEx and Multitrack. Returns `BROKEN_HEADER`, or a small integer to be read with
+ * `packetTypeOf`, `fourCcOf`, `trackIdOf` and `bodyOffsetOf`.
  * @param multitrack The packet type that means Multitrack: 6 for video, 5 for audio.
  */
 export function parseExHeader(payload: Uint8Array, multitrack: number): number {

@@ -30,8 +30,8 @@ export function wantsWebSocket(request: Request): boolean {
 
 /**
  * The fields of the answer that turns a request's connection into a WebSocket; null: the request is no
- * handshake. The first subprotocol that is offered is chosen: a browser that has offered some gives up when
- * none is (RFC 6455 §4.1), and FLV bytes are the same under any name.
+ * handshake. The first subprotocol that is offered is chosen: a browser that has offered some gives up
+ * when none is (RFC 6455 §4.1), and FLV bytes are the same under any name.
  */
 export function handshakeFields(request: Request): [string, string][] | null {
   const { headers, method } = request;

@@ -50,12 +50,15 @@ export const MAX_SEGMENT_BYTES = 512 * 1024;
 /** Free segments kept, bytes in all: a few seconds of a few streams, little enough for a small board. */
 export const MAX_FREE_BYTES = 8 * 1024 * 1024;
 
-/** Silence after which a publisher counts as stalled, ms: two missed keyframe intervals of most encoders. */
+/**
+ * Silence after which a publisher counts as stalled, ms: two missed keyframe intervals of most
+ * encoders.
+ */
 export const STALLED_MS = 2000;
 
 /**
- * ms between a newcomer's looks at whether the publisher that has its stream is still there: one turn of an
- * event loop in which it reads, and a busy one's.
+ * ms between a newcomer's looks at whether the publisher that has its stream is still there: one turn
+ * of an event loop in which it reads, and a busy one's.
  */
 export const CLEAR_LOOKS_MS: readonly number[] = [20, 80];
 
@@ -93,7 +96,10 @@ export const HEADER_ONLY_MS = 3000;
 export const MAX_STEP_MS = 250;
 /** The step that stands in for a jump, ms (SRS). */
 export const SUBSTITUTE_STEP_MS = 10;
-/** The tracks of an encoder whose clock is set jump within this time (ms), lumps and slow cameras included. */
+/**
+ * The tracks of an encoder whose clock is set jump within this time (ms), lumps and slow cameras
+ * included.
+ */
 export const JUMP_TOGETHER_MS = 5000;
 /**
  * A stream begins at its publisher's own time, at most here, ms: a track that lags behind the first one

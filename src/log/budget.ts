@@ -1,7 +1,7 @@
 /**
- * How many lines one connection, and one address with all its connections, may have in the log: a client
- * that changes channel or reconnects in a loop would fill disks otherwise (H46). What is left out is counted,
- * and the count is a line.
+ * How many lines one connection, and one address with all its connections, may have in the log: a
+ * client that changes channel or reconnects in a loop would fill disks otherwise (H46). What is left
+ * out is counted, and the count is a line.
  *
  * The lines of figures, one for each connection every `pithy_print_ms`, are not part of it.
  * @module

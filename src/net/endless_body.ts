@@ -1,6 +1,6 @@
 /**
- * The body of an HTTP answer that has no end: a player's stream, in chunks, as it is, or as the messages of
- * a WebSocket.
+ * The body of an HTTP answer that has no end: a player's stream, in chunks, as it is, or as the
+ * messages of a WebSocket.
  * @module
  */
 

@@ -1,6 +1,7 @@
 /**
- * How many files and sockets this process may open, and who may have how many of them (H36, H37). No part may
- * take the last one: Deno 2.9 stops accepting for good once it had to do without, and Bun spins.
+ * How many files and sockets this process may open, and who may have how many of them (H36, H37). No
+ * part may take the last one: Deno 2.9 stops accepting for good once it had to do without, and Bun
+ * spins.
  *
  *     max_connections   RTMP connections and HTTP players
  *     HTTP              connections that play nothing

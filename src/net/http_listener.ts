@@ -28,8 +28,8 @@ export interface HttpListener {
 const DEFAULT_ROOM = 64;
 
 /**
- * The connections of all listeners of this thread, in the order in which they came. The players of HTTP-FLV
- * and WebSockets among them count as clients, whose limit is `max_connections`.
+ * The connections of all listeners of this thread, in the order in which they came. The players of
+ * HTTP-FLV and WebSockets among them count as clients, whose limit is `max_connections`.
  */
 const open = new Set<HttpConnection>();
 let room = DEFAULT_ROOM;

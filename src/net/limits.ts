@@ -27,8 +27,8 @@ export const REQUEST_TIMEOUT_S = 10;
 /** Seconds in which a client must take something of an answer. */
 export const ANSWER_STALL_S = 30;
 /**
- * Seconds for which a stream continues without a byte after its client has closed its sending side: one that
- * is gone altogether shows that by a reset as soon as it is sent something, and not before.
+ * Seconds for which a stream continues without a byte after its client has closed its sending side: one
+ * that is gone altogether shows that by a reset as soon as it is sent something, and not before.
  */
 export const HALF_CLOSED_S = 2;
 /** Bytes that are not sent until the client has taken what was sent before. */

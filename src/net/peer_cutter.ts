@@ -10,7 +10,10 @@ import type { ListenAddress } from "../config/types.ts";
 import { parseNetwork } from "../config/network.ts";
 import { type Libc, openLibc } from "../runtime/libc.ts";
 
-/** The search ends behind this many descriptors in a row that are no connections: they are given out densely. */
+/**
+ * The search ends behind this many descriptors in a row that are no connections: they are given out
+ * densely.
+ */
 const GAP = 4096;
 /** Linux's numbers of address families. */
 const AF_INET = 2;

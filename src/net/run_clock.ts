@@ -8,8 +8,8 @@
 import { BEAT_MS, EARLY_MS, LATE_MS } from "./limits.ts";
 
 /**
- * A clock that stands still while the process does: the live core's `Clock`. While `beat` is not called, it is the
- * system's.
+ * A clock that stands still while the process does: the live core's `Clock`. While `beat` is not
+ * called, it is the system's.
  */
 export class RunClock {
   readonly #real: () => number;
@@ -60,8 +60,8 @@ export class RunClock {
   }
 
   /**
-   * Runs `task` once after `ms` in which the process ran; calling the result before that cancels it. A timer
-   * that falls due because of a pause runs on for what was left.
+   * Runs `task` once after `ms` in which the process ran; calling the result before that cancels it. A
+   * timer that falls due because of a pause runs on for what was left.
    */
   after(ms: number, task: () => void): () => void {
     const due = this.now() + ms;

@@ -369,7 +369,8 @@ export function plainAddress(address: string): string {
 }
 
 /**
- * Listens on an address, with `reusePort` together with others that do; `accept` gives each new connection its handler, or null to refuse it at once.
+ * Listens on an address, with `reusePort` together with others that do; `accept` gives each new
+ * connection its handler, or null to refuse it at once.
  * @throws Error with the address and the cure when the address cannot be had.
  */
 export async function listenTcp(

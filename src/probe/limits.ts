@@ -6,7 +6,9 @@
 /** ms between two looks at whether it is time to end. */
 export const CHECK_MS = 50;
 
-/** A pause of more than this (ms) between two messages is a gap: it is more than players like to buffer. */
+/**
+ * A pause of more than this (ms) between two messages is a gap: it is more than players like to buffer.
+ */
 export const GAP_MS = 250;
 /** Steps of a track's timestamps beyond this (ms), or backwards, are jumps. */
 export const JUMP_MS = 1000;

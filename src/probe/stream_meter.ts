@@ -2,9 +2,9 @@
  * Measures a stream as it comes in: messages with the moment of their arrival in, figures out.
  *
  * Lag: message `m` was sent when its timestamp said so, give or take a constant. `arrival - timestamp`
- * is that constant plus its way; the smallest value seen stands for the quickest way, and how much later
- * another message comes is its lag. Audio and video may lie apart by any time: each has its own. A player needs a buffer as long as the largest lag that it wants to
- * ride out.
+ * is that constant plus its way; the smallest value seen stands for the quickest way, and how much
+ * later another message comes is its lag. Audio and video may lie apart by any time: each has its own.
+ * A player needs a buffer as long as the largest lag that it wants to ride out.
  * @module
  */
 

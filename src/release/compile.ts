@@ -14,7 +14,10 @@ import type { Runtime, Target } from "./targets.ts";
 
 const MAIN = "src/main.ts";
 
-/** The program of worker threads, which is loaded by its URL: `./worker.ts` of the module that starts it. */
+/**
+ * The program of worker threads, which is loaded by its URL: `./worker.ts` of the module that starts
+ * it.
+ */
 const WORKER = "src/app/worker.ts";
 /** Where that URL leads in a bundle, whose modules are all main's: the program is put there. */
 const BUNDLED_WORKER = "src/worker.ts";

@@ -306,7 +306,10 @@ export class ChunkReader {
     return true;
   }
 
-  /** The sniffed bytes were data after all, and behind a short chunk's data headers too: read them again. */
+  /**
+   * The sniffed bytes were data after all, and behind a short chunk's data headers too: read them
+   * again.
+   */
   #returnSniffed(): void {
     this.#phase = Phase.DATA;
     if (this.#position >= this.#sniffed) {

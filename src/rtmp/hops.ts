@@ -1,8 +1,9 @@
 /**
  * The way that a stream has come from server to server (H34). Each server has an id of its own for as
- * long as it runs; a server that asks another one for a stream, or brings it one, says with `connect` (or in an
- * HTTP header) through which servers the request has gone. A server that finds itself there refuses: nothing
- * would ever come out of that ring. Other makes of server ignore the field, and end the list.
+ * long as it runs; a server that asks another one for a stream, or brings it one, says with `connect`
+ * (or in an HTTP header) through which servers the request has gone. A server that finds itself there
+ * refuses: nothing would ever come out of that ring. Other makes of server ignore the field, and end
+ * the list.
  * @module
  */
 

@@ -102,7 +102,8 @@ function stemOf(text: string): string | null {
 }
 
 /**
- * The identity of a stream: `[vhost unless default]/app/stream`. `vhost` is as `identityVhost` gives it; `app` is of parts as `readPart` gives them, `name` as `withoutEnding` does.
+ * The identity of a stream: `[vhost unless default]/app/stream`. `vhost` is as `identityVhost` gives
+ * it; `app` is of parts as `readPart` gives them, `name` as `withoutEnding` does.
  */
 export function streamKey(vhost: string, app: string, name: string): string {
   return `${vhost === DEFAULT_VHOST ? "" : vhost}/${app}/${name}`;
@@ -166,8 +167,8 @@ export function vhostInKey(key: string): string {
 }
 
 /**
- * The vhost that a query names, `vhost=` before `domain=`, in the spelling in which it is compared: what is
- * one vhost here is one at an origin (H47). "": none, or the default one.
+ * The vhost that a query names, `vhost=` before `domain=`, in the spelling in which it is compared:
+ * what is one vhost here is one at an origin (H47). "": none, or the default one.
  */
 export function vhostInQuery(query: string): string {
   const asked = vhostKey(readPart(queryValue(query, "vhost") || queryValue(query, "domain")));

@@ -34,8 +34,8 @@ export class FaultGuard {
   }
 
   /**
-   * Takes a fault that has been caught elsewhere. The first of its kind is logged, and each after which their
-   * number is ten times as large.
+   * Takes a fault that has been caught elsewhere. The first of its kind is logged, and each after which
+   * their number is ten times as large.
    */
   note(what: string, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);

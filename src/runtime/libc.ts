@@ -332,7 +332,10 @@ export class EpollSet {
   }
 }
 
-/** The error of a connection as the runtimes word it, from its number; 0: it was reset, and told already. */
+/**
+ * The error of a connection as the runtimes word it, from its number; 0: it was reset, and told
+ * already.
+ */
 export function connectionError(code: number): Error {
   const name = ERRORS[code || ECONNRESET] ?? `error ${code}`;
   return Object.assign(new Error(`read ${name}`), { code: name });

@@ -30,8 +30,8 @@ export const MIN_GROWTH_BYTES = 24 * 1024 * 1024;
 /** ... and as a share of what there was: a collection of a large heap takes longer. */
 export const MIN_GROWTH_SHARE = 0.25;
 /**
- * ms from one collection to the next. Each stops the event loop for about 10 ms; the first ones may come in
- * the middle of a burst, or of the next one, when all is in use yet, so more follow although nothing has
- * grown since: the last after 35 s.
+ * ms from one collection to the next. Each stops the event loop for about 10 ms; the first ones may
+ * come in the middle of a burst, or of the next one, when all is in use yet, so more follow although
+ * nothing has grown since: the last after 35 s.
  */
 export const RESTS_MS = [5000, 10_000, 20_000, 20_000];

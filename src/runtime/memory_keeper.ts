@@ -17,7 +17,10 @@ export class MemoryKeeper {
   #collections = RESTS_MS.length;
   #dueAt = -Infinity;
 
-  /** `resident`: this process's memory without what is known to be in use, bytes; `collect`: the collector. */
+  /**
+   * `resident`: this process's memory without what is known to be in use, bytes; `collect`: the
+   * collector.
+   */
   constructor(resident: () => number, collect: () => void) {
     this.#resident = resident;
     this.#collect = collect;

@@ -33,8 +33,8 @@ export interface Processes {
 const UNKNOWN: OtherProcess = { begunMs: null, isSameProgram: false };
 
 /**
- * Those of this system, by `/proc`. Where that hides other users' processes (`ProtectProc=invisible`) these
- * seem to be gone, but so do their pid files, which this user may not write.
+ * Those of this system, by `/proc`. Where that hides other users' processes (`ProtectProc=invisible`)
+ * these seem to be gone, but so do their pid files, which this user may not write.
  */
 export async function runningProcesses(): Promise<Processes> {
   const libc = await openLibc();
@@ -82,7 +82,10 @@ function lookAt(proc: Proc, pid: number): OtherProcess | null {
   };
 }
 
-/** The fields of a `/proc/PID/stat` from the third on: the name before it, in parentheses, may hold anything. */
+/**
+ * The fields of a `/proc/PID/stat` from the third on: the name before it, in parentheses, may hold
+ * anything.
+ */
 function fieldsOf(stat: string): string[] {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }

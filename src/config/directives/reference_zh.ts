@@ -1,5 +1,6 @@
 /**
- * What directives do, in Chinese, for `conf/reference.zh-CN.md`: by path; the English texts stand in the tables beside.
+ * What directives do, in Chinese, for `conf/reference.zh-CN.md`: by path; the English texts stand in
+ * the tables beside.
  * @module
  */
 

@@ -128,8 +128,8 @@ class Checker {
   }
 
   /**
-   * Reports repetitions. The first directive of a name counts. Named blocks are vhosts: the rules of a second
-   * one would not be there, so that it is an error (H47; SRS takes the first without a word).
+   * Reports repetitions. The first directive of a name counts. Named blocks are vhosts: the rules of a
+   * second one would not be there, so that it is an error (H47; SRS takes the first without a word).
    */
   #repetition({ spec }: Entry, directive: Directive, first: Map<string, Directive>): void {
     const named = spec.type === "block" && spec.named;

@@ -1,6 +1,6 @@
 /**
- * What the statistics tell of one publisher's tracks: the figures in keyframes of the main video track, and
- * how many tracks there are.
+ * What the statistics tell of one publisher's tracks: the figures in keyframes of the main video track,
+ * and how many tracks there are.
  * @module
  */
 

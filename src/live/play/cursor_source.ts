@@ -110,7 +110,9 @@ export abstract class CursorSource implements PlayerSource {
     return this.stream.lastHeaderEntry >= entry;
   }
 
-  /** Metadata and sequence headers, stamped with a stream time in ms; `skip`: `Entry` bits to leave out. */
+  /**
+   * Metadata and sequence headers, stamped with a stream time in ms; `skip`: `Entry` bits to leave out.
+   */
   headerBytes(time: number, skip: number): Uint8Array {
     return this.stream.headerBytes(this.#format, time, skip);
   }

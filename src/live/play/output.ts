@@ -31,7 +31,10 @@ export class Output extends CursorSource {
     );
   }
 
-  /** Other settings. What they would have sent already goes out: a timer may be running that is too slow. */
+  /**
+   * Other settings. What they would have sent already goes out: a timer may be running that is too
+   * slow.
+   */
   configure(settings: PacerSettings): void {
     this.#pacer.settings = settings;
     this.flusher.oneEachMs = settings.sendMinIntervalMs;

@@ -1,6 +1,6 @@
 /**
- * A rendering: a format of players that do not take the log's own bytes. The caller that joins a player names it,
- * and nothing else knows of it.
+ * A rendering: a format of players that do not take the log's own bytes. The caller that joins a player
+ * names it, and nothing else knows of it.
  * @module
  */
 

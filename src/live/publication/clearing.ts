@@ -1,6 +1,6 @@
 /**
- * Makes way for a newcomer that wants to publish a stream. A socket of a publisher without players is read a few
- * times a second: the end of the publish that a newcomer follows may still lie in it (H53).
+ * Makes way for a newcomer that wants to publish a stream. A socket of a publisher without players is
+ * read a few times a second: the end of the publish that a newcomer follows may still lie in it (H53).
  * @module
  */
 
@@ -18,7 +18,8 @@ export interface ClearableStream {
 }
 
 /**
- * Clears the stream for `newcomer`, an address. `done` is called at once where no publisher keeps the stream.
+ * Clears the stream for `newcomer`, an address. `done` is called at once where no publisher keeps the
+ * stream.
  */
 export function clearFor(
   stream: ClearableStream,
@@ -29,7 +30,10 @@ export function clearFor(
   whileKept(stream, () => (found = stream.clear(newcomer)).kept, () => done(found));
 }
 
-/** Calls `done` when the publisher does not keep the stream, or still sends after all that it had sent before was read. */
+/**
+ * Calls `done` when the publisher does not keep the stream, or still sends after all that it had sent
+ * before was read.
+ */
 export function whileKept(
   stream: Pick<ClearableStream, "clock" | "catchUp">,
   isKept: () => boolean,

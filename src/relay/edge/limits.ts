@@ -6,8 +6,8 @@
 /** ms for the TCP connection to an origin where there is another one to turn to. */
 export const CONNECT_ONE_OF_SEVERAL_MS = 2000;
 /**
- * ms for which a pull outlives its last player (SRS: none). Reloading a page and changing channels to and fro
- * take less; with `gop_cache on` a player that comes back has a picture at once.
+ * ms for which a pull outlives its last player (SRS: none). Reloading a page and changing channels to
+ * and fro take less; with `gop_cache on` a player that comes back has a picture at once.
  */
 export const LINGER_MS = 5000;
 /**

@@ -1,6 +1,7 @@
 /**
- * How many streams an edge may ask its origins for that it has never had (H40): a stranger can invent names,
- * and each costs a connection to an origin. A pull that has been live counts no more: its stream exists.
+ * How many streams an edge may ask its origins for that it has never had (H40): a stranger can invent
+ * names, and each costs a connection to an origin. A pull that has been live counts no more: its stream
+ * exists.
  * @module
  */
 

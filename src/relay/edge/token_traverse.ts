@@ -43,7 +43,8 @@ export class TokenTraverse extends UpstreamListener {
 
   override ended(end: UpstreamEnd): void {
     if (this.#over) return;
-    // SRS asks the next origin only where there was no connection; a server that says nothing is as good as none.
+    // SRS asks the next origin only where there was no connection; a server that says nothing is as
+    // good as none.
     if (NOT_THERE.has(end.reason) && this.#tour.advance()) {
       this.#attempt = this.#open(this.#tour, this);
       return;

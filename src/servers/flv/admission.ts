@@ -109,8 +109,8 @@ export class FlvQuestion {
   }
 
   /**
-   * Has an edge pull the stream, and waits until it is live; not for ever, and not for a client that is gone
-   * (H39).
+   * Has an edge pull the stream, and waits until it is live; not for ever, and not for a client that is
+   * gone (H39).
    */
   #askOrigin(answer: Answer): void {
     const stream = this.#stream;

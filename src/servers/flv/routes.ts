@@ -199,7 +199,10 @@ function maySeeNames(c: Context<HttpEnv>, config: Config): boolean {
   return !isRebound(c, { ...rules, guarded: false, loopback: false });
 }
 
-/** Whether a vhost has no rule that keeps a client from a stream, and no secret in its streams' names (H49). */
+/**
+ * Whether a vhost has no rule that keeps a client from a stream, and no secret in its streams' names
+ * (H49).
+ */
 function everybodyMayPlay({ play, publish, security, refer, hooks, edge }: VhostConfig): boolean {
   return play.secrets.length === 0 && publish.secrets.length === 0 && !security.enabled &&
     !refer.enabled && !edge?.tokenTraverse &&

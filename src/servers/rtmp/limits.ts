@@ -24,7 +24,10 @@ export const REPUBLISH_TIMEOUT_MS = 180_000;
 export const MAX_COMMAND_BYTES = 64 * 1024;
 /** Commands and pings per second from one peer. A client starts with about ten (H10, H20). */
 export const MAX_REQUESTS_PER_SECOND = 100;
-/** Messages of any kind in a second from a peer that does nothing yet: it starts with about twenty (H57). */
+/**
+ * Messages of any kind in a second from a peer that does nothing yet: it starts with about twenty
+ * (H57).
+ */
 export const MAX_MESSAGES_PER_SECOND = 500;
 /** ... from a player: one that acknowledges every 5 KB of 100 Mbit/s sends 2500. */
 export const MAX_PLAYER_MESSAGES_PER_SECOND = 6000;
@@ -35,8 +38,8 @@ export const MAX_BYTES_PER_SECOND = 256 * 1024;
  */
 export const MAX_MESSAGES_PER_TURN = 2000;
 /**
- * Messages of a publisher in a second: a hundred times what a camera sends. What comes beyond waits for the
- * next second, in the end in the publisher's own socket.
+ * Messages of a publisher in a second: a hundred times what a camera sends. What comes beyond waits for
+ * the next second, in the end in the publisher's own socket.
  */
 export const MAX_PUBLISHED_PER_SECOND = 20_000;
 /** Bytes that may wait in this way, which is what had been read before reading was stopped. */

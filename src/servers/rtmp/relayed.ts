@@ -25,10 +25,10 @@ export function askToPlay(
 }
 
 /**
- * Before hooks are asked about a publisher: ends a stalled one that has the stream, and one whose end has
- * come and not been read. With on_publish it does so in any thread, and waits for the delivery of
- * on_unpublish. Busy if a publisher keeps the stream: hooks that accepted the newcomer would be told of its
- * end while the other one is live.
+ * Before hooks are asked about a publisher: ends a stalled one that has the stream, and one whose end
+ * has come and not been read. With on_publish it does so in any thread, and waits for the delivery of
+ * on_unpublish. Busy if a publisher keeps the stream: hooks that accepted the newcomer would be told of
+ * its end while the other one is live.
  */
 export function askToClear(
   session: SessionContext,

@@ -1,6 +1,6 @@
 /**
- * JSONP: answers of the API as scripts that call a function of the page which asks. SRS's console asks in no
- * other way.
+ * JSONP: answers of the API as scripts that call a function of the page which asks. SRS's console asks
+ * in no other way.
  * @module
  */
 
@@ -38,8 +38,8 @@ export function wantsScriptedDelete(c: Context): boolean {
 }
 
 /**
- * Whether that script is on a page of ours: the browser says so. Every other page of the web can have such a
- * script too; what does not tell where it comes from is refused.
+ * Whether that script is on a page of ours: the browser says so. Every other page of the web can have
+ * such a script too; what does not tell where it comes from is refused.
  */
 export function scriptFromOwnPage(c: Context): boolean {
   const tells = c.req.header("Sec-Fetch-Site") ?? c.req.header("Referer");

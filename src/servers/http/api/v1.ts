@@ -2,9 +2,9 @@
  * The statistics API under `/api/`: SRS's paths and JSON, field for field.
  *
  * Where SRS is followed on purpose: failures are HTTP 200 with `{"code":N}`, unknown paths get the
- * listing of the nearest parent. Where it is not: JSONP only if the configuration says so (H26, H63), no
- * `?method=` (a foreign page could kick with an image's URL) but for a script on a page of ours, no kick from
- * foreign web pages.
+ * listing of the nearest parent. Where it is not: JSONP only if the configuration says so (H26, H63),
+ * no `?method=` (a foreign page could kick with an image's URL) but for a script on a page of ours, no
+ * kick from foreign web pages.
  * @module
  */
 
@@ -231,8 +231,8 @@ function idOf(c: Context, path: string): string {
 }
 
 /**
- * `?start=S&count=C` of the entries: what is asked for, as SRS does from 7.0.128 on. Before that, SRS gave 10
- * to those who asked for fewer. A number that makes no sense counts as not given.
+ * `?start=S&count=C` of the entries: what is asked for, as SRS does from 7.0.128 on. Before that, SRS
+ * gave 10 to those who asked for fewer. A number that makes no sense counts as not given.
  */
 function page<T>(entries: readonly T[], c: Context): readonly T[] {
   const number = (name: string) => Number.parseInt(c.req.query(name) ?? "", 10);

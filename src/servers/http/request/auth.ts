@@ -14,8 +14,8 @@ import { type WrongPasswords, wrongPasswords } from "./wrong_passwords.ts";
 
 /**
  * Lets requests with the right name and password pass, and answers the others with an empty 401. The
- * time that takes tells nothing about how much of a guess was right. An address that was wrong too often gets
- * a 429, and its password is not looked at.
+ * time that takes tells nothing about how much of a guess was right. An address that was wrong too
+ * often gets a 429, and its password is not looked at.
  */
 export function basicAuth(
   { username, password }: AuthConfig,

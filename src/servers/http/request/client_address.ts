@@ -30,9 +30,9 @@ export function proxyHeaders(header: (name: string) => string | undefined): Prox
  * names, and so on. SRS believes the first entry of `X-Forwarded-For` of any sender, so that a client can
  * choose the address that rules and hooks see.
  *
- * A proxy passes on the headers that it does not know, so that one of two that contradict each other may be
- * the client's own word. Null: they do, or a header does not say who the client is; no client is to be let in
- * by such a request (H41). A header that `named` says is believed alone.
+ * A proxy passes on the headers that it does not know, so that one of two that contradict each other
+ * may be the client's own word. Null: they do, or a header does not say who the client is; no client is
+ * to be let in by such a request (H41). A header that `named` says is believed alone.
  */
 export function clientAddress(
   peer: string,
@@ -67,7 +67,8 @@ export function clientAddress(
 }
 
 /**
- * The way back from the peer, as long as the address is a proxy's; null where an entry on it cannot be read.
+ * The way back from the peer, as long as the address is a proxy's; null where an entry on it cannot be
+ * read.
  */
 function walk(
   peer: string,
@@ -101,8 +102,8 @@ const IPV4 = new RegExp(String.raw`^(\d+\.\d+\.\d+\.\d+)${PORT}$`);
 const IPV6 = /^[0-9a-fA-F:.]+(?:%[\w.-]+)?$/;
 
 /**
- * The address of a node: `192.0.2.1`, `192.0.2.1:51008`, `2001:db8::1`, `[2001:db8::1]:443`, each possibly in
- * quotes. Null: none of these, such as `unknown` and `_hidden`.
+ * The address of a node: `192.0.2.1`, `192.0.2.1:51008`, `2001:db8::1`, `[2001:db8::1]:443`, each
+ * possibly in quotes. Null: none of these, such as `unknown` and `_hidden`.
  */
 function nodeAddress(text: string): string | null {
   const trimmed = text.trim();
@@ -119,9 +120,9 @@ const PAIR =
   /[ \t]*(?:([!#$%&'*+.^_`|~\w-]+)=("(?:[^"\\]|\\.)*"|[!#$%&'*+.^_`|~\w-]+))?[ \t]*([;,]|$)/y;
 
 /**
- * The nodes of `Forwarded`, in its order; null where an element does not name one, or names two. A header that
- * breaks the grammar anywhere says nothing at all: a client could open a quote that swallows what a proxy
- * appends.
+ * The nodes of `Forwarded`, in its order; null where an element does not name one, or names two. A
+ * header that breaks the grammar anywhere says nothing at all: a client could open a quote that
+ * swallows what a proxy appends.
  */
 function forwardedNodes(text: string): (string | null)[] {
   const nodes: (string | null)[] = [];
@@ -139,7 +140,10 @@ function forwardedNodes(text: string): (string | null)[] {
   }
 }
 
-/** RFC 7239 wants quotes around what has a colon, and brackets around IPv6; both are left out often enough. */
+/**
+ * RFC 7239 wants quotes around what has a colon, and brackets around IPv6; both are left out often
+ * enough.
+ */
 function forwardedNode(value: string): string | null {
   return nodeAddress(value.replaceAll(/\\(.)/g, "$1"));
 }

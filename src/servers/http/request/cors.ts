@@ -1,5 +1,6 @@
 /**
- * Which web pages of other origins may read answers (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol).
+ * Which web pages of other origins may read answers (CORS,
+ * https://fetch.spec.whatwg.org/#http-cors-protocol).
  * @module
  */
 

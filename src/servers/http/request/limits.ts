@@ -31,8 +31,8 @@ export const AMBIGUOUS_EVERY_MS = 60_000;
 /** Wrong passwords of one address that are answered at once: a script with an old one, some people. */
 export const MAX_WRONG = 30;
 /**
- * ms after which an address that has used them up may be wrong once more: 3600 guesses an hour. Never a full
- * stop: behind a proxy or NAT one address is many people.
+ * ms after which an address that has used them up may be wrong once more: 3600 guesses an hour. Never a
+ * full stop: behind a proxy or NAT one address is many people.
  */
 export const FORGIVE_MS = 1000;
 /** ms between two lines of the log about one address. */

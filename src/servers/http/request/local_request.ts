@@ -25,8 +25,8 @@ export function isNamed(host: string): boolean {
 }
 
 /**
- * The hosts that a request asks for: its Host header, and the one of an absolute target, which should be the
- * same.
+ * The hosts that a request asks for: its Host header, and the one of an absolute target, which should
+ * be the same.
  */
 export function askedHosts(c: Context): string[] {
   const { host } = new URL(c.req.url);
@@ -59,8 +59,8 @@ export const REBOUND =
   "IP address: give http_api an auth { } block, or name the site in http_server { trusted_origins }.\n";
 
 /**
- * Whether this machine's API is asked under a name that may be a stranger's: a foreign page can have its own
- * name resolved to 127.0.0.1 and be of the same origin then (DNS rebinding, H63).
+ * Whether this machine's API is asked under a name that may be a stranger's: a foreign page can have
+ * its own name resolved to 127.0.0.1 and be of the same origin then (DNS rebinding, H63).
  */
 export function isRebound(c: Context<HttpEnv>, rules: ReadRules): boolean {
   const { guarded, loopback, trustedOrigins } = rules;

@@ -1,7 +1,7 @@
 /**
- * Guards the API's password against being guessed: each address may be wrong so often, and what it tries
- * beyond that is not even looked at. Others are not held up. The log has a line per address and minute, not
- * one per guess (H62).
+ * Guards the API's password against being guessed: each address may be wrong so often, and what it
+ * tries beyond that is not even looked at. Others are not held up. The log has a line per address and
+ * minute, not one per guess (H62).
  * @module
  */
 
