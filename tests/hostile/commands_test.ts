@@ -196,6 +196,9 @@ hostile("H10: a fourth createStream ends the connection", async (h) => {
   await h.refused(attacker, /createStream more than 3 times\. ret=2046/);
 });
 
+/** Commands of `hello`: connect, createStream, and publish or play. */
+const GREETING_COMMANDS = 3;
+
 hostile("H10: 10,000 commands in a breath end the connection at the first hundred", async (h) => {
   for (const role of ["nothing", "publish", "play"] as const) {
     const attacker = await h.attacker(hello(role, `s-${role}`));
@@ -203,7 +206,8 @@ hostile("H10: 10,000 commands in a breath end the connection at the first hundre
     await attacker.flush(Buffer.alloc(10_000 * one.length, one));
     await h.refused(attacker, /more than 100 commands or pings in a second\. ret=2046/);
     const answers = attacker.received.toString("latin1").split("_result").length - 1;
-    assert.ok(answers <= MAX_REQUESTS_PER_SECOND, `${answers} answers`);
+    // The greeting may have come in the second before.
+    assert.ok(answers <= MAX_REQUESTS_PER_SECOND + GREETING_COMMANDS, `${answers} answers`);
   }
 });
 
