@@ -5,6 +5,8 @@
  * @module
  */
 
+import { ANSWER_LIMIT_MS } from "./limits.ts";
+
 /** Where the page lies, whether at `/`, at `/console/`, or below a proxy's path. */
 export const BASE = new URL(
   location.pathname.replace(/console\/[^/]*$/, "").replace(/[^/]*$/, ""),
@@ -15,9 +17,6 @@ export const BASE = new URL(
 export function pageUrl(path: string): string {
   return new URL(`.${path}`, BASE).href;
 }
-
-/** ms that an answer may take. */
-const ANSWER_LIMIT_MS = 5000;
 
 /** An entry of `/api/v1/streams/`. */
 export interface Stream {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { NOTE_MS, SURE_MS } from "./limits.ts";
 import { type Client, kick, type Page } from "./api.ts";
 import { byId, el, keyed, nameBy, setText } from "./dom.ts";
 import { bitrate, delay, duration } from "./format.ts";
@@ -13,10 +14,6 @@ import { text, translate } from "./texts.ts";
 
 /** Clients on one page of the list. */
 const PAGE_SIZE = 10;
-/** ms in which a second click confirms the first. */
-const SURE_MS = 3000;
-/** ms for which it is said why a client was not disconnected. */
-const NOTE_MS = 8000;
 
 /** Bytes of a client at a moment of `performance.now()`. */
 interface Reading {

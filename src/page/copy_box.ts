@@ -5,11 +5,9 @@
  * @module
  */
 
+import { TOLD_MS } from "./limits.ts";
 import { copyText, el, nameBy, setText } from "./dom.ts";
 import { text, type TextKey } from "./texts.ts";
-
-/** ms for which the button says what it has done. */
-const TOLD_MS = 1500;
 
 /** The line; its text may change. */
 export class CopyBox {

@@ -7,16 +7,14 @@
  * @module
  */
 
+import { ROUNDING_MS, STAMP_REACH_MS } from "./limits.ts";
+
 /** Seconds over which the quickest arrival is looked for. */
 const WINDOW_S = 60;
 /** Share of a new value in the mean of arrivals: about the last second's. */
 const SMOOTHING = 0.05;
-/** ms for which a stamp tells the clock of the pictures after it. */
-const STAMP_REACH_MS = 15_000;
 /** Stamps kept: more than a player ever buffers. */
 const STAMPS_MAX = 1024;
-/** A stamp's time and a picture's may differ by rounding, ms. */
-const ROUNDING_MS = 2;
 /** Pictures that the medians are made of. */
 const RECENT_FRAMES = 30;
 

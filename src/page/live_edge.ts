@@ -4,22 +4,18 @@
  * @module
  */
 
-/** s of buffer that are aimed at: at first, at most, and more after each time it ran dry. */
-const FIRST_TARGET = 0.12;
-const MAX_TARGET = 1;
-const TARGET_STEP = 0.08;
-/** s without running dry after which a bit less is tried. */
-const RELAX_AFTER = 30;
-const RELAX_STEP = 0.02;
-/** s above the target from which on it goes faster. */
-const SLACK = 0.06;
-/** s above the target from which on it jumps: going faster would take too long. */
-const JUMP = 0.8;
-/** Speeds: barely audible, and for what takes longer. */
-const FASTER = 1.06;
-const FASTEST = 1.25;
-/** s above the target at which the higher speed is reached. */
-const FAR = 0.4;
+import {
+  FAR,
+  FASTER,
+  FASTEST,
+  FIRST_TARGET,
+  JUMP,
+  MAX_TARGET,
+  RELAX_AFTER,
+  RELAX_STEP,
+  SLACK,
+  TARGET_STEP,
+} from "./limits.ts";
 
 /** What the player is to do. */
 export interface Advice {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { POLL_MS, RETRY_MS } from "./limits.ts";
 import { addressesOf, type Target, vhostOf } from "./addresses.ts";
 import {
   BASE,
@@ -26,9 +27,6 @@ import { Stage } from "./stage.ts";
 import { StreamList } from "./stream_list.ts";
 import { recall, remember, switchLanguage, text, translate } from "./texts.ts";
 
-/** ms between two rounds of questions, and after one that failed. */
-const POLL_MS = 1000;
-const RETRY_MS = 3000;
 /** Share of a new, not quicker answer in the difference of the clocks, which drifts. */
 const CLOCK_DRIFT = 0.02;
 

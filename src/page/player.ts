@@ -6,6 +6,7 @@
  * @module
  */
 
+import { CONTROL_MS } from "./limits.ts";
 import { readClockStamp } from "./clock_stamp.ts";
 import { DelayMeter } from "./delay_meter.ts";
 import { flvLoader } from "./flv_loader.ts";
@@ -39,8 +40,6 @@ export interface Source {
   readonly hasVideo: boolean;
 }
 
-/** ms between two looks at the buffer. */
-const CONTROL_MS = 100;
 /** s of lag from which mpegts.js itself jumps, and to which: for pages that were asleep. */
 const CHASE_FROM = 3;
 const CHASE_TO = 0.4;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LOST_TRACK_MS, STAGE_RETRY_MS } from "./limits.ts";
 import { pageUrl, type Stream } from "./api.ts";
 import { CopyBox } from "./copy_box.ts";
 import { byId, el, setText } from "./dom.ts";
@@ -13,19 +14,11 @@ import { bitrate, delay } from "./format.ts";
 import { type PlayerFigures, StreamPlayer } from "./player.ts";
 import { text, type TextKey } from "./texts.ts";
 
-/** ms between two tries to play a stream whose publisher has gone. */
-const RETRY_MS = 1000;
 /** A delay below this, ms, is a clock that goes wrong. */
 const IMPOSSIBLE_MS = -50;
 /** Draws the time of day into the picture. */
 const CLOCK_COMMAND =
   "ffmpeg … -vf \"drawtext=text='%{localtime\\:%T.%3N}':fontsize=64:box=1\" -c:v libx264 …";
-
-/**
- * ms after which a track that a live stream has lost is no longer expected: the browser waits for it, and
- * plays nothing. A publisher that has just come back may send one track a little after the other.
- */
-const LOST_TRACK_MS = 3000;
 
 const PARTS = ["partServer", "partNetwork", "partBuffer", "partRest"] as const;
 type Parts = Readonly<Record<typeof PARTS[number], number>>;
@@ -104,7 +97,7 @@ export class Stage {
     const { hasAudio, hasVideo } = tracksOf(stream);
     const more = hasAudio && !this.#expected.hasAudio || hasVideo && !this.#expected.hasVideo;
     if (this.#player.active && (more || this.#hasLost(stream))) this.#start();
-    const dry = !this.#player.active && performance.now() - this.#triedAt > RETRY_MS;
+    const dry = !this.#player.active && performance.now() - this.#triedAt > STAGE_RETRY_MS;
     if (this.#wanted && dry && this.#player.state !== "failed" && stream?.publish.active) {
       this.#start();
     }
