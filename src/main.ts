@@ -182,6 +182,7 @@ async function run(file: string | null): Promise<number | null> {
   try {
     if (config.workDir) changeDirectory(config.workDir);
     await openLog(config.log);
+    lifecycle.takeSignals(usr1);
     serverLog.info(`${SERVER_NAME}/${BUILD}, ${runtimeName()}, config ${file ?? "environment"}`);
     if (config.daemonRequested) {
       serverLog.warn(
@@ -198,7 +199,7 @@ async function run(file: string | null): Promise<number | null> {
       ? await Server.start(config, httpService(lifecycle))
       : await startCluster(config, workers, lifecycle);
     // From here on a signal ends the server in an orderly way, and removes the file.
-    lifecycle.begin(server, manager, usr1);
+    lifecycle.begin(server, manager);
     if (config.pid) {
       writePidFile(config.pid, processes);
       serverLog.info(`write pid=${process.pid} to ${config.pid} success!`);

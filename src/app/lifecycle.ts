@@ -39,6 +39,8 @@ export class Lifecycle implements ServerControl {
   #manager: ServiceManager | null = null;
   #reloader: Reloader | null = null;
   #hastens = false;
+  /** SIGHUP came before the server had started. */
+  #reloadWaits = false;
   /** Ends the wait for an orderly end. */
   readonly #hurry = Promise.withResolvers<void>();
   #state: "running" | "draining" | "stopping" = "running";
@@ -50,25 +52,29 @@ export class Lifecycle implements ServerControl {
   }
 
   /**
-   * The server has started: from now on signals count. `manager` is told when it begins to end. `usr1`:
-   * what became of the runtime's SIGUSR1.
+   * Takes the signals that ask for work. To be called as soon as the log is open: whoever sees the log or
+   * a port may send one, and without a handler it ends the process. `usr1`: what became of the runtime's SIGUSR1.
    */
-  begin(server: Server | Coordinator, manager: ServiceManager, usr1: DebuggerSignal): void {
+  takeSignals(usr1: DebuggerSignal): void {
+    onSignal("SIGHUP", () => this.reload());
+    onSignal("SIGUSR2", () => reopenLog());
+    // SRS's signal for it, unless the runtime has a debugger behind it.
+    if (usr1 === "free") onSignal("SIGUSR1", () => reopenLog());
+    if (usr1 === "taken") serverLog.warn(DEBUGGER_WARNING);
+  }
+
+  /**
+   * The server has started: from now on it is reloaded, and signals end it in an orderly way. `manager`
+   * is told when it begins to end.
+   */
+  begin(server: Server | Coordinator, manager: ServiceManager): void {
     this.#server = server;
     this.#manager = manager;
     this.#reloader = new Reloader(this.#source, this.#loaded, server);
-    // A fault of a listener would end the delivery of signals on Deno.
-    const on = (signal: NodeJS.Signals, work: () => void) => {
-      process.on(signal, () => faults.run(signal, work));
-    };
-    on("SIGHUP", () => this.reload());
-    on("SIGUSR2", () => reopenLog());
-    // SRS's signal for it, unless the runtime has a debugger behind it.
-    if (usr1 === "free") on("SIGUSR1", () => reopenLog());
-    if (usr1 === "taken") serverLog.warn(DEBUGGER_WARNING);
-    on("SIGQUIT", () => this.#end("SIGQUIT", true));
-    on("SIGTERM", () => this.#end("SIGTERM", server.config.grace.onTerm));
-    on("SIGINT", () => this.#end("SIGINT", false));
+    onSignal("SIGQUIT", () => this.#end("SIGQUIT", true));
+    onSignal("SIGTERM", () => this.#end("SIGTERM", server.config.grace.onTerm));
+    onSignal("SIGINT", () => this.#end("SIGINT", false));
+    if (this.#reloadWaits) this.reload();
   }
 
   // ---- ServerControl
@@ -83,7 +89,8 @@ export class Lifecycle implements ServerControl {
 
   reload(): void {
     if (this.draining) return serverLog.warn("reload: refused, the server is about to end");
-    this.#reloader?.request();
+    if (this.#reloader) this.#reloader.request();
+    else this.#reloadWaits = true;
   }
 
   drain(tcUrl: string | null): void {
@@ -153,4 +160,9 @@ export class Lifecycle implements ServerControl {
     const { pid } = this.#loaded.config;
     if (pid !== null) removePidFile(pid);
   }
+}
+
+/** A fault of a listener would end the delivery of signals on Deno. */
+function onSignal(signal: NodeJS.Signals, work: () => void): void {
+  process.on(signal, () => faults.run(signal, work));
 }

@@ -57,6 +57,7 @@ async function rotates(server: Server, path: string, signal: Deno.Signal): Promi
   await Deno.rename(path, `${path}.1`);
   server.process.signal(signal);
   await until(`lines in the new file after ${signal}`, SOON_MS, async () => {
+    assert.equal(server.process.exit, null, `${signal} ended the server`);
     // It has a line.
     await accepts(server.port);
     return logged(path) !== "";
@@ -117,6 +118,24 @@ for (const runtime of runtimes()) {
       await rotates(server, path, "SIGUSR1");
     }
     await rotates(server, path, "SIGUSR2");
+  });
+
+  scenario(`H52 on ${runtime}: a signal during the start ends nothing`, async (s) => {
+    const [port, path] = [freePort(), `${s.folder}/srs.log`];
+    const options = { global: `srs_log_tank file; srs_log_file ${path};` };
+    const file = `${s.folder}/srs.conf`;
+    await Deno.writeTextFile(file, configText(port, freePort(), options));
+    const server = s.add(launch("server", ["-c", file], command));
+    // Its first line comes before its port.
+    await until("the log's first line", SOON_MS, () => logged(path) !== "");
+    const signals = ["SIGHUP", "SIGUSR2", ...runtime === "deno" ? [] : ["SIGUSR1"]] as const;
+    for (const signal of signals) server.signal(signal as Deno.Signal);
+    await until("the port", SOON_MS, () => {
+      assert.equal(server.exit, null, server.report());
+      return accepts(port);
+    });
+    await until("the reload", SOON_MS, () => /reload/.test(logged(path)));
+    assert.equal((await server.stop()).code, 0);
   });
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
