@@ -25,7 +25,7 @@ import {
   startReading,
   stopReading,
 } from "../runtime/libc.ts";
-import { readSingly } from "./single_read.ts";
+import { mendSocket } from "./old_deno.ts";
 
 /** Connections that may wait to be accepted. The kernel cuts this to net.core.somaxconn (SRS: 512). */
 const BACKLOG = 16_383;
@@ -149,7 +149,7 @@ export class NetSocket implements TcpSocket, DirectOwner {
   constructor(socket: net.Socket, over: () => void = () => {}) {
     this.#over = over;
     this.#socket = socket;
-    readSingly(socket);
+    mendSocket(socket);
     this.remoteAddress = plainAddress(socket.remoteAddress ?? "unknown");
     this.localAddress = plainAddress(socket.localAddress ?? "unknown");
     this.remote = this.remoteAddress.includes(":")
