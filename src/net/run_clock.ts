@@ -65,13 +65,19 @@ export class RunClock {
    */
   after(ms: number, task: () => void): () => void {
     const due = this.now() + ms;
+    let cancelled = false;
     const fire = () => {
+      // Deno 2.6 still fires a timer that was due when it was cleared.
+      if (cancelled) return;
       const left = due - this.now();
       if (left <= EARLY_MS) task();
       else timer = setTimeout(fire, left);
     };
     let timer = setTimeout(fire, ms);
-    return () => clearTimeout(timer);
+    return () => {
+      cancelled = true;
+      clearTimeout(timer);
+    };
   }
 
   #skip(real: number): void {

@@ -6,10 +6,10 @@
 import { CHECK_MS } from "./limits.ts";
 import { randomBytes } from "node:crypto";
 import process from "node:process";
-import type { Clock } from "../live/clock.ts";
 import { peerText } from "../log/text.ts";
 import { streamName } from "../clients/target.ts";
 import { openRtmp, openUpstream, type Upstream } from "../clients/upstream.ts";
+import { runClock } from "../net/run_clock.ts";
 import { SERVER_NAME } from "../runtime/version.ts";
 import { makeDisplay } from "./display.ts";
 import { type ProbeOptions, publishTarget } from "./options.ts";
@@ -17,14 +17,6 @@ import { PlayProbe } from "./play_probe.ts";
 import { PublishProbe } from "./publish_probe.ts";
 import { type ProbeEnd, type ProbeReport, type PublishFigures, report } from "./report.ts";
 import { SyntheticStream } from "./synthetic_stream.ts";
-
-const CLOCK: Clock = {
-  now: () => performance.now(),
-  after: (ms, task) => {
-    const timer = setTimeout(task, ms);
-    return () => clearTimeout(timer);
-  },
-};
 
 /** ms since 1970 UTC, with fractions, and without the steps of a clock that is being set. */
 const wallClock = () => performance.timeOrigin + performance.now();
@@ -60,7 +52,7 @@ export async function runProbe(options: ProbeOptions): Promise<number> {
   const { seconds } = options;
   const check = setInterval(() => {
     const since = running.player.meter.firstMediaAt;
-    if (seconds !== null && since !== null && CLOCK.now() - since >= seconds * 1000) stop();
+    if (seconds !== null && since !== null && runClock.now() - since >= seconds * 1000) stop();
   }, CHECK_MS);
   const show = setInterval(() => {
     if (running.player.meter.hasMedia) display.show(found(byUs));
@@ -85,10 +77,10 @@ class Playing implements Running {
   readonly #upstream: Upstream;
 
   constructor(url: string, onEnd: (end: ProbeEnd) => void) {
-    this.player = new PlayProbe(CLOCK, wallClock, () => {
+    this.player = new PlayProbe(runClock, wallClock, () => {
       if (this.end) onEnd(this.end);
     });
-    this.#upstream = openUpstream(url, { role: "play" }, this.player, CLOCK);
+    this.#upstream = openUpstream(url, { role: "play" }, this.player, runClock);
   }
 
   get end(): ProbeEnd | null {
@@ -118,14 +110,14 @@ class RoundTrip implements Running {
     const ended = () => {
       if (this.end) onEnd(this.end);
     };
-    this.player = new PlayProbe(CLOCK, wallClock, ended, (stamp) => {
+    this.player = new PlayProbe(runClock, wallClock, ended, (stamp) => {
       if (stamp.run !== RUN) return;
       if (this.#first < 0) this.#first = stamp.number;
       this.#last = Math.max(this.#last, stamp.number);
       this.#played++;
     });
-    this.#publisher = new PublishProbe(target, stream, CLOCK, () => {
-      this.#playback = openRtmp(target, { role: "play" }, this.player, CLOCK);
+    this.#publisher = new PublishProbe(target, stream, runClock, () => {
+      this.#playback = openRtmp(target, { role: "play" }, this.player, runClock);
     }, ended);
   }
 
