@@ -45,7 +45,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     ...["workers", "live", "rtmp", "probe"],
   ],
   main: ["config", "log", "net", "runtime", "app", "workers", "probe", "install"],
-  probe: ["config", "log", "runtime", "clients", "live", "codec", "flv", "rtmp"],
+  probe: ["config", "log", "runtime", "net", "clients", "live", "codec", "flv", "rtmp"],
   // For the browser, which gets what it needs in one piece.
   page: [],
   install: [],
