@@ -175,8 +175,8 @@ async function main(args: readonly string[]): Promise<number> {
   console.log(Object.entries(about).map(([what, value]) => `${what}: ${value}`).join("; "));
   const rows = await run({ ...options, candidates });
   if (options.json) {
-    const { rounds, seconds, clients, directives } = options;
-    const all = { machine: about, rounds, seconds, clients, directives, rows };
+    const { rounds, seconds, warm, clients, directives } = options;
+    const all = { machine: about, rounds, seconds, warm, clients, directives, rows };
     await Deno.writeTextFile(options.json, JSON.stringify(all, null, 1));
   }
   return rows.every((row) => row.samples.length > 0) ? 0 : 1;

@@ -28,6 +28,7 @@ export interface Options {
   readonly joins: number;
   readonly rounds: number;
   readonly seconds: number;
+  readonly warm: number;
   readonly clients: number;
   /** Further directives for the root of srs-edge's file. */
   readonly directives: string;
@@ -71,6 +72,7 @@ export const HELP = `deno task bench [options]
   --joins N           joins of the scenario "join"                    (100)
   --rounds N          measurements of each                            (${SHORT.rounds})
   --seconds N         seconds of each                                 (${SHORT.seconds})
+  --warm N            seconds under load before any is counted        (2)
   --clients N         processes that the players are spread over      (1)
   --directive TEXT    into the root of srs-edge's configuration, such as 'workers 2;'
   --full              all scenarios, all candidates, up to 8000 players; takes about two hours
@@ -99,6 +101,7 @@ export function readOptions(args: readonly string[]): Options | null {
       joins: { type: "string" },
       rounds: { type: "string" },
       seconds: { type: "string" },
+      warm: { type: "string" },
       clients: { type: "string" },
       directive: { type: "string", multiple: true },
       full: { type: "boolean" },
@@ -124,6 +127,7 @@ export function readOptions(args: readonly string[]): Options | null {
     joins: number("--joins", values.joins ?? "100", 1),
     rounds: number("--rounds", values.rounds ?? preset.rounds, 1),
     seconds: number("--seconds", values.seconds ?? preset.seconds, 1),
+    warm: number("--warm", values.warm ?? "2", 0),
     clients: number("--clients", values.clients ?? "1", 1),
     directives: (values.directive ?? []).join("\n"),
     json: values.json ?? "",

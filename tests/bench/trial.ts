@@ -9,7 +9,7 @@ import { Histogram } from "./histogram.ts";
 import { LoadProcess, ServerProcess } from "./processes.ts";
 import type { Usage } from "./usage.ts";
 
-/** ms from the moment when all have video to the first counted message; compilers warm up in it. */
+/** ms for which a stream runs before others join it. */
 const SETTLE_MS = 2000;
 
 /** A load to put on a server. */
@@ -28,6 +28,8 @@ export interface Load {
 export interface Method {
   /** Seconds counted. */
   readonly seconds: number;
+  /** Seconds before, from the moment when all have video; compilers warm up in them. */
+  readonly warm: number;
   /** Processes that the players are spread over. */
   readonly clients: number;
 }
@@ -116,7 +118,7 @@ export async function measure(
       publisher = publish();
       await publisher.ready();
     }
-    await sleep(SETTLE_MS);
+    await sleep(method.warm * 1000);
 
     const all = [...players, publisher];
     const before = { server: server.usage(), clients: players.map((client) => client.usage()) };
