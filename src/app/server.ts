@@ -89,7 +89,7 @@ export class Server {
   readonly #link: StreamLink | null;
   readonly #listens: boolean;
   readonly #relays: Relays;
-  readonly #memory = new MemoryKeeper(() => this.#unaccountedBytes(), findCollector());
+  readonly #memory: MemoryKeeper;
   readonly #access: Access;
   readonly #ports = new PortSet();
   #http: HttpSide | null = null;
@@ -131,7 +131,7 @@ export class Server {
     this.#link = worker?.link ?? null;
     this.#listens = worker?.listens ?? true;
     this.#hub = new Hub(CLOCK, VERSION, this.#link ? [this.#link] : [], this.#link !== null);
-    this.#loop = new LoopLag(() => performance.now());
+    this.#loop = new LoopLag(runClock);
     const { identity, listen } = worker ?? { identity: newIdentity(), listen: config.listen };
     const claims = this.#link ?? NO_CLAIMS;
     this.#relays = new Relays({
@@ -151,6 +151,7 @@ export class Server {
       relays: this.#relays,
       ...worker ? { newStreamId: (key) => entryIdOf(`${identity.serviceId} ${key}`) } : {},
     });
+    this.#memory = new MemoryKeeper(() => this.#unaccountedBytes(), findCollector());
     const serverName = `${SERVER_NAME}/${VERSION}`;
     this.#access = new Access(identity, new HookCaller(serverName));
     this.#link?.attach(this.#hub, (key) => this.#access.departed(key));

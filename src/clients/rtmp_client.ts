@@ -307,6 +307,7 @@ export class RtmpClient implements TcpHandler {
   }
 
   #accepted(): void {
+    this.#socket.expect(this.#options.role === "publish" ? "player" : "publisher");
     this.#mediaAt = this.#clock.now();
     this.#handler.accepted();
   }

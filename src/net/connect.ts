@@ -9,7 +9,12 @@ import type { ListenAddress } from "../config/types.ts";
 import { guarded } from "../runtime/faults.ts";
 import { noPlace, takeOutgoing } from "./outgoing.ts";
 import { runClock } from "./run_clock.ts";
-import { formatAddress, NetSocket, type TcpHandler, type TcpSocket } from "./tcp.ts";
+import { NetSocket } from "./net_socket.ts";
+import { OwnConnect } from "./own_connect.ts";
+import { ownLoop } from "./own_loop.ts";
+import type { OwnSocket } from "./own_socket.ts";
+import type { TcpHandler, TcpSocket } from "./socket.ts";
+import { formatAddress } from "./tcp.ts";
 
 /** What went wrong, for programs. */
 export type ConnectFailure = "refused" | "no-host" | "timeout" | "unreachable" | "tls" | "other";
@@ -50,44 +55,69 @@ export function connectTcp(
       failed(new ConnectError("other", noPlace(formatAddress(to))));
     });
   }
-  const socket = options.tls ? tlsSocket(to, options) : net.connect({
-    ...to,
-    noDelay: true,
-    allowHalfOpen: true,
-  });
   let over = false;
+  let giveUp = () => {};
   const settle = () => {
     over = true;
     cancel();
-    socket.removeListener("error", onError);
   };
   const fail = (error: ConnectError | null) => {
     if (over) return;
     settle();
-    socket.on("error", () => {});
-    socket.destroy();
+    giveUp();
     giveBack();
     if (error) failed(error);
   };
-  const onError = (error: Error) => fail(connectError(to, error));
   const cancel = runClock.after(
     options.timeoutMs,
     () => fail(timeoutError(to, options.timeoutMs)),
   );
-  socket.on("error", onError);
-  socket.once(options.tls ? "secureConnect" : "connect", () => {
-    if (over) return;
-    settle();
-    const connection = new NetSocket(socket, giveBack);
-    const handler = guarded("a connection to another server", () => begin(connection));
-    if (handler) connection.attach(handler);
-    else {
-      socket.on("error", () => {});
-      socket.destroy();
-      giveBack();
-    }
-  });
+  const events: Events = {
+    connected: (connection) => {
+      if (over) return;
+      settle();
+      const handler = guarded("a connection to another server", () => begin(connection));
+      if (handler) connection.attach(handler);
+      else {
+        connection.abort();
+        giveBack();
+      }
+    },
+    failed: (error) => fail(connectError(to, error)),
+  };
+  giveUp = attempt(to, options, events, giveBack);
   return () => fail(null);
+}
+
+interface Events {
+  connected(connection: NetSocket | OwnSocket): void;
+  failed(error: Error): void;
+}
+
+/** `over` is called when a connection that was made is over. Returns how to give it up. */
+function attempt(
+  to: ListenAddress,
+  options: ConnectOptions,
+  events: Events,
+  over: () => void,
+): () => void {
+  const own = ownLoop();
+  if (own?.accepts && !options.tls) {
+    const connecting = new OwnConnect(own, to, events, over);
+    return () => connecting.cancel();
+  }
+  const socket = options.tls
+    ? tlsSocket(to, options)
+    : net.connect({ ...to, noDelay: true, allowHalfOpen: true });
+  socket.on("error", events.failed);
+  socket.once(options.tls ? "secureConnect" : "connect", () => {
+    socket.removeListener("error", events.failed);
+    events.connected(new NetSocket(socket, own, over));
+  });
+  return () => {
+    socket.on("error", () => {});
+    socket.destroy();
+  };
 }
 
 function tlsSocket(to: ListenAddress, { ca }: ConnectOptions): tls.TLSSocket {

@@ -4,17 +4,32 @@
  */
 
 /**
- * ms between two looks: what a word of a player's may wait. A look costs some 100 µs where the processor
- * is asleep in between: at 10 ms it was a tenth of the CPU of 1000 players.
+ * ms from one turn of the runtime to the next while the event loop of ours has the thread, and there is
+ * work: a turn costs 50 to 200 µs, and what the runtime's timers do may be late by as much.
  */
-export const DEAF_LOOK_MS = 50;
-/** ms between two looks while bytes wait for room, or a player sends more than words. */
-export const URGENT_LOOK_MS = 1;
+export const TURN_MS = 25;
+/** ... and where there is none. */
+export const MAX_TURN_MS = 40;
 /**
- * ... doubled with every look at which nothing has happened, up to this: a player that takes nothing for
- * a minute needs less haste, and a publisher's next picture comes some 40 ms after the last one.
+ * ms for which Deno has the thread when it has something to do: a call of `fetch` takes it several steps,
+ * and the loop knows of none of them.
  */
+export const YIELD_MS = 4;
+/** ms that the loop waits at most where it cannot see that the runtime has something to do. */
+export const BLIND_WAIT_MS = 5;
+/**
+ * ms that another thread waits for an event while nobody publishes: after a thread that has been ended, it
+ * holds on for as long.
+ */
+export const REST_MS = 5000;
+/** ms between two looks for an event where no other thread can wait for it, and nobody publishes. */
+export const DEAF_LOOK_MS = 50;
+/** ms between two such looks while bytes wait for room. */
+export const URGENT_LOOK_MS = 1;
+/** ... doubled with every look at which nothing has happened, up to this. */
 export const MAX_URGENT_LOOK_MS = 8;
+/** Connections that are accepted before others are looked at. */
+export const MAX_ACCEPTS = 64;
 
 /** HTTP connections that are no players', at most: a browser opens six, a proxy some tens. */
 export const MAX_HTTP_CONNECTIONS = 512;
@@ -75,3 +90,5 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
 export const MAX_HANDSHAKES = 256;
 /** ms until it is tried again to accept, when there are no descriptors. */
 export const ACCEPT_RETRY_MS = 500;
+/** ms until a listener of ours tries again: a look costs one system call. */
+export const FULL_LISTENER_MS = 100;

@@ -7,6 +7,14 @@
 
 import { BEAT_MS, EARLY_MS, LATE_MS } from "./limits.ts";
 
+/** Runs `task` after `ms`; calling the result before that cancels it. */
+export type Timers = (ms: number, task: () => void) => () => void;
+
+const runtimeTimer: Timers = (ms, task) => {
+  const timer = setTimeout(task, ms);
+  return () => clearTimeout(timer);
+};
+
 /**
  * A clock that stands still while the process does: the live core's `Clock`. While `beat` is not
  * called, it is the system's.
@@ -21,6 +29,7 @@ export class RunClock {
   /** What `now` last said: it continues from there after a pause. */
   #last = 0;
   #paused = false;
+  #timers: Timers = runtimeTimer;
 
   /** @param real the system's monotonic clock, ms */
   constructor(real: () => number = () => performance.now()) {
@@ -71,13 +80,18 @@ export class RunClock {
       if (cancelled) return;
       const left = due - this.now();
       if (left <= EARLY_MS) task();
-      else timer = setTimeout(fire, left);
+      else cancel = this.#timers(left, fire);
     };
-    let timer = setTimeout(fire, ms);
+    let cancel = this.#timers(ms, fire);
     return () => {
       cancelled = true;
-      clearTimeout(timer);
+      cancel();
     };
+  }
+
+  /** Timers that are set from now on are kept there. */
+  useTimers(timers: Timers): void {
+    this.#timers = timers;
   }
 
   #skip(real: number): void {

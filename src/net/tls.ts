@@ -10,15 +10,9 @@ import type { ListenAddress } from "../config/types.ts";
 import { PeerCutter } from "./peer_cutter.ts";
 import { runClock } from "./run_clock.ts";
 import { CLOSE_LINGER_MS } from "./limits.ts";
-import {
-  bindError,
-  HIGH_WATER_MARK,
-  NetSocket,
-  plainAddress,
-  type TcpHandler,
-  type TcpListener,
-  type TcpSocket,
-} from "./tcp.ts";
+import { HIGH_WATER_MARK, NetSocket, plainAddress } from "./net_socket.ts";
+import type { TcpHandler, TcpListener, TcpSocket } from "./socket.ts";
+import { bindError } from "./tcp.ts";
 
 /** Key and certificates of a TLS listener: the contents of PEM files. */
 export interface TlsFiles {
@@ -58,7 +52,7 @@ function listenNode(
     highWaterMark: HIGH_WATER_MARK,
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
   } as tls.TlsOptions, (socket) => {
-    const connection = new NetSocket(socket);
+    const connection = new NetSocket(socket, null);
     const handler = accept(connection);
     if (handler) return connection.attach(handler);
     socket.on("error", () => {});

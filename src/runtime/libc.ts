@@ -3,16 +3,16 @@
  *
  * A write through `node:net` costs 2 µs more on Deno, and 1 µs more on Bun, than the system call in it:
  * a promise or a request object, a stream's bookkeeping, and what the collector has to do about them
- * later. That is a fifth of what a player costs. Linux only, and on Deno only with --allow-ffi and a
- * runtime that tells a socket's descriptor; everywhere else `openLibc` gives null, and the runtime's own
- * sockets do all of it.
+ * later. A wake-up through the runtime's loop costs 150 to 300 µs. Linux only, and on Deno only with
+ * --allow-ffi; everywhere else `openLibc` gives null, and the runtime's own sockets do all of it.
  * @module
  */
 
-import { MAX_EVENTS, MAX_TEXT_BYTES } from "./limits.ts";
+import { MAX_LINK_BYTES, MAX_TEXT_BYTES } from "./limits.ts";
 import type net from "node:net";
 import process from "node:process";
 import type { DescriptorSet } from "./descriptors.ts";
+import { EpollSet, type WaitAside } from "./epoll.ts";
 
 const SOL_SOCKET = 1;
 const SO_ERROR = 4;
@@ -27,24 +27,27 @@ const F_DUPFD_CLOEXEC = 1030;
 const O_CLOEXEC = 0o2000000;
 const SIG_IGN = 1n;
 const SIG_ERR = -1;
-const EPOLL_CLOEXEC = 0o2000000;
-const EPOLL_CTL_ADD = 1;
-const EPOLL_CTL_DEL = 2;
-const EPOLL_CTL_MOD = 3;
-
-/** Bits of an epoll event: readable, writable, failed, both sides closed. */
-export const Epoll = { IN: 1, OUT: 4, ERR: 8, HUP: 16 } as const;
-
-/** `struct epoll_event` is packed on x86-64 and nowhere else: bytes of one, and of its data's offset. */
-const EVENT_BYTES = process.arch === "x64" ? 12 : 16;
-const EVENT_DATA = process.arch === "x64" ? 4 : 8;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const SO_REUSEADDR = 2;
+const SO_KEEPALIVE = 9;
+const SO_REUSEPORT = 15;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const TCP_KEEPIDLE = 4;
+const EFD_NONBLOCK_CLOEXEC = 0o2004000;
 
 /** What the kernel says of connections that ended badly: Linux's numbers. */
 const ERRORS: Readonly<Record<number, string>> = {
   32: "EPIPE",
+  101: "ENETUNREACH",
   103: "ECONNABORTED",
   104: "ECONNRESET",
   110: "ETIMEDOUT",
+  111: "ECONNREFUSED",
   113: "EHOSTUNREACH",
 };
 const ECONNRESET = 104;
@@ -71,12 +74,20 @@ const FUNCTIONS = {
   setsockopt: ["i32", "i32", "i32", "buffer", "u32"],
   getsockopt: ["i32", "i32", "i32", "buffer", "buffer"],
   getpeername: ["i32", "buffer", "buffer"],
+  getsockname: ["i32", "buffer", "buffer"],
+  socket: ["i32", "i32", "i32"],
+  bind: ["i32", "buffer", "u32"],
+  listen: ["i32", "i32"],
+  accept4: ["i32", "buffer", "buffer", "i32"],
+  connect: ["i32", "buffer", "u32"],
+  eventfd: ["u32", "i32"],
   epoll_create1: ["i32"],
   epoll_ctl: ["i32", "i32", "i32", "buffer"],
   epoll_wait: ["i32", "buffer", "i32", "i32"],
   signal: ["i32", "usize"],
   open: ["buffer", "i32"],
   read: ["i32", "buffer", "usize"],
+  write: ["i32", "buffer", "usize"],
   readlink: ["buffer", "buffer", "usize"],
 } as const;
 
@@ -84,28 +95,36 @@ type Argument = number | bigint | Uint8Array | Int32Array;
 /** All of them return an `int`, a size far below 2^31, or a pointer of which only -1 matters. */
 type Functions = Record<keyof typeof FUNCTIONS, (...args: Argument[]) => number>;
 
-/** Those for epoll. */
-export interface EpollFunctions {
-  epoll_create1(flags: number): number;
-  epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array<ArrayBuffer>): number;
-  epoll_wait(epoll: number, events: Uint8Array<ArrayBuffer>, most: number, ms: number): number;
+/** What glibc alone has: gives the kernel what `malloc` keeps for later, but for some bytes. */
+type Trim = (keep: bigint) => number;
+const TRIM = "malloc_trim";
+const TRIM_PARAMETERS = ["usize"] as const;
+
+/** What a library gives: its functions, one of them that waits in another thread, and what not all have. */
+interface Loaded {
+  readonly functions: Functions;
+  readonly aside: WaitAside;
+  readonly trim: Trim | null;
 }
 
 /** The part of Deno's API that is used here. */
 interface DenoFfi {
   permissions: { querySync(permission: { name: "ffi"; path: string }): { state: string } };
-  dlopen(
+  dlopen<T = Functions>(
     library: string,
-    functions: Record<string, { parameters: readonly string[]; result: string }>,
-  ): { symbols: Functions };
+    functions: Record<
+      string,
+      { parameters: readonly string[]; result: string; nonblocking?: boolean }
+    >,
+  ): { symbols: T };
 }
 
 /** The part of `bun:ffi` that is used here. */
 interface BunFfi {
-  dlopen(
+  dlopen<T = Functions>(
     library: string,
     functions: Record<string, { args: readonly string[]; returns: string }>,
-  ): { symbols: Functions };
+  ): { symbols: T };
 }
 
 /**
@@ -146,14 +165,18 @@ function cString(text: string): Uint8Array {
 /** System calls on sockets. Results below 0 are failures. */
 export class Libc {
   readonly #c: Functions;
+  readonly #aside: WaitAside;
+  readonly #trim: Trim | null;
   readonly #int = new Int32Array(1);
   readonly #length = new Int32Array(1);
   /** The last bytes that were sent, and their number: players share their views. */
   #lastBytes: Uint8Array | null = null;
   #lastSize = 0n;
 
-  constructor(functions: Functions) {
+  constructor({ functions, aside, trim }: Loaded) {
     this.#c = functions;
+    this.#aside = aside;
+    this.#trim = trim;
   }
 
   /** Bytes that the kernel took; below 0 when it takes none. */
@@ -195,6 +218,68 @@ export class Libc {
     return this.#c.getpeername(fd, address, this.#length) === 0;
   }
 
+  /** Writes our own address of a socket, a `struct sockaddr`; false: this is no socket. */
+  localOf(fd: number, address: Uint8Array): boolean {
+    this.#length[0] = address.length;
+    return this.#c.getsockname(fd, address, this.#length) === 0;
+  }
+
+  /**
+   * A socket that listens on a `struct sockaddr`, with `reusePort` together with others that do; below 0
+   * when there is none. `ipv6`: its family, and it takes IPv4 as well, as the runtimes' do.
+   */
+  listener(
+    address: Uint8Array,
+    { ipv6, reusePort, backlog }: { ipv6: boolean; reusePort: boolean; backlog: number },
+  ): number {
+    const fd = this.#socket(ipv6);
+    if (fd < 0) return fd;
+    this.#set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (reusePort) this.#set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (ipv6) this.#set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    if (this.#c.bind(fd, address, address.length) === 0 && this.#c.listen(fd, backlog) === 0) {
+      return fd;
+    }
+    this.close(fd);
+    return -1;
+  }
+
+  /** The next connection of a listener, whose peer's address is written; below 0: there is none. */
+  accept(listener: number, peer: Uint8Array): number {
+    this.#length[0] = peer.length;
+    const flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+    return this.#kept(this.#c.accept4(listener, peer, this.#length, flags));
+  }
+
+  /** A socket that is about to be connected to a `struct sockaddr`; below 0 when there is none. */
+  connecting(address: Uint8Array, ipv6: boolean): number {
+    const fd = this.#socket(ipv6);
+    // It says EINPROGRESS; a failure shows itself to the next look.
+    if (fd >= 0) this.#c.connect(fd, address, address.length);
+    return fd;
+  }
+
+  /** The kernel asks after `ms` of silence whether the peer is still there. */
+  setKeepAlive(fd: number, ms: number): void {
+    this.#set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    this.#set(fd, IPPROTO_TCP, TCP_KEEPIDLE, Math.ceil(ms / 1000));
+  }
+
+  /** A descriptor that is readable while it has been `ring` and not `silence`d; below 0: there is none. */
+  bell(): number {
+    return this.#kept(this.#c.eventfd(0, EFD_NONBLOCK_CLOEXEC));
+  }
+
+  /** See `bell`. */
+  ring(bell: number): void {
+    this.#c.write(bell, new Uint8Array(BigUint64Array.of(1n).buffer), 8n);
+  }
+
+  /** See `bell`. */
+  silence(bell: number): void {
+    this.#c.read(bell, new Uint8Array(8), 8n);
+  }
+
   /** Ends a connection in both directions, whichever part has the descriptor. */
   cutOff(fd: number): void {
     this.#c.shutdown(fd, SHUT_RDWR);
@@ -227,10 +312,7 @@ export class Libc {
    * that; below 0 when there is none. Not for TLS.
    */
   duplicate(socket: net.Socket): number {
-    const fd = this.#copyOf(socket);
-    if (fd < 0 || !noted || noted.add(fd)) return fd;
-    this.#c.close(fd);
-    return -1;
+    return this.#kept(this.#copyOf(socket));
   }
 
   #copyOf(socket: net.Socket): number {
@@ -243,6 +325,14 @@ export class Libc {
   /** From now on this signal does nothing, whatever was registered for it; false: the kernel refuses. */
   ignoreSignal(signal: number): boolean {
     return this.#c.signal(signal, SIG_IGN) !== SIG_ERR;
+  }
+
+  /**
+   * Gives the kernel the memory that is free: of a burst of large messages, glibc keeps tens of
+   * megabytes between what is in use. It takes about 1 ms.
+   */
+  giveBack(): void {
+    this.#trim?.(0n);
   }
 
   /**
@@ -260,75 +350,33 @@ export class Libc {
 
   /** Where a link below `/proc` leads; null when it is not there, or not for this user. */
   readLink(path: string): string | null {
-    const bytes = new Uint8Array(MAX_TEXT_BYTES);
+    const bytes = new Uint8Array(MAX_LINK_BYTES);
     const length = this.#c.readlink(cString(path), bytes, BigInt(bytes.length));
     return length < 0 ? null : new TextDecoder().decode(bytes.subarray(0, length));
   }
 
   /** A new set of descriptors to be watched. */
   poller(): EpollSet {
-    return new EpollSet(this.#c);
+    const set = new EpollSet(this.#c, this.#aside);
+    this.#kept(set.fd);
+    return set;
+  }
+
+  #socket(ipv6: boolean): number {
+    const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    return this.#kept(this.#c.socket(ipv6 ? AF_INET6 : AF_INET, type, 0));
+  }
+
+  /** The same descriptor, noted where this thread's are; below 0 when that is not possible. */
+  #kept(fd: number): number {
+    if (fd < 0 || !noted || noted.add(fd)) return fd;
+    this.#c.close(fd);
+    return -1;
   }
 
   #set(fd: number, level: number, option: number, value: number): void {
     this.#int[0] = value;
     this.#c.setsockopt(fd, level, option, this.#int, 4);
-  }
-}
-
-/** An epoll instance, level-triggered. */
-export class EpollSet {
-  readonly #c: EpollFunctions;
-  readonly #fd: number;
-  readonly #events = new Uint8Array(EVENT_BYTES * MAX_EVENTS);
-  readonly #view = new DataView(this.#events.buffer);
-  readonly #change = new Uint8Array(EVENT_BYTES);
-  readonly #changeView = new DataView(this.#change.buffer);
-
-  /** @throws Error when no file can be opened any more. */
-  constructor(functions: EpollFunctions) {
-    this.#c = functions;
-    this.#fd = functions.epoll_create1(EPOLL_CLOEXEC);
-    if (this.#fd < 0) {
-      throw new Error("epoll_create1 failed: raise the limit on open files (ulimit -n)");
-    }
-    noted?.add(this.#fd);
-  }
-
-  /** Watches a descriptor for these events, for failures always; false: it cannot be watched. */
-  add(fd: number, events: number): boolean {
-    return this.#control(EPOLL_CTL_ADD, fd, events);
-  }
-
-  /** Watches it for others. */
-  change(fd: number, events: number): void {
-    this.#control(EPOLL_CTL_MOD, fd, events);
-  }
-
-  /** Watches it no more. */
-  remove(fd: number): void {
-    this.#control(EPOLL_CTL_DEL, fd, 0);
-  }
-
-  /** What has happened, or does within `ms`: the number of events, `MAX_EVENTS` at most. */
-  take(ms = 0): number {
-    return Math.max(0, this.#c.epoll_wait(this.#fd, this.#events, MAX_EVENTS, ms));
-  }
-
-  /** Descriptor of an event that was taken. */
-  fdAt(index: number): number {
-    return this.#view.getInt32(index * EVENT_BYTES + EVENT_DATA, true);
-  }
-
-  /** What happened to it, `Epoll` bits. */
-  eventsAt(index: number): number {
-    return this.#view.getUint32(index * EVENT_BYTES, true);
-  }
-
-  #control(operation: number, fd: number, events: number): boolean {
-    this.#changeView.setUint32(0, events, true);
-    this.#changeView.setInt32(EVENT_DATA, fd, true);
-    return this.#c.epoll_ctl(this.#fd, operation, fd, this.#change) === 0;
   }
 }
 
@@ -370,28 +418,52 @@ async function open(): Promise<Libc | null> {
   return null;
 }
 
-function throughDeno(): (library: string) => Functions {
+/** What `load` gives; null when the library does not have it. */
+function ifThere<T>(load: () => T): T | null {
+  try {
+    return load();
+  } catch {
+    return null;
+  }
+}
+
+function throughDeno(): (library: string) => Loaded {
   const deno = (globalThis as { Deno?: unknown }).Deno as DenoFfi;
   const functions = Object.fromEntries(
     Object.entries(FUNCTIONS).map(([name, parameters]) => [name, { parameters, result: "i32" }]),
   );
+  const waiting = { epoll_wait: { ...functions.epoll_wait, nonblocking: true } };
+  const trimOf = (path: string): Trim | null => {
+    const trim = { [TRIM]: { parameters: TRIM_PARAMETERS, result: "i32" } };
+    return ifThere(() => deno.dlopen<{ [TRIM]: Trim }>(path, trim).symbols[TRIM]);
+  };
   return (path) => {
     // Without a question at the terminal.
     const { state } = deno.permissions.querySync({ name: "ffi", path });
     if (state !== "granted") throw new Error(`${path} may not be loaded`);
-    return deno.dlopen(path, functions).symbols;
+    const { symbols } = deno.dlopen<{ epoll_wait: NonNullable<WaitAside> }>(path, waiting);
+    const { symbols: all } = deno.dlopen(path, functions);
+    return { functions: all, aside: symbols.epoll_wait, trim: trimOf(path) };
   };
 }
 
-async function throughBun(): Promise<(library: string) => Functions> {
+async function throughBun(): Promise<(library: string) => Loaded> {
   // Not a literal: Deno would look for it when it checks the types.
   const name: string = "bun:ffi";
   const { dlopen }: BunFfi = await import(name);
+  const trimOf = (library: string): Trim | null => {
+    const trim = { [TRIM]: { args: TRIM_PARAMETERS, returns: "i32" } };
+    return ifThere(() => dlopen<{ [TRIM]: Trim }>(library, trim).symbols[TRIM]);
+  };
   const bunType = (type: string) => type === "buffer" ? "ptr" : type;
   const functions = Object.fromEntries(
     Object.entries(FUNCTIONS).map((
       [name, parameters],
     ) => [name, { args: parameters.map(bunType), returns: "i32" }]),
   );
-  return (library) => dlopen(library, functions).symbols;
+  return (library) => ({
+    functions: dlopen(library, functions).symbols,
+    aside: null,
+    trim: trimOf(library),
+  });
 }

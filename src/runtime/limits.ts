@@ -17,8 +17,10 @@ export const MAX_KINDS = 100;
 
 /** Events taken per `epoll_wait`. */
 export const MAX_EVENTS = 256;
-/** Bytes of a file or link below `/proc` that are looked at. */
+/** Bytes of a file below `/proc` that are looked at. */
 export const MAX_TEXT_BYTES = 64 * 1024;
+/** ... of a link's target: PATH_MAX. */
+export const MAX_LINK_BYTES = 4096;
 
 /**
  * Bytes that a connection is expected to take: its objects, on either runtime. Growth by these is no
@@ -35,3 +37,8 @@ export const MIN_GROWTH_SHARE = 0.25;
  * nothing has grown since: the last after 35 s.
  */
 export const RESTS_MS = [5000, 10_000, 20_000, 20_000];
+/**
+ * ms from one collection to the next of a process that is larger than it once was and no longer grows:
+ * what was in use for longer than the rests above may not be any more.
+ */
+export const LONG_REST_MS = 300_000;

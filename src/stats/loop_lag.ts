@@ -4,6 +4,7 @@
  */
 
 import { LOOP_LOOK_MS } from "./limits.ts";
+import type { Clock } from "../live/clock.ts";
 import { DelayHistogram } from "../live/delay_histogram.ts";
 
 /** Looks that "recently" spans: 5 s. */
@@ -14,14 +15,15 @@ export class LoopLag {
   /** All that was measured. */
   readonly lags = new DelayHistogram();
   readonly #recent = new Float64Array(RECENT_LOOKS);
-  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #clock: Clock;
+  #cancel: () => void;
   #looks = 0;
   #lastMs: number;
 
-  /** `now`: a monotonic clock, ms. */
-  constructor(now: () => number) {
-    this.#lastMs = now();
-    this.#timer = setInterval(() => this.#look(now()), LOOP_LOOK_MS);
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#lastMs = clock.now();
+    this.#cancel = this.#later();
   }
 
   /** The most in the last 5 s, ms. */
@@ -31,7 +33,14 @@ export class LoopLag {
 
   /** Ends the watch. */
   stop(): void {
-    clearInterval(this.#timer);
+    this.#cancel();
+  }
+
+  #later(): () => void {
+    return this.#clock.after(LOOP_LOOK_MS, () => {
+      this.#cancel = this.#later();
+      this.#look(this.#clock.now());
+    });
   }
 
   #look(nowMs: number): void {

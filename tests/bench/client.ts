@@ -12,7 +12,7 @@ import type { Connection, ConnectionOwner, Media } from "./connection.ts";
 import { FlvConnection } from "./flv_connection.ts";
 import { Histogram, type HistogramData } from "./histogram.ts";
 import { closeFile, connectTo, newPoller, nowUs, readFile, receive } from "./libc.ts";
-import { Epoll } from "../../src/runtime/libc.ts";
+import { Epoll } from "../../src/runtime/epoll.ts";
 import { RtmpConnection } from "./rtmp_connection.ts";
 import {
   MESSAGES_PER_SECOND,

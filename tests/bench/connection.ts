@@ -2,7 +2,7 @@
  * One connection of the load client, whatever it speaks: what its owner knows of it, and sending.
  * @module
  */
-import { Epoll, type EpollSet } from "../../src/runtime/libc.ts";
+import { Epoll, type EpollSet } from "../../src/runtime/epoll.ts";
 import { transmit } from "./libc.ts";
 
 /** The application that streams are published to. */

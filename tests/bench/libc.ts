@@ -7,7 +7,7 @@
  * @module
  */
 
-import { EpollSet } from "../../src/runtime/libc.ts";
+import { EpollSet } from "../../src/runtime/epoll.ts";
 
 const AF_INET = 2;
 const SOCK_STREAM = 1;

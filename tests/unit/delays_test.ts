@@ -183,7 +183,7 @@ const RECENT_LOOKS = 20;
 
 Deno.test("event-loop lag: a timer that cannot fire is late, by what it was late and for 5 s", () => {
   using time = new FakeTime();
-  const loop = new LoopLag(() => time.now);
+  const loop = new LoopLag(time.clock);
   time.tick(LOOK_MS, 3);
   assert.equal(loop.recentMs, 0);
   assert.deepEqual([total(loop.lags), loop.lags.sumMs], [3, 0]);

@@ -20,7 +20,7 @@ class Scene implements Disposable {
   readonly identity = newIdentity();
   readonly clock = new ManualClock();
   readonly hub = new Hub(this.clock, "1.2.3");
-  readonly #loop = new LoopLag(() => this.clock.now());
+  readonly #loop = new LoopLag(this.clock);
   readonly registry = new Registry({
     identity: this.identity,
     pid: 4711,

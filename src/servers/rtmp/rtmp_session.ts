@@ -285,7 +285,7 @@ export class RtmpSession implements TcpHandler, SessionContext {
     if (this.#ended) return phase.leave();
     this.#phase?.leave();
     this.#phase = phase;
-    if (phase.role) this.socket.expect(phase.role.publish ? "publisher" : "player");
+    this.socket.expect(phase.role && (phase.role.publish ? "publisher" : "player"));
     this.host.roleChanged(this, phase.role);
   }
 

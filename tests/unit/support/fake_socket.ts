@@ -64,7 +64,7 @@ export class FakeSocket implements TcpSocket {
     return false;
   }
 
-  expect(role: "player" | "publisher"): void {
+  expect(role: "player" | "publisher" | null): void {
     this.expected = role;
   }
 

@@ -2,6 +2,7 @@
  * Time for tests of parts that have `performance.now` and `setInterval` of their own.
  * @module
  */
+import type { Clock } from "../../../src/live/clock.ts";
 
 /** From its making to its disposal both are the test's own. Timers of `setTimeout` stay real. */
 export class FakeTime implements Disposable {
@@ -11,6 +12,21 @@ export class FakeTime implements Disposable {
   readonly #timers = new Map<number, { readonly ms: number; readonly task: () => void }>();
   #ms = Math.round(this.#now.call(performance));
   #next = 1;
+  /** The same time, as the live core sees it. */
+  readonly clock: Clock = {
+    now: () => this.#ms,
+    after: (ms, task) => {
+      const id = this.#next++;
+      this.#timers.set(id, {
+        ms,
+        task: () => {
+          this.#timers.delete(id);
+          task();
+        },
+      });
+      return () => void this.#timers.delete(id);
+    },
+  };
 
   constructor() {
     performance.now = () => this.#ms;
