@@ -3,6 +3,7 @@
  * @module
  */
 
+import { type Libc, openLibc } from "./libc.ts";
 import { PROVOKING_BYTES } from "./limits.ts";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -13,10 +14,20 @@ interface BunCollector {
 }
 
 /**
- * The way to start a full collection on this runtime. The call takes some 5 ms, and 10 ms and more with
- * thousands of connections.
+ * The way to start a full collection on this runtime, and to give the kernel what is free then. The call
+ * takes some 5 ms, and 10 ms and more with thousands of connections.
  */
 export function findCollector(): () => void {
+  const collect = runtimeCollector();
+  let libc: Libc | null = null;
+  void openLibc().then((opened) => libc = opened);
+  return () => {
+    collect();
+    libc?.giveBack();
+  };
+}
+
+function runtimeCollector(): () => void {
   if (globalThis.Bun !== undefined) {
     const bun: unknown = globalThis.Bun;
     return () => (bun as BunCollector).gc(true);

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { MIN_GROWTH_BYTES, MIN_GROWTH_SHARE, RESTS_MS } from "../../src/runtime/limits.ts";
+import {
+  LONG_REST_MS,
+  MIN_GROWTH_BYTES,
+  MIN_GROWTH_SHARE,
+  RESTS_MS,
+} from "../../src/runtime/limits.ts";
 import { MemoryKeeper } from "../../src/runtime/memory_keeper.ts";
 
 const MB = 1024 * 1024;
@@ -57,9 +62,30 @@ Deno.test("memory that is really used is not collected again and again", () => {
   const { state, pass } = scene();
   pass(1000);
   state.resident = state.kept = 300 * MB;
-  assert.equal(pass(600_000), ROUND);
+  assert.equal(pass(LONG_REST_MS), ROUND);
   state.resident = state.kept = 300 * MB * (1 + MIN_GROWTH_SHARE) - 1;
-  assert.equal(pass(600_000), ROUND);
+  const hours = 6;
+  const more = pass(hours * 3_600_000) - ROUND;
+  assert.ok(more <= hours * 3_600_000 / LONG_REST_MS, `${more} collections`);
+});
+
+Deno.test("what was in use for an hour goes as well", () => {
+  const { state, pass } = scene();
+  pass(1000);
+  state.resident = state.kept = 300 * MB;
+  pass(3_600_000);
+  state.kept = 50 * MB;
+  pass(LONG_REST_MS + 60_000);
+  assert.equal(state.resident, 50 * MB);
+  const collections = pass(0);
+  assert.equal(pass(3_600_000), collections);
+});
+
+Deno.test("a burst before the first tick is seen", () => {
+  const { state, pass } = scene();
+  state.resident = 200 * MB;
+  pass(1000);
+  assert.equal(state.resident, 50 * MB);
 });
 
 Deno.test("growth that goes on is collected at most every few seconds", () => {
@@ -75,7 +101,7 @@ Deno.test("growth that goes on is collected at most every few seconds", () => {
 Deno.test("memory that has gone down by itself is measured from there", () => {
   const { state, pass } = scene();
   state.resident = state.kept = 300 * MB;
-  pass(1000);
+  pass(60_000);
   state.resident = 60 * MB;
   pass(10_000);
   state.resident = 60 * MB + MIN_GROWTH_BYTES;
