@@ -169,13 +169,14 @@ test("connect: bytes of one connection never reach another that got its number",
     socket.write(name);
     // One of three is ended in an orderly way, one is reset, one says more than anybody reads.
     if (count % 3 === 0) socket.end();
-    else if (count % 3 === 1) setTimeout(() => socket.resetAndDestroy(), 2);
+    else if (count % 3 === 1) socket.once("data", () => socket.resetAndDestroy());
     else socket.write("x".repeat(100_000));
   });
   try {
     for (let round = 0; round < 30; round++) {
       const ends = await Promise.all(Array.from({ length: 3 }, async () => {
         const end = await connect("127.0.0.1", server.port);
+        end.socket.send(Uint8Array.of(1));
         return end;
       }));
       await new Promise((resolve) => setTimeout(resolve, 5));
