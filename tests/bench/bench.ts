@@ -1,7 +1,7 @@
 /**
  * The benchmarks: starts servers, loads them, prints what they cost and how much they delay.
  *
- *     deno task bench            two minutes: srs-edge, nginx-rtmp and the floor, 100 and 1000 players
+ *     deno task bench            seven minutes: srs-edge and nginx-rtmp, 1 to 3000 players
  *     deno task bench --help
  *
  * Candidates take turns, several short rounds each, so that what else happens on the machine meets all.
@@ -54,13 +54,16 @@ function plansOf(scenario: Scenario, options: Options): Plan[][] {
     kbps: largest?.kbps ?? options.players[0].kbps,
     slow: 0,
     http: false,
+    ws: false,
   };
   switch (scenario) {
     case "players":
-    case "http": {
-      const http = scenario === "http";
-      return options.players.map(({ players, kbps }) =>
-        fanOut({ kind: "players", count: players, kbps, slow: 0, http }, options.windows)
+    case "http":
+    case "ws": {
+      const [http, ws] = [scenario !== "players", scenario === "ws"];
+      const loads = http ? options.httpPlayers : options.players;
+      return loads.map(({ players, kbps }) =>
+        fanOut({ kind: "players", count: players, kbps, slow: 0, http, ws }, options.windows)
       );
     }
     case "curve":

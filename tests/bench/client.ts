@@ -36,6 +36,8 @@ export interface ClientSpec {
   readonly raw: boolean;
   /** Play by HTTP-FLV instead of RTMP. */
   readonly http: boolean;
+  /** ... by a WebSocket. */
+  readonly ws: boolean;
   /** Further players that read a tenth of the stream, and are not counted. */
   readonly slow: number;
 }
@@ -214,12 +216,12 @@ class LoadClient implements ConnectionOwner {
   }
 
   #open(stream: string, isSlow = false): Connection {
-    const { port, raw } = this.#spec;
+    const { port, raw, ws } = this.#spec;
     const action = this.#spec.action === "publish" ? "publish" : "play";
     const startedUs = nowUs();
     const fd = connectTo(port, isSlow ? SLOW_BUFFER_BYTES : 0);
     this.#opened++;
-    const goal = { action, port, stream, raw, isSlow } as const;
+    const goal = { action, port, stream, raw, ws, isSlow } as const;
     const Kind = this.#spec.http ? FlvConnection : RtmpConnection;
     return this.#connections[fd] = new Kind(fd, goal, startedUs, this, this.#poller);
   }

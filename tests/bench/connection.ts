@@ -17,6 +17,8 @@ export interface ConnectionGoal {
   readonly raw: boolean;
   /** A player that reads less than it gets, and is not counted. */
   readonly isSlow: boolean;
+  /** FLV in the frames of a WebSocket. */
+  readonly ws: boolean;
 }
 
 /** What is looked at of a picture or an audio frame. */

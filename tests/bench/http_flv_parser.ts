@@ -1,6 +1,6 @@
 /**
- * Reads the answer to an HTTP-FLV request as cheaply as a load client must: chunk sizes and tag headers
- * are parsed, payloads skipped, and of a picture or audio frame only the first bytes are kept. Once the
+ * Reads the answer to an HTTP-FLV request as cheaply as a load client must: chunk sizes, or the headers
+ * of WebSocket frames, and tag headers are parsed, payloads skipped, and of a picture or audio frame only the first bytes are kept. Once the
  * answer's head is over, nothing is allocated.
  * @module
  */
@@ -40,10 +40,17 @@ export interface FlvHandler {
   onTag(media: Media): void;
 }
 
-/** Where in the chunked transfer coding (RFC 9112 §7.1) the next byte stands. */
-type Place = "head" | "size" | "extension" | "data" | "after data";
+/** What the FLV comes in: the chunked transfer coding (RFC 9112 §7.1), or frames (RFC 6455 §5.2). */
+export type Framing = "chunks" | "frames";
 
-/** One answer: its head and its chunks. */
+/** Where the next byte stands. */
+type Place = "head" | "size" | "extension" | "data" | "after data" | "frame" | "other frame";
+
+/** Opcodes below this are data; pings, and the end, are not. */
+const FIRST_CONTROL_OPCODE = 8;
+const CLOSE = 8;
+
+/** One answer: its head and its chunks, or frames. */
 export class HttpFlvParser {
   readonly #handler: FlvHandler;
   readonly #tags: TagParser;
@@ -52,9 +59,15 @@ export class HttpFlvParser {
   /** Bytes of the chunk that are still to come, or what has been read of its size. */
   #left = 0;
   #hasDigits = false;
+  readonly #framing: Framing;
+  /** Bytes of the frame's header that have come, and that its length has beyond the second. */
+  #frameDone = 0;
+  #lengthBytes = 0;
+  #opcode = 0;
 
-  constructor(handler: FlvHandler) {
+  constructor(handler: FlvHandler, framing: Framing = "chunks") {
     this.#handler = handler;
+    this.#framing = framing;
     this.#tags = new TagParser(handler);
   }
 
@@ -70,7 +83,12 @@ export class HttpFlvParser {
         this.#tags.push(buffer, at, until);
         this.#left -= until - at;
         at = until;
-        if (this.#left === 0) this.#place = "after data";
+        if (this.#left === 0) this.#place = this.#framing === "chunks" ? "after data" : "frame";
+      } else if (this.#place === "other frame") {
+        const until = Math.min(end, at + this.#left);
+        this.#left -= until - at;
+        at = until;
+        if (this.#left === 0) this.#place = "frame";
       } else this.#between(buffer[at++]);
     }
   }
@@ -93,6 +111,9 @@ export class HttpFlvParser {
       case "extension":
         if (byte === LF) this.#begin();
         break;
+      case "frame":
+        this.#frameHeader(byte);
+        break;
       case "after data":
         if (byte === LF) this.#place = "size";
         else if (byte !== CR) throw new AnswerError("a chunk is longer than it says");
@@ -101,13 +122,31 @@ export class HttpFlvParser {
 
   #answered(): void {
     const [status] = this.#head.split("\r\n", 1);
-    if (!status.startsWith("HTTP/1.1 200")) throw new AnswerError(status);
-    if (!/\r\nTransfer-Encoding: *chunked\r\n/i.test(this.#head)) {
+    const code = this.#framing === "chunks" ? "200" : "101";
+    if (!status.startsWith(`HTTP/1.1 ${code}`)) throw new AnswerError(status);
+    if (this.#framing === "chunks" && !/\r\nTransfer-Encoding: *chunked\r\n/i.test(this.#head)) {
       throw new AnswerError("the answer does not come in chunks");
     }
     this.#head = "";
-    this.#place = "size";
+    this.#place = this.#framing === "chunks" ? "size" : "frame";
     this.#handler.onAnswer();
+  }
+
+  /** Opcode (4 bits), length (7 bits, 126: 2 bytes follow, 127: 8); a server does not mask. */
+  #frameHeader(byte: number): void {
+    if (this.#frameDone === 0) this.#opcode = byte & 0x0f;
+    else if (this.#frameDone === 1) {
+      if (byte > 127) throw new AnswerError("a frame is masked");
+      this.#lengthBytes = byte === 126 ? 2 : byte === 127 ? 8 : 0;
+      this.#left = this.#lengthBytes === 0 ? byte : 0;
+    } else this.#left = this.#left * 256 + byte;
+    if (++this.#frameDone < 2 + this.#lengthBytes || this.#frameDone < 2) return;
+    this.#frameDone = 0;
+    if (this.#left > MAX_CHUNK_BYTES) throw new AnswerError("a frame has no proper size");
+    if (this.#opcode === CLOSE) throw new AnswerError("the server has ended the answer");
+    if (this.#left > 0) {
+      this.#place = this.#opcode < FIRST_CONTROL_OPCODE ? "data" : "other frame";
+    }
   }
 
   #digit(byte: number): void {

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { type Candidate, givenServer, knownCandidates } from "./candidates.ts";
 
 /** What can be measured. */
-export const SCENARIOS = ["players", "http", "curve", "publishers", "join", "slow"] as const;
+export const SCENARIOS = ["players", "http", "ws", "curve", "publishers", "join", "slow"] as const;
 export type Scenario = typeof SCENARIOS[number];
 
 /** Players of one load, and the bitrate of what they play. */
@@ -20,7 +20,9 @@ export interface Options {
   readonly scenarios: readonly Scenario[];
   readonly candidates: readonly Candidate[];
   readonly players: readonly PlayerLoad[];
-  /** Flush windows of the scenarios `players` and `http`. */
+  /** Loads of the scenarios `http` and `ws`. */
+  readonly httpPlayers: readonly PlayerLoad[];
+  /** Flush windows of the scenarios `players`, `http` and `ws`. */
   readonly windows: readonly ("realtime" | number)[];
   /** Flush windows of the scenario `curve`. */
   readonly curve: readonly number[];
@@ -40,21 +42,29 @@ export interface Options {
 const KBPS = 600;
 
 const SHORT = {
-  scenario: "players",
-  candidates: "deno,bun,nginx,floor-deno",
-  players: "100,1000",
+  scenario: "players,curve,http,ws,publishers",
+  candidates: "deno,bun,nginx",
+  players: "1,20,100,300,1000,3000",
+  httpPlayers: "20,300",
   windows: "realtime",
-  rounds: "2",
+  curve: "100",
+  publishers: "20,200",
+  rounds: "1",
   seconds: "3",
+  warm: "5",
 };
 
 const FULL = {
   scenario: SCENARIOS.join(),
   candidates: "deno,bun,exe,nginx,nms,floor-deno,floor-bun",
-  players: "1,100,1000,3000,8000,100@6000",
+  players: "1,20,100,300,1000,3000,8000,100@6000",
+  httpPlayers: "20,300,1000",
   windows: "realtime,100",
+  curve: "0,20,40,100,350",
+  publishers: "1,20,200,500",
   rounds: "3",
   seconds: "5",
+  warm: "30",
 };
 
 export const HELP = `deno task bench [options]
@@ -67,20 +77,21 @@ export const HELP = `deno task bench [options]
   --exe PATH          the executable that "exe" is; else what SRS_EDGE_EXE says
   --players LIST      players, each as N or N@KBPS                    (${SHORT.players})
   --windows LIST      of realtime (the recipe's file) and windows in ms (${SHORT.windows})
-  --curve LIST        windows of the scenario "curve", ms             (0,20,40,100,350)
-  --publishers LIST   publishers of the scenario "publishers"         (1,100,500)
+  --http-players LIST players of "http" and "ws"                      (${SHORT.httpPlayers})
+  --curve LIST        windows of the scenario "curve", ms             (${SHORT.curve})
+  --publishers LIST   publishers of the scenario "publishers"         (${SHORT.publishers})
   --joins N           joins of the scenario "join"                    (100)
   --rounds N          measurements of each                            (${SHORT.rounds})
   --seconds N         seconds of each                                 (${SHORT.seconds})
-  --warm N            seconds under load before any is counted        (2)
+  --warm N            seconds under load before any is counted        (${SHORT.warm})
   --clients N         processes that the players are spread over      (1)
   --directive TEXT    into the root of srs-edge's configuration, such as 'workers 2;'
-  --full              all scenarios, all candidates, up to 8000 players; takes about two hours
+  --full              all scenarios, all candidates, up to 8000 players; takes many hours
   --json FILE         all figures, every round of them
   --help
 
-"http" has the loads and windows of "players"; its players come by HTTP-FLV, and only servers that
-have that are in it: deno, bun, exe, nms.
+The players of "http" come by HTTP-FLV, those of "ws" by WS-FLV; only servers that have that are in
+it: deno, bun, exe, nms.
 "curve" and "slow" take the largest load of --players that is not above 1000 players.
 `;
 
@@ -96,6 +107,7 @@ export function readOptions(args: readonly string[]): Options | null {
       exe: { type: "string" },
       players: { type: "string" },
       windows: { type: "string" },
+      "http-players": { type: "string" },
       curve: { type: "string" },
       publishers: { type: "string" },
       joins: { type: "string" },
@@ -119,15 +131,16 @@ export function readOptions(args: readonly string[]): Options | null {
       .map((name) => oneOf("--scenario", name, SCENARIOS, (scenario) => scenario)),
     candidates: [...candidates, ...(values.server ?? []).map(givenServer)],
     players: list(values.players ?? preset.players).map(playerLoad),
+    httpPlayers: list(values["http-players"] ?? preset.httpPlayers).map(playerLoad),
     windows: list(values.windows ?? preset.windows)
       .map((text) => text === "realtime" ? text : number("--windows", text, 0)),
-    curve: list(values.curve ?? "0,20,40,100,350").map((text) => number("--curve", text, 0)),
-    publishers: list(values.publishers ?? "1,100,500")
+    curve: list(values.curve ?? preset.curve).map((text) => number("--curve", text, 0)),
+    publishers: list(values.publishers ?? preset.publishers)
       .map((text) => number("--publishers", text, 1)),
     joins: number("--joins", values.joins ?? "100", 1),
     rounds: number("--rounds", values.rounds ?? preset.rounds, 1),
     seconds: number("--seconds", values.seconds ?? preset.seconds, 1),
-    warm: number("--warm", values.warm ?? "2", 0),
+    warm: number("--warm", values.warm ?? preset.warm, 0),
     clients: number("--clients", values.clients ?? "1", 1),
     directives: (values.directive ?? []).join("\n"),
     json: values.json ?? "",

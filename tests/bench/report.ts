@@ -26,7 +26,7 @@ const server: Column = ["server", (row) => row.server];
 const window: Column = ["window", (row) => row.window];
 const cpuEach: Column = ["CPU µs", (row) => fixed(median(row, (s) => s.cpuEach), 1)];
 const system: Column = ["kernel %", (row) => percent(median(row, (s) => s.systemShare))];
-const serverCpu: Column = ["server %", (row) => percent(median(row, (s) => s.serverCores))];
+const serverCpu: Column = ["ms/s", (row) => fixed(1000 * median(row, (s) => s.serverCores), 1)];
 const publisherCpu: Column = ["publ. %", (row) => percent(median(row, (s) => s.publisherCores))];
 const startMB: Column = ["MB", (row) => fixed(median(row, (s) => s.startMB), 0)];
 const eachKB: Column = ["+KB each", (row) => fixed(median(row, (s) => s.eachKB), 1)];
@@ -52,6 +52,15 @@ const timesFloor: Column = ["× floor", (row, rows) => {
   return floor ? fixed(median(row, (s) => s.cpuEach) / median(floor, (s) => s.cpuEach), 2) : "";
 }];
 
+/** nginx-rtmp's row of the same load, which flushes when it likes. */
+const timesNginx: Column = ["× nginx", (row, rows) => {
+  const nginx = rows.find((other) =>
+    other.server === "nginx" && other.load.count === row.load.count &&
+    other.load.kbps === row.load.kbps
+  );
+  return nginx ? fixed(median(row, (s) => s.cpuEach) / median(nginx, (s) => s.cpuEach), 2) : "";
+}];
+
 const fanOut: readonly Column[] = [
   server,
   window,
@@ -61,6 +70,7 @@ const fanOut: readonly Column[] = [
   ["video p50", (row) => ms(median(row, (s) => s.videoP50))],
   ["p99", (row) => ms(median(row, (s) => s.videoP99))],
   cpuEach,
+  timesNginx,
   timesFloor,
   system,
   serverCpu,
@@ -76,6 +86,7 @@ const fanOut: readonly Column[] = [
 const COLUMNS: Readonly<Record<Scenario, readonly Column[]>> = {
   players: fanOut,
   http: fanOut,
+  ws: fanOut,
   curve: fanOut,
   slow: [
     server,
@@ -93,6 +104,7 @@ const COLUMNS: Readonly<Record<Scenario, readonly Column[]>> = {
     server,
     ["publishers", (row) => String(row.load.count)],
     cpuEach,
+    timesNginx,
     system,
     serverCpu,
     publisherCpu,
@@ -113,6 +125,7 @@ const COLUMNS: Readonly<Record<Scenario, readonly Column[]>> = {
 const TITLES: Readonly<Record<Scenario, string>> = {
   players: "Players. Delay in ms; CPU per player and second.",
   http: "HTTP-FLV players. Delay in ms; CPU per player and second.",
+  ws: "WS-FLV players. Delay in ms; CPU per player and second.",
   curve: "Flush windows. Delay in ms; CPU per player and second.",
   slow: "One slow player. Delay of the others in ms; CPU per player and second.",
   publishers: "Publishers without players. CPU per publisher and second.",

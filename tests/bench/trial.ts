@@ -22,6 +22,8 @@ export interface Load {
   readonly slow: number;
   /** Players come by HTTP-FLV, not by RTMP. */
   readonly http: boolean;
+  /** ... but by a WebSocket. */
+  readonly ws: boolean;
 }
 
 /** How a measurement is done. */
@@ -83,6 +85,7 @@ export async function measure(
       kbps: load.kbps,
       raw: candidate.raw,
       http,
+      ws: http && load.ws,
       slow: 0,
       ...spec,
     });

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { AnswerError, HttpFlvParser } from "../bench/http_flv_parser.ts";
+import { AnswerError, type Framing, HttpFlvParser } from "../bench/http_flv_parser.ts";
 import { HEAD_BYTES } from "../bench/stream.ts";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Type: video/x-flv\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -36,16 +36,37 @@ function chunks(bytes: readonly number[], sizes: readonly number[], extension = 
   return out;
 }
 
+/** `bytes` in frames of a WebSocket, of the given sizes in turn, with a ping after each. */
+function frames(bytes: readonly number[], sizes: readonly number[]): number[] {
+  const out: number[] = [];
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const data = bytes.slice(at, at + sizes[i % sizes.length]);
+    const { length } = data;
+    const size = length < 126
+      ? [length]
+      : length < 65_536
+      ? [126, length >> 8, length & 0xff]
+      : [127, 0, 0, 0, 0, 0, ...u24(length)];
+    out.push(0x82, ...size, ...data, 0x89, 3, 0x82, 0x01, 9);
+    at += length;
+  }
+  return out;
+}
+
 const ascii = (text: string) => Array.from(text, (letter) => letter.charCodeAt(0));
 
 /** What a parser tells of bytes that come in pieces of the given sizes, in turn. */
-function parse(bytes: readonly number[], sizes: readonly number[]): string[] {
+function parse(
+  bytes: readonly number[],
+  sizes: readonly number[],
+  framing: Framing = "chunks",
+): string[] {
   const told: string[] = [];
   const parser = new HttpFlvParser({
     onAnswer: () => told.push("answer"),
     onHead: ({ type, head }) => told.push(`head ${type} ${head.join()}`),
     onTag: ({ type, head }) => told.push(`tag ${type} ${head.join()}`),
-  });
+  }, framing);
   // As in the load client, all pieces come into the same memory, somewhere in it.
   const buffer = new Uint8Array(18 + Math.max(...sizes));
   for (let at = 0, i = 0; at < bytes.length; i++) {
@@ -87,6 +108,33 @@ Deno.test("HTTP-FLV in the benchmark: any tags, any chunks, any cuts", () => {
     const answer = [...ascii(OK), ...chunks(flv, chunkSizes, extension)];
     assert.deepEqual(parse(answer, cuts), expected(tags));
   }));
+});
+
+const SWITCHED = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
+
+Deno.test("WS-FLV in the benchmark: any tags, any frames, any cuts", () => {
+  const frameSizes = fc.array(fc.constantFrom(1, 90, 125, 126, 127, 70_000), { minLength: 1 });
+  fc.assert(fc.property(tags, frameSizes, sizes, (tags, frameSizes, cuts) => {
+    const flv = [...FLV_HEADER, ...tags.flatMap((tag) => tagBytes(tag))];
+    const answer = [...ascii(SWITCHED), ...frames(flv, frameSizes)];
+    assert.deepEqual(parse(answer, cuts, "frames"), expected(tags));
+  }));
+  const large = [{ type: 9, payload: new Uint8Array(70_000).fill(3) }];
+  const flv = [...FLV_HEADER, ...large.flatMap((tag) => tagBytes(tag))];
+  const answer = [...ascii(SWITCHED), ...frames(flv, [70_000])];
+  assert.deepEqual(parse(answer, [1000], "frames"), expected(large));
+});
+
+Deno.test("WS-FLV in the benchmark: what an answer of no use is called", () => {
+  const answers: readonly [reason: RegExp, bytes: number[]][] = [
+    [/^HTTP\/1\.1 200 OK$/, ascii(OK)],
+    [/^a frame is masked$/, [...ascii(SWITCHED), 0x82, 0x83]],
+    [/^a frame has no proper size$/, [...ascii(SWITCHED), 0x82, 127, ...Array(8).fill(0xff)]],
+    [/^the server has ended the answer$/, [...ascii(SWITCHED), 0x88, 0]],
+  ];
+  for (const [message, bytes] of answers) {
+    assert.throws(() => parse(bytes, [7], "frames"), { message });
+  }
 });
 
 Deno.test("HTTP-FLV in the benchmark: large tags, byte by byte and at once", () => {
