@@ -15,8 +15,6 @@ import type { Rendering } from "./rendering.ts";
 
 /** FLV tags, each with the size that follows it. */
 export const FLV_TAGS: Rendering = {
-  // Deno's and Bun's HTTP and WebSocket servers: 9 to 14 µs on the machine of the benchmarks.
-  laterMs: 0.01,
   render: followAsFlv,
   size: (length) => flvSize(length),
   write(target, at, type, time, payload) {

@@ -172,9 +172,8 @@ export class Outputs {
     const first = gop.start >= 0 ? gop.start : this.#own.log.head;
     const log = new BroadcastLog(COLLECTED_MEMORY, first);
     rendering.render(this.#own.log, log, this.#vhost.chunkSize);
-    const later = (): number => output.players.length * rendering.laterMs;
-    const pacer = new Pacer(pacerSettings(this.#vhost), this.#budget, later);
-    const output: Output = new Output(this.#stream, log, rendering, pacer);
+    const pacer = new Pacer(pacerSettings(this.#vhost), this.#budget);
+    const output = new Output(this.#stream, log, rendering, pacer);
     output.flusher.flushed = log.head;
     output.flusher.stopped = !active;
     this.#rendered.set(rendering, output);

@@ -37,15 +37,12 @@ export class Pacer {
   /** May be exchanged at any time. */
   settings: PacerSettings;
   readonly #budget: FlushBudget;
-  readonly #laterMs: () => number;
   #cost = 0;
   #lastFlush = -Infinity;
 
-  /** `laterMs`: ms of work that a flush leaves to the runtime, which its duration does not show. */
-  constructor(settings: PacerSettings, budget: FlushBudget, laterMs: () => number = () => 0) {
+  constructor(settings: PacerSettings, budget: FlushBudget) {
     this.settings = settings;
     this.#budget = budget;
-    this.#laterMs = laterMs;
   }
 
   /** The present interval between flushes, ms; 0 when each message goes out by itself. */
@@ -87,8 +84,7 @@ export class Pacer {
 
   /** Tells what a flush took; both ms of the clock. */
   flushed(startMs: number, endMs: number): void {
-    const spent = endMs - startMs + this.#laterMs();
-    const cost = this.#cost + COST_WEIGHT * (spent - this.#cost);
+    const cost = this.#cost + COST_WEIGHT * (endMs - startMs - this.#cost);
     this.#budget.total += cost - this.#cost;
     this.#cost = cost;
     this.#lastFlush = startMs;

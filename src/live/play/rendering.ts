@@ -10,11 +10,6 @@ import type { MessageFormat } from "../log/message_format.ts";
 /** What a format has to do. Its bytes are made once, and shared by all players that take it. */
 export interface Rendering extends MessageFormat {
   /**
-   * ms of one core that it takes the runtime to pass on what one player is given, after the flush; 0 when
-   * the flush shows it.
-   */
-  readonly laterMs: number;
-  /**
    * Brings `target` up to the stream's log, whose chunks have `chunkSize` bytes. Both have the same
    * entries under the same numbers; `target` may begin later.
    */
