@@ -27,6 +27,8 @@ export const MAX_LINK_BYTES = 4096;
  * garbage, and a collection while thousands join would only delay their streams.
  */
 export const CONNECTION_BYTES = 32 * 1024;
+/** What a server grows by in its first seconds, bytes: modules, and code that is compiled when it is used. */
+export const WARM_UP_BYTES = 16 * 1024 * 1024;
 /** Growth beyond what is expected that is worth a collection, bytes: a third of the server's own size. */
 export const MIN_GROWTH_BYTES = 24 * 1024 * 1024;
 /** ... and as a share of what there was: a collection of a large heap takes longer. */

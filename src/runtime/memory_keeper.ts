@@ -5,7 +5,13 @@
  * @module
  */
 
-import { LONG_REST_MS, MIN_GROWTH_BYTES, MIN_GROWTH_SHARE, RESTS_MS } from "./limits.ts";
+import {
+  LONG_REST_MS,
+  MIN_GROWTH_BYTES,
+  MIN_GROWTH_SHARE,
+  RESTS_MS,
+  WARM_UP_BYTES,
+} from "./limits.ts";
 
 /** Looks at the memory, and has it collected when it has grown. */
 export class MemoryKeeper {
@@ -26,7 +32,7 @@ export class MemoryKeeper {
   constructor(resident: () => number, collect: () => void) {
     this.#resident = resident;
     this.#collect = collect;
-    this.#least = this.#floor = resident();
+    this.#least = this.#floor = resident() + WARM_UP_BYTES;
   }
 
   /** Once a second; clock ms. */
