@@ -103,6 +103,21 @@ export function audioConfigOffset(payload: Uint8Array): number {
   return bodyOffsetOf(parseExHeader(payload, ExPacketType.AUDIO_MULTITRACK));
 }
 
+/** Where the coded audio begins; -1 if the message has none, or a side track first. */
+export function audioFrameOffset(payload: Uint8Array): number {
+  if (payload.length === 0) return -1;
+  const format = payload[0] >> 4;
+  if (format === FORMAT_AAC) {
+    return payload.length > AAC_HEADER_BYTES && payload[1] !== AAC_PACKET_SEQUENCE_HEADER
+      ? AAC_HEADER_BYTES
+      : -1;
+  }
+  if (format !== FORMAT_ENHANCED) return payload.length > 1 ? 1 : -1;
+  const header = parseExHeader(payload, ExPacketType.AUDIO_MULTITRACK);
+  if (header < 0 || packetTypeOf(header) !== ExPacketType.CODED_FRAMES) return -1;
+  return trackIdOf(payload, header) === 0 ? bodyOffsetOf(header) : -1;
+}
+
 function enhancedFlags(payload: Uint8Array): number {
   const header = parseExHeader(payload, ExPacketType.AUDIO_MULTITRACK);
   if (header < 0 || fourCcOf(payload, header) === 0) return 0;

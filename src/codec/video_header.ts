@@ -105,18 +105,52 @@ export function videoConfigOffset(payload: Uint8Array): number {
 
 /** Where the coded picture of a keyframe begins; -1 if the message is none, or has a side track first. */
 export function keyframeOffset(payload: Uint8Array): number {
-  const flags = videoFlags(payload);
-  if ((flags & FrameFlag.KEYFRAME) === 0 || (flags & FrameFlag.SIDE_TRACK) !== 0) return -1;
+  return (videoFlags(payload) & FrameFlag.KEYFRAME) !== 0 ? videoFrameOffset(payload) : -1;
+}
+
+/** Where the coded picture begins; -1 if the message has none, or a side track first. */
+export function videoFrameOffset(payload: Uint8Array): number {
+  if (payload.length === 0) return -1;
   if ((payload[0] & ENHANCED_BIT) === 0) {
-    const codec = payload[0] & 15;
-    const isFramed = codec === LEGACY_H264 || codec === LEGACY_HEVC || codec === LEGACY_AV1;
-    return isFramed ? LEGACY_HEADER_BYTES : 1;
+    if (payload[0] >> 4 === FRAME_COMMAND) return -1;
+    if (!isFramed(payload[0] & 15)) return 1;
+    return payload[1] === LEGACY_PACKET_FRAME ? LEGACY_HEADER_BYTES : -1;
   }
-  const header = parseExHeader(payload, ExPacketType.VIDEO_MULTITRACK);
+  const header = enhancedHeader(payload);
+  if (header < 0 || trackIdOf(payload, header) !== 0) return -1;
+  switch (packetTypeOf(header)) {
+    case ExPacketType.CODED_FRAMES:
+      return bodyOffsetOf(header) + (hasTime(payload, header) ? COMPOSITION_TIME_BYTES : 0);
+    case ExPacketType.CODED_FRAMES_X:
+      return bodyOffsetOf(header);
+    default:
+      return -1;
+  }
+}
+
+/** By how many ms a picture (see `videoFrameOffset`) is shown after its message's time; may be below 0. */
+export function compositionTime(payload: Uint8Array): number {
+  let at;
+  if ((payload[0] & ENHANCED_BIT) === 0) {
+    if (!isFramed(payload[0] & 15)) return 0;
+    at = LEGACY_HEADER_BYTES - COMPOSITION_TIME_BYTES;
+  } else {
+    const header = enhancedHeader(payload);
+    if (packetTypeOf(header) !== ExPacketType.CODED_FRAMES || !hasTime(payload, header)) return 0;
+    at = bodyOffsetOf(header);
+  }
+  if (at + COMPOSITION_TIME_BYTES > payload.length) return 0;
+  return (payload[at] << 24 | payload[at + 1] << 16 | payload[at + 2] << 8) >> 8;
+}
+
+/** Whether a picture of an enhanced message with coded frames has a composition time before it. */
+function hasTime(payload: Uint8Array, header: number): boolean {
   const codec = fourCcOf(payload, header);
-  const hasTime = packetTypeOf(header) === ExPacketType.CODED_FRAMES &&
-    (codec === VideoCodec.H264 || codec === VideoCodec.HEVC || codec === VideoCodec.VVC);
-  return bodyOffsetOf(header) + (hasTime ? COMPOSITION_TIME_BYTES : 0);
+  return codec === VideoCodec.H264 || codec === VideoCodec.HEVC || codec === VideoCodec.VVC;
+}
+
+function isFramed(codec: number): boolean {
+  return codec === LEGACY_H264 || codec === LEGACY_HEVC || codec === LEGACY_AV1;
 }
 
 function legacyFlags(payload: Uint8Array): number {
@@ -124,7 +158,7 @@ function legacyFlags(payload: Uint8Array): number {
   if (frameType === FRAME_COMMAND) return FrameFlag.COMMAND;
   const key = frameType === FRAME_KEY ? FrameFlag.KEYFRAME : 0;
   const codec = payload[0] & 15;
-  if (codec !== LEGACY_H264 && codec !== LEGACY_HEVC && codec !== LEGACY_AV1) return key;
+  if (!isFramed(codec)) return key;
   if (payload.length < 2) return 0;
   switch (payload[1]) {
     case LEGACY_PACKET_SEQUENCE_HEADER:

@@ -204,10 +204,13 @@ export interface PublishConfig {
   readonly secrets: readonly string[];
 }
 
-/** `vhost { http_remux { } }`: FLV over HTTP and WebSocket. */
+/** `vhost { http_remux { } }`: streams over HTTP and WebSocket. */
 export interface HttpRemuxConfig {
   readonly enabled: boolean;
-  /** Path template such as `[vhost]/[app]/[stream].flv`. It contains `[app]` and `[stream]`. */
+  /**
+   * Path template such as `[vhost]/[app]/[stream].flv`. It contains `[app]` and `[stream]`, and its ending
+   * is that of a container: .flv, .ts, .aac or .mp3.
+   */
   readonly mount: string;
   /** Whether the FLV header announces the real contents. Otherwise `hasAudio` and `hasVideo` decide. */
   readonly guessHasAv: boolean;

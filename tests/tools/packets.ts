@@ -87,7 +87,11 @@ export function parseFrameHashes(text: string): Recording {
   };
   const kinds = new Map<string, Kind>();
   const configs = new Map<string, string>();
+  /** ms of a stream's ticks. */
+  const ticks = new Map<string, number>();
   for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n")) {
+    const base = /^#tb (\d+): (\d+)\/(\d+)$/.exec(line);
+    if (base !== null) ticks.set(base[1], 1000 * Number(base[2]) / Number(base[3]));
     const header = /^#(media_type|extradata) (\d+)[:,]\s*(?:\d+,\s*)?(\S+)$/.exec(line);
     if (header !== null) {
       const [, what, index, value] = header;
@@ -99,7 +103,8 @@ export function parseFrameHashes(text: string): Recording {
     const [index, dts, pts, _duration, _size, hash] = line.split(",").map((field) => field.trim());
     const kind = kinds.get(index);
     if (kind === undefined) throw new Error(`a packet of no known stream: ${line}`);
-    result[kind].push({ hash, dts: Number(dts), pts: Number(pts), key: false });
+    const ms = (time: string) => Math.round(Number(time) * (ticks.get(index) ?? 1));
+    result[kind].push({ hash, dts: ms(dts), pts: ms(pts), key: false });
   }
   for (const [index, kind] of kinds) {
     const config = configs.get(index);

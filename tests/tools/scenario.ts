@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { Child, sleep, until, within } from "./process.ts";
+import { Child, run, sleep, until, within } from "./process.ts";
 import { launch, type Server, type ServerOptions, startServer } from "./server.ts";
 import type { Media } from "./media.ts";
 import { assertContiguousRun, assertSameConfig, parseFrameHashes } from "./packets.ts";
@@ -43,6 +43,32 @@ export interface PublishOptions {
   readonly offset?: number;
   /** ffmpeg options before the address. */
   readonly options?: readonly string[];
+}
+
+/** ffmpeg's bitstream filters for each kind of packet, by which containers are made comparable. */
+export type Filters = Partial<Record<Kind, string>>;
+
+function filterOf(kind: Kind, filters: Filters): string[] {
+  const filter = filters[kind];
+  return filter === undefined ? [] : [`-bsf:${kind[0]}`, filter];
+}
+
+/** The packets of a file behind such filters; keyframes are as they were. */
+export async function filtered(media: Media, filters: Filters): Promise<Media> {
+  const recording = { ...media.recording };
+  for (const kind of kindsOf(recording)) {
+    const { stdout } = await run(
+      [...FFMPEG, "-v", "error", "-i", media.path, "-map", `0:${kind[0]}`]
+        .concat(filterOf(kind, filters), "-c", "copy", "-copyts", "-f", "framemd5", "-"),
+      START_LIMIT_MS,
+    );
+    const packets = parseFrameHashes(stdout)[kind];
+    recording[kind] = packets.map((packet, i) => ({
+      ...packet,
+      key: media.recording[kind][i].key,
+    }));
+  }
+  return { ...media, recording };
 }
 
 /** An ffmpeg that plays into lists of packet hashes. */
@@ -138,7 +164,7 @@ export class Scenario {
   }
 
   /** Starts a player of a stream that has these kinds of packet, and returns at once. */
-  startPlayer(url: string, kinds = BOTH): Player {
+  startPlayer(url: string, kinds = BOTH, filters: Filters = {}): Player {
     const number = ++this.#players;
     const files = new Map(
       kinds.map((kind) => [kind, `${this.folder}/player-${number}-${kind}.txt`]),
@@ -146,7 +172,7 @@ export class Scenario {
     // One file per kind: ffmpeg holds a packet back until those of the other kinds have come as far.
     const outputs = [...files].flatMap((
       [kind, file],
-    ) => ["-map", `0:${kind[0]}`, ...TO_HASHES, file]);
+    ) => ["-map", `0:${kind[0]}`, ...filterOf(kind, filters), ...TO_HASHES, file]);
     // At level debug ffmpeg says when it asks to play.
     const command = [...FFMPEG, "-loglevel", "debug", "-i", url, ...outputs];
     return new Player(this.spawn(`player ${number}`, command), files);

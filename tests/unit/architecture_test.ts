@@ -24,7 +24,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   http1: [],
   codec: ["rtmp"],
   flv: ["rtmp", "codec"],
+  ts: ["rtmp", "codec"],
   live: ["config", "codec", "flv", "rtmp"],
+  // What players of other containers are sent.
+  remux: ["rtmp", "codec", "ts", "live"],
   // Files and sockets.
   log: ["config"],
   runtime: ["config", "log"],
@@ -36,7 +39,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   stats: ["config", "log", "runtime", "access", "relay", "live"],
   servers: [
     ...["config", "log", "net", "runtime", "http1", "clients", "access", "relay", "stats", "live"],
-    ...["codec", "flv", "rtmp"],
+    ...["codec", "flv", "ts", "remux", "rtmp"],
   ],
   workers: ["config", "log", "net", "access", "stats", "live", "rtmp"],
   // What is put together of it.
@@ -53,7 +56,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** Bytes in, values out: these parts run anywhere and give the same every time. */
-const PURE = new Set(["rtmp", "http1", "codec", "flv", "live", "config"]);
+const PURE = new Set(["rtmp", "http1", "codec", "flv", "ts", "live", "remux", "config"]);
 
 /** Of `config`, the pure parts need the types alone. */
 const CONFIG_TYPES = "config/types.ts";

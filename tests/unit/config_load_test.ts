@@ -847,8 +847,18 @@ Deno.test("config load: http_remux is on by itself only where nobody said anythi
   assert.equal(enabled("listen 1935; http_api { enabled off; } vhost v { }"), false);
 });
 
-Deno.test("config load: a mount that is no FLV stream's path is told, and switches http_remux off", () => {
-  for (const mount of ["[vhost]/[app]/[stream].ts", "[vhost]/[stream].flv", "/x.flv"]) {
+Deno.test("config load: a mount may end in each container", () => {
+  for (const ending of ["flv", "ts", "aac", "mp3"]) {
+    const { config, warnings } = load(
+      `listen 1935; vhost v { http_remux { enabled on; mount [vhost]/[app]/[stream].${ending}; } }`,
+    );
+    assert.equal(config.vhosts[0].httpRemux.enabled, true, ending);
+    assert.deepEqual(warnings, []);
+  }
+});
+
+Deno.test("config load: a mount that is no stream's path is told, and switches http_remux off", () => {
+  for (const mount of ["[vhost]/[app]/[stream].mkv", "[vhost]/[stream].flv", "/x.flv"]) {
     const { config, warnings } = load(
       `listen 1935; vhost v { http_remux { enabled on; mount ${mount}; } }`,
     );

@@ -14,6 +14,7 @@ const { config } = loadConfig("a.conf", () => `
   vhost __defaultVhost__ { http_remux { enabled on; } }
   vhost own.example { http_remux { enabled on; mount [vhost]/tv/[app]/ch-[stream].flv; } }
   vhost fixed.example { http_remux { enabled on; mount fixed.example/[app]/[stream].flv; } }
+  vhost ts.example { http_remux { enabled on; mount [vhost]/[app]/[stream].ts; } }
   vhost silent.example { http_remux { enabled off; } }
   vhost off.example { enabled off; http_remux { enabled on; } }`, {});
 
@@ -36,6 +37,9 @@ Deno.test("FLV mount: paths, vhosts by host and by query", () => {
     ["http://h/tv/live/ch-s.flv?vhost=own.example", "own.example/live/s"],
     ["http://h/tv/live/ch-s.flv?domain=own.example", "own.example/live/s"],
     ["http://fixed.example/live/s.flv", "fixed.example/live/s"],
+    ["http://ts.example/live/s.ts", "ts.example/live/s"],
+    ["http://ts.example/live/s.flv", null],
+    ["http://h/live/s.ts?vhost=ts.example", "ts.example/live/s"],
     ["http://silent.example/live/s.flv", null],
     ["http://off.example/live/s.flv", null],
     ["http://h/live/s.flv?vhost=off.example", null],

@@ -8,12 +8,15 @@ import { Buffer } from "node:buffer";
 import type { HttpRemuxConfig } from "../../src/config/types.ts";
 import { FlvTagReader } from "../../src/flv/flv_tag.ts";
 import { PUBLISHER_WAIT_MS } from "../../src/servers/flv/limits.ts";
+import { containerOf } from "../../src/servers/flv/containers.ts";
 import { FlvSession } from "../../src/servers/flv/session.ts";
 import { GUESS_MS, PLAYER_STALL_MS } from "../../src/live/limits.ts";
 import type { WebLink } from "../../src/net/web_link.ts";
 import { FakePublisher, Fixture, payloads, vhostOf, words } from "./support/live_fixture.ts";
 import { MemoryLog } from "./support/memory_log.ts";
 import { grantOf } from "./support/grants.ts";
+
+const FLV = containerOf(".flv") ?? assert.fail("there is FLV");
 
 class FakeLink implements WebLink {
   busy = false;
@@ -60,6 +63,7 @@ class Stage extends Fixture {
       tcUrl: "http://h/live",
       pageUrl: "",
       name: "livestream.flv",
+      container: FLV,
       param: "?token=secret",
       transport: "http",
       grant: grantOf(this.live, this.log),

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { HeaderCache } from "../../src/live/ingest/header_cache.ts";
 import { MAX_HEADER_BYTES } from "../../src/live/limits.ts";
-import { FLV_TAGS } from "../../src/live/play/flv_tags.ts";
+import { FLV_TAG_RENDERER } from "../../src/live/play/flv_tags.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 
 /** A video header of this many bytes: H.264, or Enhanced RTMP with this FourCC. */
@@ -62,11 +62,11 @@ Deno.test("H56: 32 tracks with the longest headers keep 128 KB, and codecs out o
 Deno.test("H55: players that join at the same place share the bytes of their headers", () => {
   const cache = new HeaderCache();
   cache.set(MessageType.VIDEO, { kind: 2, track: 0, payload: header(5000), audience: "all" });
-  const first = cache.encode(FLV_TAGS, 40, 0, 0);
-  assert.equal(cache.encode(FLV_TAGS, 40, 0, 0), first);
-  assert.notEqual(cache.encode(FLV_TAGS, 80, 0, 0), first);
-  const other = cache.encode(FLV_TAGS, 40, 0, 0);
+  const first = cache.encode(FLV_TAG_RENDERER, 40, 0, 0);
+  assert.equal(cache.encode(FLV_TAG_RENDERER, 40, 0, 0), first);
+  assert.notEqual(cache.encode(FLV_TAG_RENDERER, 80, 0, 0), first);
+  const other = cache.encode(FLV_TAG_RENDERER, 40, 0, 0);
   assert.deepEqual(other, first);
   cache.set(MessageType.VIDEO, { kind: 2, track: 0, payload: header(60, 2), audience: "all" });
-  assert.ok(cache.encode(FLV_TAGS, 40, 0, 0).length < first.length, "not those of before");
+  assert.ok(cache.encode(FLV_TAG_RENDERER, 40, 0, 0).length < first.length, "not those of before");
 });

@@ -5,7 +5,6 @@
 
 import assert from "node:assert/strict";
 import type { MirrorMessage } from "../../src/live/mirror/message.ts";
-import { FLV_TAGS } from "../../src/live/play/flv_tags.ts";
 import { MirrorSenders } from "../../src/live/mirror/senders.ts";
 import { MessageType } from "../../src/rtmp/message.ts";
 import { payloads, vhostOf } from "./support/live_fixture.ts";
@@ -57,21 +56,6 @@ Deno.test("F17: other threads get the frames of the old codec before a codec wit
   scene.live.readDone();
   assert.deepEqual(parts.map(entriesOf), [1, 1]);
   assert.notEqual(parts[1].headers, null);
-});
-
-Deno.test("what FLV players leave to the runtime counts as cost, for each of them", () => {
-  const cost = (flv: number, rtmp: number) => {
-    const scene = playing(HEADERS);
-    const options = { durationMs: 0, multitrack: false, onEnd: () => {} };
-    for (let i = 0; i < rtmp; i++) scene.join();
-    for (let i = 0; i < flv; i++) scene.live.join({ send: () => true }, options, FLV_TAGS);
-    scene.publish("K1");
-    return scene.budget.total;
-  };
-  assert.equal(cost(0, 10), 0, "the clock stands still: sending itself costs nothing");
-  const one = cost(1, 10);
-  assert.ok(one > 0);
-  assert.ok(Math.abs(cost(40, 10) - 40 * one) < 1e-9, "40 players cost 40 times as much");
 });
 
 Deno.test("atc_auto: metadata that say it again do not set the time back", () => {

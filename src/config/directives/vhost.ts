@@ -193,11 +193,15 @@ export const SECURITY = {
 export const REMUX = {
   // It is on when the file says nothing about HTTP: only this machine can reach it then.
   enabled: flag("off", "Serve streams over HTTP and WebSocket.", live),
-  mount: text("[vhost]/[app]/[stream].flv", "Path template; it must end in .flv.", live),
-  fast_cache: decimal(0, "Backlog of mp3 and aac streams, which are not served.", {
+  mount: text(
+    "[vhost]/[app]/[stream].flv",
+    "Path template; it ends in the container: .flv, .ts, .aac or .mp3.",
+    live,
+  ),
+  fast_cache: decimal(0, "Backlog of mp3 and aac streams; gop_cache does that here.", {
     env: true,
     unit: "s",
-    status: "relic",
+    ...notOffered,
     reload: "none",
   }),
   drop_if_not_match: flag("on", "Leave out what has_audio or has_video does not announce.", live),
@@ -206,7 +210,7 @@ export const REMUX = {
   guess_has_av: flag("on", "Announce what the stream really has.", live),
 };
 
-const HTTP_REMUX = block(REMUX, "HTTP-FLV and WebSocket-FLV.");
+const HTTP_REMUX = block(REMUX, "HTTP-FLV, WebSocket-FLV, HTTP-TS, and audio alone.");
 
 const HTTP_STATIC = block(
   {

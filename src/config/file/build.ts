@@ -227,7 +227,7 @@ function buildHooks(hooks: Section): HooksConfig {
 }
 
 /**
- * HTTP-FLV of a vhost. When the file says nothing about HTTP, the API listens on the loopback address
+ * Streams of a vhost by HTTP. When the file says nothing about HTTP, the API listens on the loopback address
  * only, and HTTP-FLV is on unless the vhost turns it off. Otherwise it is off unless the vhost turns it
  * on, as in SRS.
  */
@@ -236,13 +236,13 @@ function buildRemux(vhost: Section, privateHttp: boolean, { report }: Reading): 
   const remux = vhost.enter(VHOST_ROOT.http_remux);
   const mount = remux.get(REMUX.mount);
   const enabled = remux.get(REMUX.enabled, place === null && privateHttp);
-  const usable = /\[app\].*\[stream\]\.flv$/.test(mount);
+  const usable = /\[app\].*\[stream\]\.(?:flv|ts|aac|mp3)$/.test(mount);
   const where = remux.find(REMUX.mount) ?? place;
   if (enabled && !usable && where) {
     report.warn(
       where,
       `mount ${mount} is not offered, so http_remux is off here: use one with [app] and then ` +
-        "[stream].flv in it, such as [vhost]/[app]/[stream].flv",
+        "[stream] in it and .flv, .ts, .aac or .mp3 at the end, such as [vhost]/[app]/[stream].flv",
     );
   }
   return {

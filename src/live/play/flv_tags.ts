@@ -11,10 +11,10 @@ import {
 } from "../../flv/flv_tag.ts";
 import { copyWirePayload, wireLength, wireTimestamp, wireType } from "../../rtmp/chunk_writer.ts";
 import type { BroadcastLog } from "../log/broadcast_log.ts";
-import type { Rendering } from "./rendering.ts";
+import type { Renderer, Rendering } from "./rendering.ts";
 
-/** FLV tags, each with the size that follows it. */
-export const FLV_TAGS: Rendering = {
+/** FLV tags, each with the size that follows it. The same for all streams. */
+export const FLV_TAG_RENDERER: Renderer = {
   render: followAsFlv,
   size: (length) => flvSize(length),
   write(target, at, type, time, payload) {
@@ -23,6 +23,9 @@ export const FLV_TAGS: Rendering = {
     return writePreviousTagSize(target, body + payload.length, payload.length);
   },
 };
+
+/** See above. */
+export const FLV_TAGS: Rendering = { begin: () => FLV_TAG_RENDERER };
 
 function flvSize(length: number): number {
   return FLV_TAG_HEADER_BYTES + length + FLV_PREVIOUS_TAG_SIZE_BYTES;

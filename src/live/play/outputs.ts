@@ -4,10 +4,10 @@
  */
 
 import type { VhostConfig } from "../../config/types.ts";
-import { BroadcastLog } from "../log/broadcast_log.ts";
+import { BroadcastLog, Entry } from "../log/broadcast_log.ts";
 import type { ReadStream } from "./cursor_source.ts";
 import type { MessageFormat } from "../log/message_format.ts";
-import type { Rendering } from "./rendering.ts";
+import type { Renderer, Rendering } from "./rendering.ts";
 import { Output } from "./output.ts";
 import { type FlushBudget, Pacer, type PacerSettings } from "./pacer.ts";
 import type { Player, PlayerOptions, PlayerSink } from "./player.ts";
@@ -25,6 +25,12 @@ export interface Lag {
   readonly players: number;
 }
 
+/** A rendering that has players. */
+interface Rendered {
+  readonly renderer: Renderer;
+  readonly output: Output;
+}
+
 /** All players of one stream, by the format that they take. */
 export class Outputs {
   /** The log's own bytes. */
@@ -34,7 +40,7 @@ export class Outputs {
   #vhost: VhostConfig;
   /** `#own` and the renderings. */
   #all: readonly Output[];
-  readonly #rendered = new Map<Rendering, Output>();
+  readonly #rendered = new Map<Rendering, Rendered>();
 
   /** `format`: of the bytes in `log`. */
   constructor(
@@ -99,9 +105,9 @@ export class Outputs {
     const output = this.#all.find((each) => each.remove(player));
     if (!output) return false;
     for (const [rendering, rendered] of this.#rendered) {
-      if (rendered !== output || output.players.length > 0) continue;
+      if (rendered.output !== output || output.players.length > 0) continue;
       this.#rendered.delete(rendering);
-      this.#all = [this.#own, ...this.#rendered.values()];
+      this.#listAll();
       output.stop();
     }
     return true;
@@ -110,8 +116,8 @@ export class Outputs {
   /** The log has entries more: the renderings get them too. */
   render(): void {
     if (this.#rendered.size === 0) return;
-    for (const [rendering, { log }] of this.#rendered) {
-      rendering.render(this.#own.log, log, this.#vhost.chunkSize);
+    for (const { renderer, output } of this.#rendered.values()) {
+      renderer.render(this.#own.log, output.log, this.#vhost.chunkSize);
     }
   }
 
@@ -166,18 +172,26 @@ export class Outputs {
   /** An output from the beginning of the GOP on, or from now on. */
   #rendering(rendering: Rendering): Output {
     const known = this.#rendered.get(rendering);
-    if (known) return known;
-    const { gop, active } = this.#stream;
+    if (known) return known.output;
+    const renderer = rendering.begin();
+    const { gop, active, time } = this.#stream;
+    // What it has missed.
+    this.#stream.headerBytes(renderer, time, Entry.MULTITRACK);
     // Web streams take bytes without ever saying that they are through with them.
     const first = gop.start >= 0 ? gop.start : this.#own.log.head;
     const log = new BroadcastLog(COLLECTED_MEMORY, first);
-    rendering.render(this.#own.log, log, this.#vhost.chunkSize);
+    renderer.render(this.#own.log, log, this.#vhost.chunkSize);
     const pacer = new Pacer(pacerSettings(this.#vhost), this.#budget);
-    const output = new Output(this.#stream, log, rendering, pacer);
+    const output = new Output(this.#stream, log, renderer, pacer);
     output.flusher.flushed = log.head;
     output.flusher.stopped = !active;
-    this.#rendered.set(rendering, output);
-    this.#all = [this.#own, ...this.#rendered.values()];
+    this.#rendered.set(rendering, { renderer, output });
+    this.#listAll();
     return output;
+  }
+
+  #listAll(): void {
+    const rendered = Array.from(this.#rendered.values(), ({ output }) => output);
+    this.#all = [this.#own, ...rendered];
   }
 }

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { type Container, containerOf } from "./containers.ts";
 import type { HttpRemuxConfig } from "../../config/types.ts";
 import { type Config, findVhost, type VhostConfig, vhostKey } from "../../config/types.ts";
 import {
@@ -23,8 +24,9 @@ import {
 export interface FlvTarget {
   readonly vhost: VhostConfig;
   readonly app: string;
-  /** Without `.flv`. */
+  /** Without the container's ending. */
   readonly stream: string;
+  readonly container: Container;
   /** Identity of the stream. */
   readonly key: string;
 }
@@ -48,12 +50,14 @@ export function findFlvTarget(config: Config, url: URL): FlvTarget | null {
   const path = [...parts.map(readPart), last].join("/");
   const names = mountPattern(vhost.httpRemux).exec(`${asked}/${path}`);
   const { app, stream } = names?.groups ?? {};
-  if (app === undefined || stream === undefined) return null;
+  const container = containerOf(vhost.httpRemux.mount);
+  if (app === undefined || stream === undefined || !container) return null;
   checkName("app", app);
   checkName("stream name", stream);
   // Without the ending an escape may not be needed any more.
   const name = asName(readPart(stream));
-  return { vhost, app, stream: name, key: streamKey(identityVhost(vhost, url.search), app, name) };
+  const key = streamKey(identityVhost(vhost, url.search), app, name);
+  return { vhost, app, stream: name, key, container };
 }
 
 /** The path and query by which a stream is to be had on the host of `url`. */
@@ -67,11 +71,11 @@ export function flvPath(url: URL, vhost: VhostConfig, app: string, stream: strin
 }
 
 /**
- * The path and query by which a stream is to be had whatever name the host has; null: its vhost does not
- * serve it. `key` is the stream's.
+ * The path and query by which a stream is to be had as FLV, whatever name the host has; null: its vhost
+ * does not serve it so. `key` is the stream's.
  */
 export function flvPathOf(vhost: VhostConfig, app: string, key: string): string | null {
-  if (!vhost.httpRemux.enabled) return null;
+  if (!vhost.httpRemux.enabled || !vhost.httpRemux.mount.endsWith(".flv")) return null;
   const asked = vhostInKey(key);
   const query = asked === "" ? "" : `?vhost=${encodeURIComponent(asked)}`;
   return flvPath(new URL(`http://localhost/${query}`), vhost, app, nameInKey(key));

@@ -1,5 +1,6 @@
 /**
- * HTTP-FLV and WebSocket-FLV: `http://host:port/app/stream.flv`, and the same with `ws://`.
+ * Streams by HTTP and WebSocket: `http://host:port/app/stream.flv`, and the same with `ws://`; where the
+ * mount says so, in another container.
  * @module
  */
 
@@ -24,17 +25,21 @@ import { mayConnect } from "../http/request/cors.ts";
 import { isRebound } from "../http/request/local_request.ts";
 import { mayReadApi, webPorts } from "../http/request/own_page.ts";
 import { type FlvAccessHost, FlvQuestion } from "./admission.ts";
+import { type Container, containerOf, mayFill } from "./containers.ts";
 import { findFlvTarget, flvPath, type FlvTarget } from "./mount.ts";
 import { FlvSession, type FlvSessionHost } from "./session.ts";
 
 const MEDIA_HEADERS = {
-  "Content-Type": "video/x-flv",
   "Cache-Control": "no-store",
   // Nothing follows the stream on its connection, whichever side ends it.
   "Connection": "close",
   // nginx collects an answer in its buffers unless told not to: audio alone would arrive in lumps.
   "X-Accel-Buffering": "no",
 };
+
+function mediaHeaders({ contentType }: Container): Record<string, string> {
+  return { "Content-Type": contentType, ...MEDIA_HEADERS };
+}
 
 /** What the routes need of the server around them. */
 export interface FlvHost extends FlvSessionHost, FlvAccessHost {
@@ -48,7 +53,9 @@ export function flvRoutes(host: FlvHost): Hono<HttpEnv> {
     const url = new URL(c.req.url);
     let target: FlvTarget | null;
     try {
-      target = /\.flv\/*$/.test(url.pathname) ? findFlvTarget(host.config, url) : null;
+      target = containerOf(url.pathname.replace(/\/+$/, ""))
+        ? findFlvTarget(host.config, url)
+        : null;
     } catch (error) {
       if (!(error instanceof RtmpError)) throw error;
       return c.text(`Not Found: ${error.message}.\n`, 404);
@@ -92,10 +99,16 @@ async function play(
     ask.dismiss();
     return refuse(c, host, log, url, target, answer);
   }
-  if (head) return c.body(null, 200, MEDIA_HEADERS);
-  // It may have ended in the meantime.
   const stream = host.hub.find(target.key);
-  if (!stream?.active) {
+  const hasActive = stream?.active === true;
+  if (hasActive && !mayFill(target.container, stream.headers)) {
+    answer.end();
+    ask.dismiss();
+    return c.text(`Not Found: ${target.key} has nothing that fits into ${what(target)}.\n`, 404);
+  }
+  if (head) return c.body(null, 200, mediaHeaders(target.container));
+  // It may have ended in the meantime.
+  if (!hasActive) {
     answer.end();
     ask.dismiss();
     return notLive(c, host, url, target);
@@ -107,7 +120,11 @@ async function play(
     return c.text("Bad Request: this is no WebSocket handshake", 400);
   }
   peer.stream(session);
-  return c.body(null, 200, MEDIA_HEADERS);
+  return c.body(null, 200, mediaHeaders(target.container));
+}
+
+function what({ container }: FlvTarget): string {
+  return `${container.ending} (${container.contentType})`;
 }
 
 /** A refusal in the words of HTTP. Who asks too often, or for what is not there, is no line in the log. */
@@ -159,7 +176,7 @@ function newSession(
   host: FlvHost,
   stream: LiveStream,
   url: URL,
-  { app, stream: name }: FlvTarget,
+  { app, stream: name, container }: FlvTarget,
   grant: Grant,
   ip: string,
   log: Log,
@@ -170,7 +187,8 @@ function newSession(
     socket: { remote, remoteAddress: address },
     tcUrl: keptText(`${url.origin}/${app}`),
     pageUrl: pageOf(c),
-    name: `${name}.flv`,
+    name: name + container.ending,
+    container,
     param: url.search,
     transport: wantsWebSocket(c.req.raw) ? "ws" : "http",
     grant,

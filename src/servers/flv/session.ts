@@ -1,18 +1,17 @@
 /**
- * One player that comes by HTTP or WebSocket: FLV bytes from a stream to its link.
+ * One player that comes by HTTP or WebSocket: a container's bytes from a stream to its link.
  * @module
  */
 
 import { KINDS_POLL_MS, OPEN_TIMEOUT_MS, PUBLISHER_WAIT_MS } from "./limits.ts";
 import type { VhostConfig } from "../../config/types.ts";
-import { FLV_FILE_HEADER_BYTES, flvFileHeader } from "../../flv/flv_tag.ts";
 import { Entry } from "../../live/log/broadcast_log.ts";
 import type { Clock } from "../../live/clock.ts";
 import type { Kinds } from "../../live/ingest/contents.ts";
 import { PLAYER_STALL_MS } from "../../live/limits.ts";
 import type { LiveStream } from "../../live/stream/live_stream.ts";
-import { FLV_TAGS } from "../../live/play/flv_tags.ts";
 import { type Player, type PlayerSink } from "../../live/play/player.ts";
+import { type Container, mayFill } from "./containers.ts";
 import type { Grant } from "../../access/grant.ts";
 import type { Log } from "../../log/log.ts";
 import { peerText } from "../../log/text.ts";
@@ -49,6 +48,7 @@ export interface FlvRequest {
   readonly pageUrl: string;
   /** The stream's name with its extension. */
   readonly name: string;
+  readonly container: Container;
   /** The query. */
   readonly param: string;
   /** "http" or "ws". */
@@ -67,7 +67,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
   readonly socket: { readonly remote: string; readonly remoteAddress: string };
   readonly acceptedAt: number;
   readonly recvBytes = 0;
-  /** Bytes of FLV to the peer. */
+  /** Bytes of the container to the peer. */
   sentBytes = 0;
   /** It ended for any reason but that it was through. */
   failed = false;
@@ -78,8 +78,9 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
   readonly #grant: Grant;
   #link: WebLink | null = null;
   #player: Player | null = null;
-  /** The FLV header has been sent. */
-  #headed = false;
+  readonly #container: Container;
+  /** The container's file header has been sent. */
+  #headed: boolean;
   /** What is to be sent behind it, until it is known what to say in it. */
   #held: Uint8Array | null = null;
   #cancelPoll: (() => void) | null = null;
@@ -99,6 +100,8 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
     this.id = log.id;
     this.#name = request.name;
     this.#grant = request.grant;
+    this.#container = request.container;
+    this.#headed = request.container.fileHeader === null;
     this.info = { tcUrl: request.tcUrl, pageUrl: request.pageUrl, swfUrl: "" };
     this.socket = request.socket;
     this.acceptedAt = host.clock.now();
@@ -132,7 +135,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
       multitrack: false,
       without: unwanted(stream.vhost.httpRemux),
       onEnd: () => {},
-    }, FLV_TAGS);
+    }, this.#container.rendering);
     // It may have failed with its first bytes.
     if (this.#over) return stream.leave(player);
     this.#player = player;
@@ -195,6 +198,9 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
       this.log.warn(`server disconnect: ${reason}. ret=${ErrorCode.TIMEOUT}`, ErrorCode.TIMEOUT);
       return this.#abort();
     }
+    if (this.sentBytes === 0 && !mayFill(this.#container, this.#stream.headers)) {
+      return this.#close(`the stream has nothing that fits into ${this.#container.ending}`, 0);
+    }
     if (this.#stream.active) this.#abandonedSince = null;
     else this.#abandonedSince ??= nowMs;
     if (this.#abandonedSince !== null && nowMs - this.#abandonedSince >= PUBLISHER_WAIT_MS) {
@@ -233,7 +239,7 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
 
   // ---- inside
 
-  /** What the FLV header is to say; null: not known yet. */
+  /** What the file header is to say; null: not known yet. */
   #kinds(): Kinds | null {
     const { guessHasAv, hasAudio, hasVideo } = this.#stream.vhost.httpRemux;
     return guessHasAv ? this.#stream.kinds : { audio: hasAudio, video: hasVideo };
@@ -241,9 +247,10 @@ export class FlvSession implements PlayerSink, WebLinkHandler {
 
   /** One write, so that the first message of a WebSocket has the beginning of a tag as well. */
   #begin(link: WebLink, kinds: Kinds, bytes: Uint8Array): boolean {
-    const first = new Uint8Array(FLV_FILE_HEADER_BYTES + bytes.length);
-    first.set(flvFileHeader(kinds.audio, kinds.video));
-    first.set(bytes, FLV_FILE_HEADER_BYTES);
+    const header = this.#container.fileHeader?.(kinds) ?? new Uint8Array(0);
+    const first = new Uint8Array(header.length + bytes.length);
+    first.set(header);
+    first.set(bytes, header.length);
     this.#headed = true;
     return this.#pass(link, first);
   }
