@@ -44,6 +44,10 @@ const AAC_PROFILES = new Map([[1, "Main"], [AOT_LC, "LC"], [3, "SSR"], [AOT_SBR,
   AOT_PS,
   "HEv2",
 ]]);
+/** Samples of a frame, by the first bit of GASpecificConfig; channels where they are said elsewhere. */
+const AAC_SAMPLES = 1024;
+const AAC_SHORT_SAMPLES = 960;
+const AAC_DEFAULT_CHANNELS = 2;
 /** Announces SBR behind a configuration that old decoders take for plain LC. */
 const SBR_SYNC = 0x2b7;
 
@@ -75,6 +79,24 @@ export function aacFigures(config: Uint8Array): AudioFigures {
     channels,
     profile: AAC_PROFILES.get(type) ?? "Other",
   };
+}
+
+/** What the AAC in a configuration is before SBR doubles its rate; null: it cannot be read. */
+export function aacCore(
+  config: Uint8Array,
+): { readonly rate: number; readonly samples: number; readonly channels: number } | null {
+  const bits = new BitReader(config);
+  const type = objectType(bits);
+  const rate = sampleRate(bits);
+  const channels = AAC_CHANNELS[bits.bits(4)] ?? AAC_DEFAULT_CHANNELS;
+  if (type === AOT_SBR || type === AOT_PS) {
+    sampleRate(bits);
+    objectType(bits);
+  }
+  // The first bit of GASpecificConfig.
+  const samples = bits.flag() ? AAC_SHORT_SAMPLES : AAC_SAMPLES;
+  if (bits.overrun || type === 0 || rate === null || rate <= 0 || rate > MAX_RATE) return null;
+  return { rate, samples, channels };
 }
 
 function objectType(bits: BitReader): number {

@@ -32,7 +32,7 @@ import {
 } from "../codec/video_header.ts";
 import { MessageType } from "../rtmp/message.ts";
 import { TABLES_MS } from "./limits.ts";
-import { H264_NALS, HEVC_NALS, type NalKinds, NalUnits } from "./nal_units.ts";
+import { H264_NALS, HEVC_NALS, type NalKinds, NalUnits } from "../codec/nal_units.ts";
 import { PACKET_BYTES, packetsOf, PesWriter } from "./packet.ts";
 import { patPacket, Pid, pmtPacket, StreamType, TABLES_BYTES } from "./tables.ts";
 

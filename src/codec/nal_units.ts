@@ -1,10 +1,10 @@
 /**
- * The NAL units of a picture, from FLV's form (each behind its length) into that of MPEG-TS (each behind a
- * start code). What is cut off is left out, and so is what has no bytes (Q43).
+ * The NAL units of a picture, which FLV and MP4 have each behind its length, MPEG-TS each behind a start
+ * code. What is cut off is left out, and so is what has no bytes (Q43).
  * @module
  */
 
-import { START_CODE } from "../codec/parameter_sets.ts";
+import { START_CODE } from "./parameter_sets.ts";
 
 /** What a unit is, as far as it matters before a picture. */
 export interface NalKinds {
@@ -40,6 +40,11 @@ export const HEVC_NALS: NalKinds = {
 export class NalUnits {
   /** Where the units begin and end, in pairs. */
   readonly #bounds: number[] = [];
+  /** How many there are. */
+  get count(): number {
+    return this.#bounds.length / 2;
+  }
+
   /** Bytes of all units with their start codes. */
   bytes = 0;
   /** The picture begins with a delimiter; it has parameter sets of its own. */
