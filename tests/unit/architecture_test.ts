@@ -26,6 +26,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   flv: ["rtmp", "codec"],
   ts: ["rtmp", "codec"],
   live: ["config", "codec", "flv", "rtmp"],
+  mp4: ["codec"],
+  hls: ["config", "rtmp", "codec", "mp4", "live", "remux"],
   // What players of other containers are sent.
   remux: ["rtmp", "codec", "ts", "live"],
   // Files and sockets.
@@ -56,7 +58,18 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** Bytes in, values out: these parts run anywhere and give the same every time. */
-const PURE = new Set(["rtmp", "http1", "codec", "flv", "ts", "live", "remux", "config"]);
+const PURE = new Set([
+  "rtmp",
+  "http1",
+  "codec",
+  "flv",
+  "ts",
+  "mp4",
+  "hls",
+  "live",
+  "remux",
+  "config",
+]);
 
 /** Of `config`, the pure parts need the types alone. */
 const CONFIG_TYPES = "config/types.ts";
