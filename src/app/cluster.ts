@@ -27,6 +27,6 @@ export function startCluster(
   return Coordinator.start(config, workers, {
     program,
     startPart: (config, parts, view) =>
-      Server.start(config, (_own, flv) => httpService(control)(view, flv), parts),
+      Server.start(config, (_own, host, hls) => httpService(control)(view, host, hls), parts),
   });
 }

@@ -18,6 +18,8 @@ import { faults } from "../runtime/fault_guard.ts";
 import type { Config, ListenAddress, VhostConfig } from "../config/types.ts";
 import { flvPathOf } from "../servers/flv/mount.ts";
 import type { FlvHost } from "../servers/flv/routes.ts";
+import type { HlsHost } from "../servers/hls/routes.ts";
+import { HlsStreams } from "../hls/hls_streams.ts";
 import { SAMPLE_INTERVAL_MS } from "../stats/limits.ts";
 import type { HttpPorts } from "../servers/http/listeners.ts";
 import type { ServerView } from "../stats/view.ts";
@@ -29,6 +31,7 @@ import { STOP_GRACE_MS } from "../access/limits.ts";
 import { entryIdOf, newConnectionId, newIdentity } from "../log/ids.ts";
 import { lineBudget } from "../log/budget.ts";
 import { serverLog } from "../log/log.ts";
+import { peerText } from "../log/text.ts";
 import { LoopLag } from "../stats/loop_lag.ts";
 import { CONNECTION_BYTES } from "../runtime/limits.ts";
 import { MemoryKeeper } from "../runtime/memory_keeper.ts";
@@ -75,7 +78,10 @@ export type HttpSide = Pick<HttpPorts, "prepare" | "keyOf" | "close">;
  * Makes the HTTP side of a server. Not imported here, since a worker has none, and none of the packages
  * either: Bun does not find them in a thread.
  */
-export type HttpService = (view: ServerView, flv: FlvHost) => HttpSide;
+export type HttpService = (view: ServerView, host: HttpPlayersHost, hls: HlsStreams) => HttpSide;
+
+/** What players that come by HTTP need of the server. */
+export type HttpPlayersHost = FlvHost & HlsHost;
 
 /** A started server, or the part of it that one thread is. */
 export class Server {
@@ -84,7 +90,14 @@ export class Server {
   readonly #loop: LoopLag;
   readonly #registry: Registry;
   readonly #host: RtmpSessionHost;
-  readonly #flv: FlvHost;
+  readonly #web: HttpPlayersHost;
+  readonly #hls = new HlsStreams({
+    date: () => Date.now(),
+    newRun: newConnectionId,
+    fault: ({ key }, error) => {
+      serverLog.error(`internal fault, no HLS of ${peerText(key)} for now`, undefined, error);
+    },
+  });
   readonly #admission: ConnectionLimits;
   readonly #link: StreamLink | null;
   readonly #listens: boolean;
@@ -113,7 +126,7 @@ export class Server {
   ): Promise<Server> {
     const server = new Server(config, worker);
     try {
-      if (http) server.#http = http(server.#registry, server.#flv);
+      if (http) server.#http = http(server.#registry, server.#web, server.#hls);
       await server.#listen(config);
     } catch (error) {
       await server.stop();
@@ -130,7 +143,10 @@ export class Server {
     this.#admission = worker?.admission ?? new Admission(config);
     this.#link = worker?.link ?? null;
     this.#listens = worker?.listens ?? true;
-    this.#hub = new Hub(CLOCK, VERSION, this.#link ? [this.#link] : [], this.#link !== null);
+    // HTTP is in the main thread, which takes no publishers when there are workers.
+    const hasHttp = worker === null || !worker.listens;
+    const listeners = [...this.#link ? [this.#link] : [], ...hasHttp ? [this.#hls] : []];
+    this.#hub = new Hub(CLOCK, VERSION, listeners, this.#link !== null);
     this.#loop = new LoopLag(runClock);
     const { identity, listen } = worker ?? { identity: newIdentity(), listen: config.listen };
     const claims = this.#link ?? NO_CLAIMS;
@@ -175,7 +191,7 @@ export class Server {
         this.#admission.leave(session.socket.remoteAddress);
       },
     };
-    this.#flv = {
+    this.#web = {
       get config() {
         return current();
       },

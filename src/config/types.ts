@@ -220,6 +220,19 @@ export interface HttpRemuxConfig {
   readonly dropIfNotMatch: boolean;
 }
 
+/** `vhost { hls { } }`: times in seconds. */
+export interface HlsConfig {
+  readonly enabled: boolean;
+  /** Shortest segment. */
+  readonly fragment: number;
+  /** Shortest part. */
+  readonly part: number;
+  /** Segments that the playlist has, all in all. */
+  readonly window: number;
+  /** Each viewer is a client. */
+  readonly sessions: boolean;
+}
+
 /** How an edge pulls: `flv` and `flvs` are HTTP-FLV, without and with TLS. */
 export type EdgeProtocol = "rtmp" | "flv" | "flvs";
 
@@ -276,6 +289,7 @@ export interface VhostConfig {
   /** Null: streams are not forwarded. */
   readonly forward: ForwardConfig | null;
   readonly httpRemux: HttpRemuxConfig;
+  readonly hls: HlsConfig;
   readonly security: SecurityConfig;
   readonly refer: ReferConfig;
   readonly hooks: HooksConfig;

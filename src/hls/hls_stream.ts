@@ -18,15 +18,25 @@ export interface HlsSettings extends Cut, Keep {}
 export interface HlsStreamHost {
   /** ms since 1970. */
   date(): number;
+  /** See `HlsStream.run`. */
+  readonly run: string;
   /** More is kept than before: something may have to go. */
   grown(): void;
+  /** A fault of ours: there is no HLS of this publication any more. */
+  fault(error: unknown): void;
 }
 
 /** See above. It outlives publications: players wait for the next one. */
 export class HlsStream implements Follower {
   readonly live: LiveStream;
   readonly window: Window;
+  /**
+   * Part of the names of its files: 8 letters and digits that nobody can guess. Files of an earlier run are
+   * still in caches, and who knows a name has been told it.
+   */
+  readonly run: string;
   readonly #segmenter: Segmenter;
+  readonly #host: HlsStreamHost;
   readonly #copy = new MessageCopy();
   readonly #chunkSize: number;
   /** The next entry to be read; Infinity: there is no publisher. */
@@ -43,6 +53,8 @@ export class HlsStream implements Follower {
     firstNumber: number,
   ) {
     this.live = live;
+    this.run = host.run;
+    this.#host = host;
     this.#chunkSize = live.vhost.chunkSize;
     const window = this.window = new Window(settings, firstNumber);
     this.#segmenter = new Segmenter(settings, {
@@ -115,18 +127,19 @@ export class HlsStream implements Follower {
 
   begin(): void {
     const { log, headers, gop } = this.live;
-    // The headers that it has missed; those of a publisher that begins are still to come.
-    headers.each(this.live.time, 0, (type, time, payload, flags) => {
-      if ((flags & Entry.MULTITRACK) === 0) this.#segmenter.message(type, time, payload);
-    });
     this.#cursor = gop.start >= 0 ? gop.start : log.head;
     this.window.isLive = true;
-    this.pull();
+    this.#guard(() => {
+      // The headers that it has missed; those of a publisher that begins are still to come.
+      headers.each(this.live.time, 0, (type, time, payload, flags) => {
+        if ((flags & Entry.MULTITRACK) === 0) this.#segmenter.message(type, time, payload);
+      });
+      this.#readAll();
+    });
   }
 
   pull(): void {
-    const { log } = this.live;
-    while (this.#cursor < log.head) this.#read(log, this.#cursor++);
+    if (this.#cursor < this.live.log.head) this.#guard(() => this.#readAll());
   }
 
   resumeAt(): void {}
@@ -134,18 +147,33 @@ export class HlsStream implements Follower {
   checkLag(): void {}
 
   dropBacklog(): void {
-    this.#cursor = this.live.log.head;
+    if (this.#cursor < Infinity) this.#cursor = this.live.log.head;
   }
 
   trimming(): void {}
 
   end(): void {
     this.pull();
-    this.#segmenter.end();
+    this.#guard(() => this.#segmenter.end());
     this.window.discontinue();
     this.window.isLive = false;
     this.#cursor = Infinity;
     this.#wake();
+  }
+
+  /** No publisher is closed for what goes wrong here. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#cursor = Infinity;
+      this.#host.fault(error);
+    }
+  }
+
+  #readAll(): void {
+    const { log } = this.live;
+    while (this.#cursor < log.head) this.#read(log, this.#cursor++);
   }
 
   #read(log: BroadcastLog, entry: number): void {

@@ -29,3 +29,8 @@ export const MAX_SEGMENT_BYTES = 16 * 1024 * 1024;
 export const MIN_SEGMENTS = 3;
 /** Segments at the end of a playlist whose parts are listed. */
 export const SEGMENTS_WITH_PARTS = 3;
+
+/** Memory for the segments of all streams, bytes: 16 s of 4 Mbit/s, eight times. */
+export const MEMORY_BYTES = 64 * 1024 * 1024;
+/** Numbers of segments count seconds from here, 2020-01-01, ms since 1970. */
+export const EPOCH_MS = 1_577_836_800_000;

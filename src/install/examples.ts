@@ -6,6 +6,7 @@
 import edge from "../../conf/edge.conf" with { type: "text" };
 import forward from "../../conf/forward.conf" with { type: "text" };
 import full from "../../conf/full.conf" with { type: "text" };
+import hls from "../../conf/hls.conf" with { type: "text" };
 import realtime from "../../conf/realtime.conf" with { type: "text" };
 import reload from "../../conf/reload.conf" with { type: "text" };
 import secure from "../../conf/secure.conf" with { type: "text" };
@@ -22,6 +23,7 @@ export const EXAMPLES: ReadonlyMap<string, string> = new Map([
   ["edge", edge],
   ["forward", forward],
   ["full", full],
+  ["hls", hls],
   ["realtime", realtime],
   ["reload", reload],
   ["secure", secure],

@@ -41,6 +41,7 @@ interface VhostEntry extends Tally {
   readonly id: string;
   readonly name: string;
   enabled: boolean;
+  hlsFragment: number | null;
 }
 
 interface StreamEntry extends Tally {
@@ -81,6 +82,10 @@ export interface RegistryParts {
   /** Makes the id of a new entry for a stream of this key; default: a random one. */
   readonly newStreamId?: (key: string) => string;
   readonly relays?: Relays;
+}
+
+function hlsFragmentOf({ hls }: VhostConfig): number | null {
+  return hls.enabled ? hls.fragment : null;
 }
 
 /** All connections of the server. */
@@ -173,7 +178,9 @@ export class Registry implements ServerView {
   /** The vhosts that there are from now on; one that is gone counts as switched off. */
   configure(vhosts: readonly VhostConfig[]): void {
     for (const entry of this.#vhosts.values()) {
-      entry.enabled = vhosts.find(({ name }) => name === entry.name)?.enabled ?? false;
+      const vhost = vhosts.find(({ name }) => name === entry.name);
+      entry.enabled = vhost?.enabled ?? false;
+      entry.hlsFragment = vhost ? hlsFragmentOf(vhost) : null;
     }
   }
 
@@ -266,6 +273,7 @@ export class Registry implements ServerView {
         id: entry.id,
         name: entry.name,
         enabled: entry.enabled,
+        hlsFragment: entry.hlsFragment,
         clients: sum.clients,
         streams: this.#activeStreams(entry),
         recvBytes: sum.recv,
@@ -408,7 +416,10 @@ export class Registry implements ServerView {
     const known = this.#vhosts.get(vhost.name);
     if (known) return known;
     const { name, enabled } = vhost;
-    const entry = { id: newEntryId(), name, enabled, recv: 0, sent: 0, sampler: this.#sampler() };
+    const entry: VhostEntry = {
+      ...{ id: newEntryId(), name, enabled, hlsFragment: hlsFragmentOf(vhost) },
+      ...{ recv: 0, sent: 0, sampler: this.#sampler() },
+    };
     this.#vhosts.set(name, entry);
     return entry;
   }

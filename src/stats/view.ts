@@ -32,6 +32,8 @@ export interface VhostView extends Traffic {
   readonly clients: number;
   /** Streams with a publisher. */
   readonly streams: number;
+  /** Shortest segment of HLS, s; null: there is none. */
+  readonly hlsFragment: number | null;
 }
 
 /** What is known of a stream's video; names and texts as in the API (SRS). */

@@ -41,13 +41,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   stats: ["config", "log", "runtime", "access", "relay", "live"],
   servers: [
     ...["config", "log", "net", "runtime", "http1", "clients", "access", "relay", "stats", "live"],
-    ...["codec", "flv", "ts", "remux", "rtmp"],
+    ...["codec", "flv", "ts", "remux", "hls", "rtmp"],
   ],
   workers: ["config", "log", "net", "access", "stats", "live", "rtmp"],
   // What is put together of it.
   app: [
     ...["config", "log", "net", "runtime", "clients", "access", "relay", "stats", "servers"],
-    ...["workers", "live", "rtmp", "probe"],
+    ...["workers", "live", "hls", "rtmp", "probe"],
   ],
   main: ["config", "log", "net", "runtime", "app", "workers", "probe", "install"],
   probe: ["config", "log", "runtime", "net", "clients", "live", "codec", "flv", "rtmp"],

@@ -102,6 +102,7 @@ const EXTENSIONS: Record<string, string[]> = {
   "": ["workers", "max_connections_per_ip", "connect_rate_per_ip", "grace_max_wait"],
   "vhost.publish": ["takeover", "secret"],
   "vhost.play": ["secret", "pass_data"],
+  "vhost.hls": ["hls_part"],
   "http_api": ["jsonp", "remote_commands"],
   "http_server": ["trusted_origins", "trusted_proxies", "client_address_header"],
 };
@@ -131,7 +132,7 @@ Deno.test("config table: what is honoured", () => {
   );
   assert.deepEqual(
     honoured.filter((path) => !/^vhost\.(play|publish)\./.test(path)),
-    "listen workers max_connections max_connections_per_ip connect_rate_per_ip chunk_size pithy_print_ms daemon pid work_dir utc_time srs_log_tank srs_log_level srs_log_level_v2 srs_log_file grace_start_wait grace_max_wait grace_final_wait force_grace_quit rtmp rtmp.listen rtmp.chunk_size http_api http_api.enabled http_api.listen http_api.jsonp http_api.remote_commands http_api.raw_api http_api.raw_api.enabled http_api.raw_api.allow_reload http_api.auth http_api.auth.enabled http_api.auth.username http_api.auth.password http_api.https http_api.https.enabled http_api.https.listen http_api.https.key http_api.https.cert http_server http_server.enabled http_server.listen http_server.dir http_server.crossdomain http_server.trusted_origins http_server.trusted_proxies http_server.client_address_header http_server.https http_server.https.enabled http_server.https.listen http_server.https.key http_server.https.cert exporter exporter.enabled exporter.listen exporter.label exporter.tag vhost vhost.enabled vhost.min_latency vhost.tcp_nodelay vhost.chunk_size vhost.in_ack_size vhost.out_ack_size vhost.play vhost.publish vhost.cluster vhost.cluster.mode vhost.cluster.origin vhost.cluster.protocol vhost.cluster.follow_client vhost.cluster.token_traverse vhost.cluster.vhost vhost.cluster.debug_srs_upnode vhost.forward vhost.forward.enabled vhost.forward.destination vhost.forward.backend vhost.refer vhost.refer.enabled vhost.refer.all vhost.refer.publish vhost.refer.play vhost.security vhost.security.enabled vhost.security.allow vhost.security.deny vhost.http_remux vhost.http_remux.enabled vhost.http_remux.mount vhost.http_remux.drop_if_not_match vhost.http_remux.has_audio vhost.http_remux.has_video vhost.http_remux.guess_has_av vhost.http_hooks vhost.http_hooks.enabled vhost.http_hooks.on_connect vhost.http_hooks.on_close vhost.http_hooks.on_publish vhost.http_hooks.on_unpublish vhost.http_hooks.on_play vhost.http_hooks.on_stop"
+    "listen workers max_connections max_connections_per_ip connect_rate_per_ip chunk_size pithy_print_ms daemon pid work_dir utc_time srs_log_tank srs_log_level srs_log_level_v2 srs_log_file grace_start_wait grace_max_wait grace_final_wait force_grace_quit rtmp rtmp.listen rtmp.chunk_size http_api http_api.enabled http_api.listen http_api.jsonp http_api.remote_commands http_api.raw_api http_api.raw_api.enabled http_api.raw_api.allow_reload http_api.auth http_api.auth.enabled http_api.auth.username http_api.auth.password http_api.https http_api.https.enabled http_api.https.listen http_api.https.key http_api.https.cert http_server http_server.enabled http_server.listen http_server.dir http_server.crossdomain http_server.trusted_origins http_server.trusted_proxies http_server.client_address_header http_server.https http_server.https.enabled http_server.https.listen http_server.https.key http_server.https.cert exporter exporter.enabled exporter.listen exporter.label exporter.tag vhost vhost.enabled vhost.min_latency vhost.tcp_nodelay vhost.chunk_size vhost.in_ack_size vhost.out_ack_size vhost.play vhost.publish vhost.cluster vhost.cluster.mode vhost.cluster.origin vhost.cluster.protocol vhost.cluster.follow_client vhost.cluster.token_traverse vhost.cluster.vhost vhost.cluster.debug_srs_upnode vhost.forward vhost.forward.enabled vhost.forward.destination vhost.forward.backend vhost.refer vhost.refer.enabled vhost.refer.all vhost.refer.publish vhost.refer.play vhost.security vhost.security.enabled vhost.security.allow vhost.security.deny vhost.http_remux vhost.http_remux.enabled vhost.http_remux.mount vhost.http_remux.drop_if_not_match vhost.http_remux.has_audio vhost.http_remux.has_video vhost.http_remux.guess_has_av vhost.http_hooks vhost.http_hooks.enabled vhost.http_hooks.on_connect vhost.http_hooks.on_close vhost.http_hooks.on_publish vhost.http_hooks.on_unpublish vhost.http_hooks.on_play vhost.http_hooks.on_stop vhost.hls vhost.hls.enabled vhost.hls.hls_fragment vhost.hls.hls_part vhost.hls.hls_window vhost.hls.hls_ctx"
       .split(" "),
   );
   assert.equal(honoured.filter((path) => path.startsWith("vhost.play.")).length, 13);
@@ -213,8 +214,8 @@ Deno.test("config check: every unknown name is an error with its place and a hin
 lisen 1;
 vhost a {
   play { gop_cahce off; constructor 1; __proto__ 2; }
-  mw_msgs 3; gop_cahce on; hls { hls_pth x; }
-  hls_path x;
+  mw_msgs 3; gop_cahce on; hls { hls_widow 9; }
+  dash_path x;
 }
 toString;`;
   assert.deepEqual(errorsOf(text), [
@@ -224,8 +225,8 @@ toString;`;
     'a.conf:4:40: unknown directive "__proto__" in vhost.play { }: SRS has none of that name there, remove it',
     'a.conf:5:3: unknown directive "mw_msgs" in vhost { }: it belongs in vhost.play { }',
     'a.conf:5:14: unknown directive "gop_cahce", did you mean "gop_cache" in vhost.play { }?',
-    'a.conf:5:34: unknown directive "hls_pth", did you mean "hls_path"?',
-    'a.conf:6:3: unknown directive "hls_path" in vhost { }: SRS has none of that name there, remove it',
+    'a.conf:5:34: unknown directive "hls_widow", did you mean "hls_window"?',
+    'a.conf:6:3: unknown directive "dash_path" in vhost { }: SRS has none of that name there, remove it',
     'a.conf:8:1: unknown directive "toString" in the top level of the file: SRS has none of that name there, remove it',
   ]);
 });
@@ -244,14 +245,14 @@ Deno.test("config check: what is not offered gets one warning for its block", ()
   const text = `listen 1935;
 heartbeat { enabled on; interval 9; }
 query_latest_version on;
-vhost a { hls { enabled on; hls_path x; } bandcheck { anything 1; } hds { enabled on; what 1; } }
+vhost a { rtc { enabled on; stun_timeout 1; } bandcheck { anything 1; } hds { enabled on; what 1; } }
 http_api { enabled on; crossdomain on; raw_api { enabled on; allow_query on; } }`;
   assert.deepEqual(warningsOf(text), [
     "a.conf:2:1: heartbeat is known to SRS but not offered here, it is ignored",
     "a.conf:3:1: query_latest_version has no effect and is ignored: remove it",
-    "a.conf:4:11: vhost.hls is known to SRS but not offered here, it is ignored",
-    "a.conf:4:43: vhost.bandcheck has no effect and is ignored: remove it",
-    "a.conf:4:69: vhost.hds is known to SRS but not offered here, it is ignored",
+    "a.conf:4:11: vhost.rtc is known to SRS but not offered here, it is ignored",
+    "a.conf:4:47: vhost.bandcheck has no effect and is ignored: remove it",
+    "a.conf:4:73: vhost.hds is known to SRS but not offered here, it is ignored",
     "a.conf:5:24: http_api.crossdomain has no effect and is ignored: remove it",
     "a.conf:5:62: http_api.raw_api.allow_query has no effect and is ignored: remove it",
   ]);
@@ -287,8 +288,8 @@ asprocess on;
 empty_ip_ok off;
 rtc_server { enabled on; enabled off; }
 vhost a {
-hls { enabled on; }
-hls;
+rtc { enabled on; }
+rtc;
 ingest one { enabled off; } ingest two { enabled on; }
 http_hooks { enabled on; on_dvr http://127.0.0.1/; }
 }`;
@@ -298,8 +299,8 @@ http_hooks { enabled on; on_dvr http://127.0.0.1/; }
     "a.conf:4:1: asprocess",
     "a.conf:5:1: empty_ip_ok",
     "a.conf:6:1: rtc_server",
-    "a.conf:8:1: vhost.hls",
-    "a.conf:9:1: vhost.hls",
+    "a.conf:8:1: vhost.rtc",
+    "a.conf:9:1: vhost.rtc",
     "a.conf:10:29: vhost.ingest",
     "a.conf:11:26: vhost.http_hooks.on_dvr",
   ]);

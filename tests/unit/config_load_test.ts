@@ -70,6 +70,8 @@ const DEFAULT_PUBLISH = {
   secrets: [],
 };
 
+const DEFAULT_HLS = { enabled: false, fragment: 2, part: 0.2, window: 60, sessions: true };
+
 const DEFAULT_REMUX = {
   enabled: true,
   mount: "[vhost]/[app]/[stream].flv",
@@ -124,6 +126,7 @@ const DEFAULTS: Config = {
     edge: null,
     forward: null,
     httpRemux: DEFAULT_REMUX,
+    hls: DEFAULT_HLS,
     security: { enabled: false, allow: [], deny: [] },
     refer: { enabled: false, all: [], publish: [], play: [] },
     hooks: {
@@ -211,6 +214,7 @@ Deno.test("config load: every honoured directive", () => {
         enabled on; mount [vhost]/x/[app]/[stream].flv; guess_has_av off; has_audio off; has_video off;
         drop_if_not_match off;
       }
+      hls { enabled off; hls_fragment 4; hls_part 0.5; hls_window 30; hls_ctx off; }
       cluster { mode local; origin not.asked; }
       forward { enabled off; destination not.asked; }
     }`);
@@ -323,6 +327,7 @@ Deno.test("config load: every honoured directive", () => {
         hasVideo: false,
         dropIfNotMatch: false,
       },
+      hls: { enabled: false, fragment: 4, part: 0.5, window: 30, sessions: false },
     }],
   });
 });
@@ -845,6 +850,18 @@ Deno.test("config load: http_remux is on by itself only where nobody said anythi
   assert.equal(enabled("listen 1935; vhost v { http_remux { has_audio off; } }"), false);
   assert.equal(enabled("listen 1935; http_api { enabled on; } vhost v { }"), false);
   assert.equal(enabled("listen 1935; http_api { enabled off; } vhost v { }"), false);
+});
+
+Deno.test("config load: hls is on where it is asked for, but not with several workers", () => {
+  const vhost = "vhost v { hls { enabled on; } } vhost w { }";
+  const one = load(`listen 1935; ${vhost}`);
+  assert.deepEqual(one.config.vhosts.map(({ hls }) => hls.enabled), [true, false]);
+  assert.deepEqual(one.warnings, []);
+  for (const workers of ["2", "auto"]) {
+    const { config, warnings } = load(`listen 1935; workers ${workers}; ${vhost}`);
+    assert.equal(config.vhosts[0].hls.enabled, false);
+    assert.match(warnings.map((w) => w.format()).join(), /hls is off: it needs `workers 1`/);
+  }
 });
 
 Deno.test("config load: a mount may end in each container", () => {

@@ -95,7 +95,13 @@ stream_caster { enabled on; caster gb28181; output x; listen 9000; host *; rtp_p
     `a.conf:2:1: rtmps ${ignored}`,
     `a.conf:3:1: rtsp_server ${ignored}`,
     `a.conf:5:1: vhost.rtsp ${ignored}`,
-    `a.conf:6:1: vhost.hls ${ignored}`,
+    ...[
+      [19, "hls_use_fmp4"],
+      [36, "hls_fmp4_file"],
+      [53, "hls_init_file"],
+      [70, "hls_recover"],
+      [86, "hls_master_m3u8_path_relative"],
+    ].map(([column, name]) => `a.conf:6:${column}: vhost.hls.${name} ${ignored}`),
     `a.conf:7:1: vhost.rtc ${ignored}`,
     `a.conf:9:1: stream_caster ${ignored}`,
   ]);

@@ -68,7 +68,7 @@ Deno.test("F26: config summary: what of the file is lost, in words, and nothing 
   const from = lines.indexOf("lost: SRS would do this, it is not offered here:");
   assert.deepEqual(lines.slice(from).map(squeezed), [
     "lost: SRS would do this, it is not offered here:",
-    "vhost.hls { enabled hls_path } a.conf:2:11 HLS.",
+    "vhost.hls.hls_path a.conf:2:29 Directory of the files.",
     "server_id a.conf:3:1 Identity of this server in the API and in callbacks.",
     "heartbeat.enabled env SRS_HEARTBEAT_ENABLED Report to a URL.",
     "without effect, ignored:",

@@ -92,7 +92,7 @@ Deno.test(`${FULL_CONF} says of each directive what it does, its default, unit a
       if (leaf.unit !== "") assert.match(text, new RegExp(`Default: \\S+ ${leaf.unit}\\.`), path);
     }
   }
-  assert.match(TEXT, /Known to SRS [^]* hls dash/);
+  assert.match(TEXT, /Known to SRS [^]* dash/);
   assert.ok(entryOf(ROOT.is_full).status === "relic" && TEXT.includes("threads_interval"));
   for (const line of TEXT.split("\n")) assert.ok(line.length <= 100, line);
 });

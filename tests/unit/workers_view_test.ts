@@ -21,6 +21,7 @@ function report(worker: string, players: number, publishes: boolean): Report {
     enabled: true,
     clients: players,
     streams: publishes ? 1 : 0,
+    hlsFragment: null,
     ...traffic,
   };
   const stream: StreamView = {

@@ -19,46 +19,6 @@ const notOffered = { status: "not offered" } as const;
 const unchecked = { ...notOffered, unchecked: true } as const;
 const relicUnchecked = { status: "relic", reload: "none", unchecked: true } as const;
 
-/** `hls { }` */
-export const HLS = block(
-  names({
-    enabled: "Make HLS.",
-    hls_entry_prefix: "Prefix of URLs in the playlist.",
-    hls_path: "Directory of the files.",
-    hls_fragment: "Length of a segment in s.",
-    hls_window: "Length of the playlist in s.",
-    hls_on_error: "What to do on an error.",
-    hls_storage: "Where segments are kept.",
-    hls_mount: "Path of segments in memory.",
-    hls_td_ratio: "Ratio for the target duration.",
-    hls_aof_ratio: "Ratio for cutting pure audio.",
-    hls_acodec: "Audio codec of the segments.",
-    hls_vcodec: "Video codec of the segments.",
-    hls_m3u8_file: "File name of the playlist.",
-    hls_ts_file: "File name of a segment.",
-    hls_ts_floor: "Name segments by the rounded time.",
-    hls_cleanup: "Remove old segments.",
-    hls_nb_notify: "Bytes read of an on_hls_notify answer.",
-    hls_wait_keyframe: "Cut at keyframes.",
-    hls_dispose: "Remove everything after so many s without a stream.",
-    hls_keys: "Encrypt segments.",
-    hls_fragments_per_key: "Segments per key.",
-    hls_key_file: "File name of a key.",
-    hls_key_file_path: "Directory of the keys.",
-    hls_key_url: "URL of the keys.",
-    hls_dts_directly: "Use RTMP's timestamps as they are.",
-    hls_ctx: "Count viewers by playlist.",
-    hls_ts_ctx: "Count viewers by segment.",
-    hls_use_fmp4: "Make fragmented MP4 instead of MPEG-TS.",
-    hls_fmp4_file: "File name of such a segment.",
-    hls_init_file: "File name of the header that they share.",
-    hls_recover: "Go on with an old playlist after a restart.",
-    hls_master_m3u8_path_relative: "Relative URLs in the master playlist.",
-  }),
-  "HLS.",
-  notOffered,
-);
-
 /** `dash { }` */
 export const DASH = block(
   names({

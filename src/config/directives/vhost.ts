@@ -2,24 +2,13 @@
  * The directive table, part 3: `vhost NAME { }`.
  * @module
  */
-import {
-  BANDCHECK,
-  DASH,
-  DVR,
-  EXEC,
-  HDS,
-  HLS,
-  INGEST,
-  RTC,
-  RTSP,
-  SRT,
-  TRANSCODE,
-} from "./media.ts";
+import { BANDCHECK, DASH, DVR, EXEC, HDS, INGEST, RTC, RTSP, SRT, TRANSCODE } from "./media.ts";
 import { accessRuleKind, secretListKind, urlListKind } from "./access_kinds.ts";
 import { block, choice, decimal, flag, integer, type Leaf, leaf, text, texts } from "./spec.ts";
 import { LARGEST } from "./kinds.ts";
 import type { AccessRule, EdgeProtocol, Takeover, TimeJitter } from "../types.ts";
 import { destinationsKind, originsKind } from "./upstreams.ts";
+import { HLS } from "./hls.ts";
 
 const notOffered = { status: "not offered" } as const;
 const live = { env: true, reload: "live" } as const;

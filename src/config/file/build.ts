@@ -3,6 +3,7 @@
  * unit.
  * @module
  */
+import { HLS_SETTINGS } from "../directives/hls.ts";
 import { buildHttp } from "./build_http.ts";
 import { buildEdge, buildForward } from "./build_relay.ts";
 import type { Place } from "../grammar/diagnostic.ts";
@@ -25,6 +26,7 @@ import { DEFAULT_VHOST, isSameVhost } from "../vhost_name.ts";
 import type {
   Config,
   GraceConfig,
+  HlsConfig,
   HooksConfig,
   HttpRemuxConfig,
   ListenAddress,
@@ -68,7 +70,7 @@ export function buildConfig(
   const http = buildHttp(root, listen, top, reading);
   const privateHttp = !http.httpApi.asked && http.httpServer.listen === null;
   const vhosts = vhostBlocks(tree).map((vhost) =>
-    buildVhost(vhost, chunkSize, privateHttp, reading)
+    buildVhost(vhost, { chunkSize, privateHttp, workers }, reading)
   );
   if (vhosts.length === 0) {
     reading.report.warn(
@@ -131,10 +133,17 @@ function vhostBlocks(tree: readonly Directive[]): { name: string; block: readonl
   });
 }
 
+/** What a vhost takes from the rest of the file. */
+interface VhostDefaults {
+  readonly chunkSize: number;
+  /** The file says nothing about HTTP. */
+  readonly privateHttp: boolean;
+  readonly workers: Config["workers"];
+}
+
 function buildVhost(
   { name, block }: { name: string; block: readonly Directive[] },
-  defaultChunkSize: number,
-  privateHttp: boolean,
+  { chunkSize, privateHttp, workers }: VhostDefaults,
   reading: Reading,
 ): VhostConfig {
   const vhost = new Section(reading, VHOST, block, name);
@@ -148,7 +157,7 @@ function buildVhost(
     enabled,
     minLatency,
     tcpNodelay: vhost.get(VHOST_ROOT.tcp_nodelay),
-    chunkSize: vhost.get(VHOST_ROOT.chunk_size, defaultChunkSize),
+    chunkSize: vhost.get(VHOST_ROOT.chunk_size, chunkSize),
     inAckSize: vhost.get(VHOST_ROOT.in_ack_size),
     outAckSize: vhost.get(VHOST_ROOT.out_ack_size),
     play: buildPlay(vhost.enter(VHOST_ROOT.play), minLatency),
@@ -156,6 +165,7 @@ function buildVhost(
     edge,
     forward: buildForward(vhost, reading),
     httpRemux: buildRemux(vhost, privateHttp, reading),
+    hls: buildHls(vhost, workers, reading),
     security: buildSecurity(vhost.enter(VHOST_ROOT.security)),
     refer: buildRefer(vhost.enter(VHOST_ROOT.refer)),
     hooks: buildHooks(vhost.enter(VHOST_ROOT.http_hooks)),
@@ -223,6 +233,23 @@ function buildHooks(hooks: Section): HooksConfig {
     on_unpublish: urls(HTTP_HOOKS.on_unpublish),
     on_play: urls(HTTP_HOOKS.on_play),
     on_stop: urls(HTTP_HOOKS.on_stop),
+  };
+}
+
+/** HLS is made in the thread that serves HTTP, and publishers are in others when there are several. */
+function buildHls(vhost: Section, workers: Config["workers"], { report }: Reading): HlsConfig {
+  const hls = vhost.enter(VHOST_ROOT.hls);
+  const enabled = hls.get(HLS_SETTINGS.enabled);
+  const place = vhost.find(VHOST_ROOT.hls);
+  if (enabled && workers !== 1 && place) {
+    report.warn(place, "hls is off: it needs `workers 1`, which is the default");
+  }
+  return {
+    enabled: enabled && workers === 1,
+    fragment: hls.get(HLS_SETTINGS.hls_fragment),
+    part: hls.get(HLS_SETTINGS.hls_part),
+    window: hls.get(HLS_SETTINGS.hls_window),
+    sessions: hls.get(HLS_SETTINGS.hls_ctx),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * What access is asked for an HTTP-FLV player, and what it waits for at an edge.
+ * What access is asked for a player that comes by HTTP, and what it waits for at an edge.
  * @module
  */
 
@@ -15,6 +15,9 @@ import type { Log } from "../../log/log.ts";
 import type { RelayService } from "../../relay/relays.ts";
 import { type Answer, ErrorCode, type Refusal } from "../../rtmp/error.ts";
 import type { FlvTarget } from "./mount.ts";
+
+/** The stream that is asked for. */
+export type AskedStream = Pick<FlvTarget, "vhost" | "app" | "stream" | "key">;
 
 /** What the question needs of the server around it. */
 export interface FlvAccessHost {
@@ -43,7 +46,7 @@ export interface Caller {
 /** One player's question. */
 export class FlvQuestion {
   readonly #host: FlvAccessHost;
-  readonly #target: FlvTarget;
+  readonly #target: AskedStream;
   readonly #request: AccessRequest;
   readonly #caller: Caller;
   #admitted = false;
@@ -52,7 +55,7 @@ export class FlvQuestion {
 
   constructor(
     host: FlvAccessHost,
-    target: FlvTarget,
+    target: AskedStream,
     request: AccessRequest,
     caller: Caller,
   ) {

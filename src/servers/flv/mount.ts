@@ -32,7 +32,7 @@ export interface FlvTarget {
 }
 
 /** The vhost that a URL asks for: its query's `vhost` or `domain`, else its host. */
-function askedVhost(url: URL): string {
+export function askedVhost(url: URL): string {
   return vhostInQuery(url.search) || vhostKey(url.hostname);
 }
 

@@ -22,6 +22,7 @@ export const vhost: VhostView = {
   enabled: true,
   clients: 3,
   streams: 1,
+  hlsFragment: null,
   ...traffic,
 };
 

@@ -164,7 +164,7 @@ function features(): Json {
     build2: "0",
     features: {
       ssl: true,
-      hls: false,
+      hls: true,
       hds: false,
       callback: true,
       api: true,

@@ -273,7 +273,9 @@ function vhostJson(vhost: VhostView): Json {
     send_bytes: vhost.sendBytes,
     recv_bytes: vhost.recvBytes,
     kbps: kbpsJson(vhost.kbps),
-    hls: { enabled: false },
+    hls: vhost.hlsFragment === null
+      ? { enabled: false }
+      : { enabled: true, fragment: fixed2(vhost.hlsFragment) },
   };
 }
 
